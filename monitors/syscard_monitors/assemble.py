@@ -1,0 +1,201 @@
+"""Assembling: spans into requests. One request is one trace with its root; it is the unit of every statistic."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+Row = dict[str, Any]
+ORPHAN_AFTER: Final = timedelta(minutes=5)
+REACH_BACK: Final = timedelta(minutes=10)
+"""How far before the frontier a request that is still waiting may have started."""
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, order=True)
+class Frontier:
+    """How far requests have been taken into windows: everything up to (end of root, trace id) is in."""
+
+    end_us: int = 0
+    trace_id: str = ""
+
+
+@dataclass(frozen=True)
+class SpanFacts:
+    """What edges need to know of one span."""
+
+    span_id: str
+    parent: str | None
+    component: str | None
+    start_us: int
+    end_us: int
+    tokens: frozenset[str]
+    """Identifiers that the span carries: what can be handed on by value."""
+    gives: frozenset[str]
+    """Identifiers in lists that the span made: what it offers."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request: its times, and the values of its fields, as lists over repeated calls."""
+
+    trace_id: str
+    start_us: int
+    end_us: int
+    received_us: int
+    values: dict[str, list[Any]] = field(repr=False)
+    """`<component>.<field>` -> one value a call, in order of start."""
+    spans: tuple[SpanFacts, ...] = field(repr=False, default=())
+
+    @property
+    def place(self) -> Frontier:
+        """Its place in the order in which requests fill windows."""
+        return Frontier(self.end_us, self.trace_id)
+
+    @property
+    def reference(self) -> str:
+        """`trace_id@start`: trace ids alone are not unique for ever."""
+        return f"{self.trace_id}@{self.start_us}"
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What a look at the lake gives."""
+
+    complete: tuple[Request, ...]
+    """Requests behind the frontier whose time has come, in order."""
+    orphans: int
+    """Traces whose root never came, newly given up on."""
+    late: int
+    """Requests that became visible after their window had closed."""
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the epoch."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+def assemble(
+    rows: Iterable[Row],
+    *,
+    root: str | None,
+    frontier: Frontier,
+    watermark_us: int,
+    before_us: int,
+    complete_after: timedelta,
+    seen_before_us: int,
+) -> Assembled:
+    """Requests out of observation rows.
+
+    Args:
+        rows: observations from `REACH_BACK` before the frontier on, in any order.
+        root: name that a root span must have; None takes any span without a parent.
+        frontier: how far requests are in windows already.
+        watermark_us: newest moment that event time is known to have reached.
+        before_us: the watermark of the look before; tells which orphans are new.
+        complete_after: how long after its root's end a request may still get spans.
+        seen_before_us: received time of the look before; tells which requests are late.
+    """
+    ready_us = watermark_us - complete_after // _MICROSECOND
+    complete: list[Request] = []
+    orphans = late = 0
+    for spans in _by_trace(rows):
+        top = _root(spans, root)
+        if top is None:
+            given_up = max(_end(s) for s in spans) + ORPHAN_AFTER // _MICROSECOND
+            orphans += before_us < given_up <= watermark_us
+            continue
+        request = _request(top, spans)
+        if request.place > frontier:
+            if request.end_us <= ready_us:
+                complete.append(request)
+        elif request.received_us > seen_before_us > 0:
+            late += 1
+    return Assembled(tuple(sorted(complete, key=lambda r: r.place)), orphans, late)
+
+
+def _by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    traces: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        traces[row["trace_id"]].append(row)
+    for spans in traces.values():
+        spans.sort(key=lambda s: (s["start_us"], s["span_id"]))
+        yield spans
+
+
+def _root(spans: list[Row], name: str | None) -> Row | None:
+    tops = [s for s in spans if s["parent_span_id"] is None and name in (None, s["name"])]
+    return tops[0] if tops else None
+
+
+def _end(row: Row) -> int:
+    end: int = row["start_us"] + row["duration_us"]
+    return end
+
+
+def _request(top: Row, spans: list[Row]) -> Request:
+    values: defaultdict[str, list[Any]] = defaultdict(list)
+    facts = []
+    for span in spans:
+        features: dict[str, Any] = json.loads(span["features"] or "{}")
+        if span["component"] is not None:
+            _collect(values, span, features)
+        if span is top:
+            _collect_root(values, span, features)
+        facts.append(_facts(span, features))
+    return Request(
+        trace_id=top["trace_id"],
+        start_us=top["start_us"],
+        end_us=_end(top),
+        received_us=top["received_us"],
+        values=dict(values),
+        spans=tuple(facts),
+    )
+
+
+def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
+    """The standard fields of a component's call, and its own."""
+    component = span["component"]
+    standard = {
+        "latency_ms": span["duration_us"] / 1000,
+        "error": span["error_type"] is not None,
+        "error_type": span["error_type"],
+        "fallback": span["fallback"],
+        "input_tokens": span["input_tokens"] if span["counts_tokens"] else None,
+        "output_tokens": span["output_tokens"] if span["counts_tokens"] else None,
+        "version": span["component_version"],
+        "model": span["model"],
+        "model_response": span["model_response"],
+        "prompt": span["prompt_hash"],
+        "call": 1,
+    }
+    for name, value in {**features, **standard}.items():
+        if value is not None:
+            values[f"{component}.{name}"].append(value)
+
+
+def _collect_root(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
+    values["latency"].append(span["duration_us"] / 1_000_000)
+    values["error"].append(span["error_type"] is not None)
+    for name, value in features.items():
+        values[name].append(value)
+
+
+def _facts(span: Row, features: dict[str, Any]) -> SpanFacts:
+    named = {k: v for k, v in features.items() if k.split(".")[-1] in ("id", "ids", "items", "item")}
+    lists = [v for v in named.values() if isinstance(v, list)]
+    single = [v for v in named.values() if isinstance(v, str)]
+    gives = frozenset(str(x) for many in lists for x in many)
+    return SpanFacts(
+        span_id=span["span_id"],
+        parent=span["parent_span_id"],
+        component=span["component"],
+        start_us=span["start_us"],
+        end_us=_end(span),
+        tokens=frozenset(single) | gives,
+        gives=gives,
+    )

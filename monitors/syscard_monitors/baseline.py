@@ -1,0 +1,118 @@
+"""Baselines: the reference window that drift is measured against. Set by a human, never moved by software."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from syscard.errors import MonitorError, UsageError
+from syscard_monitors import judge
+from syscard_monitors.assemble import Request
+from syscard_monitors.drift import Comparison, DriftWorker
+from syscard_monitors.frames import evaluate
+from syscard_monitors.judge import Reference
+from syscard_monitors.packs import Signal
+from syscard_monitors.stats import holm
+
+
+@dataclass(frozen=True)
+class BaselineData:
+    """What a baseline keeps, and what was found when it was set."""
+
+    start: datetime
+    end: datetime
+    requests: int
+    values: dict[str, Any]
+    """JSON: sorted values by signal key, and the rate."""
+    watched: tuple[str, ...]
+    too_constant: tuple[str, ...]
+    agreement_p: float | None
+
+
+def references(values: Mapping[str, Any]) -> dict[str, Reference]:
+    """The reference of every signal, out of what a baseline keeps."""
+    rate = values.get("per_minute")
+    return {key: Reference(tuple(found), rate) for key, found in values["signals"].items()}
+
+
+def signal_values(signal: Signal, requests: Sequence[Request], previous_us: int | None) -> list[Any] | None:
+    """One value a request for a signal, text for categories, else numbers; for volume, the minutes since the last.
+
+    Raises:
+        MonitorError: the expression cannot be computed, or spans carry something else than the signal watches.
+    """
+    if signal.kind == "volume":
+        return gaps(requests, previous_us)
+    found, typed = evaluate(requests, signal.expr), str if signal.kind == "category" else _number
+    try:
+        return None if found is None else [None if v is None else typed(v) for v in found]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MonitorError(f"{signal.expr} must be a number or yes/no: {error}") from error
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"it is {number}")
+    return number
+
+
+def gaps(requests: Sequence[Request], previous_us: int | None) -> list[float]:
+    """Minutes between the ends of requests, in their order; the first counts from `previous_us`."""
+    ends = [r.end_us for r in requests]
+    before = [previous_us if previous_us is not None else ends[0], *ends[:-1]]
+    return [(end - last) / 60_000_000 for end, last in zip(ends, before, strict=True)]
+
+
+def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker) -> BaselineData:
+    """The values of every signal over the requests, with an A/A check of its two halves.
+
+    Raises:
+        UsageError: there are no requests.
+        MonitorError: an expression or the check cannot be computed.
+    """
+    if not requests:
+        raise UsageError("no complete request in that time: nothing to take as a baseline")
+    columns = {s.key: _present(signal_values(s, requests, None)) for s in signals}
+    minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
+    kept = {key: sorted(found) for key, found in columns.items() if found}
+    values = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
+    constant = tuple(k for k, r in references(values).items() if r.constant is not None)
+    return BaselineData(
+        start=_time(min(r.start_us for r in requests)),
+        end=_time(requests[-1].end_us),
+        requests=len(requests),
+        values=values,
+        watched=tuple(sorted(kept)),
+        too_constant=constant,
+        agreement_p=_agreement(signals, requests, worker),
+    )
+
+
+def _present(values: Sequence[Any] | None) -> list[Any]:
+    return [v for v in values or () if v is not None]
+
+
+def _time(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
+
+
+def _agreement(signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker) -> float | None:
+    """Smallest Holm-adjusted p over the signals, odd requests against even ones: both see the same hours."""
+    comparisons = list(_halves(signals, requests))
+    found = worker.p_values(comparisons)
+    return min(holm([found[c.key] for c in comparisons]), default=None)
+
+
+def _halves(signals: Sequence[Signal], requests: Sequence[Request]) -> Iterator[Comparison]:
+    for signal in signals:
+        if signal.kind in ("volume", "rate"):
+            continue
+        first, second = (_present(signal_values(signal, half, None)) for half in (requests[::2], requests[1::2]))
+        loose = signal.model_copy(update={"min_n": 1, "min_window": 1, "tolerance": 1e-12, "floor": 0.0})
+        measured = judge.measure(loose, first, Reference(tuple(sorted(second))))
+        if isinstance(measured, judge.Measured) and measured.comparison is not None:
+            yield measured.comparison

@@ -1,0 +1,160 @@
+"""The only module of the monitors that imports Polars: rows out of the lake, expressions over requests.
+
+Expressions are Polars SQL (`pl.sql_expr`), which refuses files, sub-selects and unknown functions: a data-only
+language. Field names may be written bare (`vlm.agrees`); they are quoted here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from syscard.errors import MonitorError
+from syscard_monitors.assemble import Request, Row
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_EXPRESSION: Final = 500
+_MEMBER: Final = re.compile(r"^\s*([\w.]+)\s+(not\s+)?in\s+([\w.]+)\s*$")
+# Not behind a digit: the e of 1e-6 is no field.
+_TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(?<!\w)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_WORDS: Final = frozenset(
+    ("and", "or", "not", "in", "is", "null", "true", "false", "like", "between", "case", "when", "then", "else", "end")
+)
+_REFUSED: Final = frozenset(("select", "from", "with", "exists"))
+
+
+def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None = None) -> list[Row]:
+    """Observations of a system as rows, with times in microseconds.
+
+    Args:
+        scan: observations of a stretch of time (`syscard.observation.COLUMNS`).
+        services: `service.name` values that belong to the system; empty takes all.
+        environment: `deployment.environment.name`, None takes all.
+    """
+    import polars as pl
+
+    if services:
+        scan = scan.filter(pl.col("service").is_in(list(services)))
+    if environment is not None:
+        scan = scan.filter(pl.col("environment") == environment)
+    times = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("start", "received")]
+    return scan.with_columns(times).drop("start", "received", "day").collect().to_dicts()
+
+
+def fields_of(expression: str) -> frozenset[str]:
+    """Field names in an expression."""
+    tokens = (t for t in _TOKEN.findall(expression) if not t.startswith("'"))
+    return frozenset(t.strip('"') for t in tokens if t.lower() not in _WORDS and not _is_call(t, expression))
+
+
+def _is_call(token: str, expression: str) -> bool:
+    return "." not in token and re.search(rf"\b{re.escape(token)}\s*\(", expression) is not None
+
+
+@lru_cache(maxsize=1024)
+def quoted(expression: str) -> str:
+    """The expression with every field name in double quotes, as SQL wants names with dots."""
+    fields = fields_of(expression)
+
+    def quote(match: re.Match[str]) -> str:
+        token = match[0]
+        return f'"{token}"' if token in fields else token
+
+    return _TOKEN.sub(quote, expression)
+
+
+def evaluate(requests: Sequence[Request], expression: str) -> list[Any] | None:
+    """The value of an expression for every request; None where no request has all of its fields.
+
+    Repeated calls of a component are reduced first: booleans and numbers to their mean, text to its first value.
+    `a not in b` over lists gives the number of `a` that are not in `b`.
+
+    Raises:
+        MonitorError: the expression is none, or cannot be computed on these values.
+    """
+    if len(expression) > MAX_EXPRESSION:
+        raise MonitorError(f"expression longer than {MAX_EXPRESSION} characters")
+    member = _MEMBER.match(expression)
+    if member:
+        return _members(requests, member[1], member[3], negate=bool(member[2]))
+    wanted = fields_of(expression)
+    # Read first: what is no expression must not pass for one that no span carries.
+    computed = None if wanted == {expression} else _parsed(expression)
+    columns = {name: _column(name, requests) for name in wanted}
+    if any(all(v is None for v in column) for column in columns.values()):
+        return None
+    if computed is None:
+        return columns[expression]
+    values = _computed(columns, computed, expression)
+    if len(values) != len(requests):
+        raise MonitorError(f"{expression}: gives no value for each request")
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _parsed(expression: str) -> pl.Expr:
+    import polars as pl
+
+    if _REFUSED & {t.lower() for t in _TOKEN.findall(expression)}:
+        raise MonitorError(f"{expression}: only fields and functions of them, no sub-selects")
+    try:
+        return pl.sql_expr(quoted(expression)).alias("value")
+    except pl.exceptions.PolarsError as error:
+        raise MonitorError(f"{expression}: {str(error).splitlines()[0]}") from error
+
+
+def _computed(columns: Mapping[str, list[Any]], computed: pl.Expr, expression: str) -> list[Any]:
+    import polars as pl
+
+    try:
+        return pl.DataFrame(columns, strict=False).select(computed)["value"].to_list()
+    except pl.exceptions.PolarsError as error:
+        raise MonitorError(f"{expression}: {str(error).splitlines()[0]}") from error
+
+
+def _column(name: str, requests: Sequence[Request]) -> list[Any]:
+    """One value a request; where some requests have a mean of booleans, all are numbers."""
+    column = [_reduced(name, r.values) for r in requests]
+    if any(isinstance(v, float) for v in column):
+        return [float(v) if isinstance(v, bool) else v for v in column]
+    return column
+
+
+def _reduced(name: str, values: Mapping[str, list[Any]]) -> Any:
+    if name.endswith(".calls"):
+        return float(len(values.get(f"{name.removesuffix('.calls')}.call", ())))
+    calls = values.get(name)
+    if not calls:
+        return None
+    if isinstance(calls[0], str | list):
+        return calls[0] if isinstance(calls[0], str) else None
+    if len(calls) == 1:
+        return calls[0]
+    try:
+        return sum(map(float, calls)) / len(calls)
+    except (TypeError, ValueError) as error:
+        raise MonitorError(f"{name}: numbers beside something else in one request") from error
+
+
+def _members(requests: Iterable[Request], item: str, collection: str, *, negate: bool) -> list[Any] | None:
+    counts = [_count_members(r.values, item, collection, negate=negate) for r in requests]
+    return None if all(c is None for c in counts) else counts
+
+
+def _count_members(values: Mapping[str, list[Any]], item: str, collection: str, *, negate: bool) -> float | None:
+    if item not in values or collection not in values:
+        return None
+    allowed = set(_flat(values[collection]))
+    return float(sum((x in allowed) != negate for x in _flat(values[item])))
+
+
+def _flat(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value

@@ -1,0 +1,50 @@
+"""The declared graph: who lies upstream of whom. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from syscard.system import edge_ends
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Components and declared edges."""
+
+    components: frozenset[str]
+    edges: frozenset[tuple[str, str]]
+
+    @cached_property
+    def _sources(self) -> dict[str, frozenset[str]]:
+        return {c: frozenset(u for u, d in self.edges if d == c) for c in self.components}
+
+    def upstream(self, component: str) -> frozenset[str]:
+        """Everything that can reach a component along edges, without itself."""
+        found: set[str] = set()
+        waiting = list(self._sources.get(component, ()))
+        while waiting:
+            near = waiting.pop()
+            if near not in found:
+                found.add(near)
+                waiting.extend(self._sources.get(near, ()))
+        return frozenset(found - {component})
+
+    def depth(self, component: str) -> int:
+        """How many components lie upstream: the order in which blame is looked for."""
+        return len(self.upstream(component))
+
+    def end_of(self, part: str) -> str:
+        """The component in which a finding about a part shows: itself, or the edge's target."""
+        return edge_ends(part)[1] if "->" in part else part
+
+    def related(self, one: str, other: str) -> bool:
+        """Whether two components are the same or one lies upstream of the other."""
+        return one == other or one in self.upstream(other) or other in self.upstream(one)
+
+    def first_changed(self, part: str, changed: Iterable[str]) -> str | None:
+        """The most upstream of the changed components that a part can have it from (itself included), else None."""
+        end = self.end_of(part)
+        reachable = [c for c in changed if c == end or c in self.upstream(end)]
+        return min(reachable, key=lambda c: (self.depth(c), c), default=None)

@@ -1,0 +1,75 @@
+"""What the monitors remember between two runs: small, plain JSON, committed together with the edits it led to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from syscard.finding import State
+from syscard_monitors.assemble import Frontier
+from syscard_monitors.judge import Streak
+
+FORMAT: Final = 1
+START: Final = Frontier()
+
+
+@dataclass
+class Memory:
+    """The monitors' state of one system."""
+
+    frontier: Frontier = START
+    windows: int = 0
+    requests: int = 0
+    orphans: int = 0
+    late: int = 0
+    watermark_us: int = 0
+    ran_us: int = 0
+    newest_us: int = 0
+    """Start of the newest span that was looked at."""
+    streaks: dict[str, Streak] = field(default_factory=dict)
+    pending: dict[str, list[Any]] = field(default_factory=dict)
+    """Values of the windows beyond the tolerance that wait for one more, by signal."""
+    history: dict[str, list[float | None]] = field(default_factory=dict)
+    violating: dict[str, dict[str, int]] = field(default_factory=dict)
+    quiet: dict[int, int] = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "format": FORMAT,
+            "frontier": [self.frontier.end_us, self.frontier.trace_id],
+            "windows": self.windows,
+            "requests": self.requests,
+            "orphans": self.orphans,
+            "late": self.late,
+            "watermark_us": self.watermark_us,
+            "ran_us": self.ran_us,
+            "newest_us": self.newest_us,
+            "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
+            "pending": self.pending,
+            "history": self.history,
+            "violating": self.violating,
+            "quiet": {str(k): v for k, v in self.quiet.items()},
+        }
+
+
+def recall(body: Mapping[str, Any]) -> Memory:
+    """Memory from its JSON form; an empty one where there is none."""
+    if not body:
+        return Memory()
+    return Memory(
+        frontier=Frontier(*body["frontier"]),
+        windows=body["windows"],
+        requests=body["requests"],
+        orphans=body["orphans"],
+        late=body["late"],
+        watermark_us=body["watermark_us"],
+        ran_us=body["ran_us"],
+        newest_us=body["newest_us"],
+        streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
+        pending=dict(body["pending"]),
+        history=dict(body["history"]),
+        violating=dict(body["violating"]),
+        quiet={int(k): v for k, v in body["quiet"].items()},
+    )

@@ -1,0 +1,91 @@
+"""The words of an incident, from templates: what changed, since when, what is not known, what to do first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from syscard.card import Card
+from syscard.finding import Finding
+from syscard.words import figure, plural
+
+_FIRST: Final = {
+    "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
+    "rate": "look at the error type in the example traces, and at what {c} calls",
+    "ratio": "compare the deployed prompt and request settings of {c} with the declared ones",
+    "share": "open the example traces and compare {c}'s inputs with the baseline's",
+    "number": "open the example traces and compare {c}'s inputs with the baseline's",
+    "category": "open the example traces and compare {c}'s inputs with the baseline's",
+    "undeclared": "declare {c} in system.yaml, or take it out of the system",
+}
+
+
+def change(finding: Finding) -> str:
+    """`agrees 0.90 -> 0.33`."""
+    if finding.kind == "undeclared":
+        return finding.label
+    if finding.kind == "category":
+        return f"{finding.label} moved by {figure(finding.value)}"
+    return f"{finding.label} {figure(finding.reference, finding.unit)} -> {figure(finding.value, finding.unit)}"
+
+
+def title(subject: str, main: Finding) -> str:
+    """`agrees 0.90 -> 0.33`; the part is named only where it is not the subject itself."""
+    where = "" if main.about == subject else f"{main.about} "
+    return f"{where}{change(main)}"
+
+
+def sentences(
+    subject: str, since: datetime, findings: Sequence[Finding], inherited_by: Sequence[str], unchanged: Sequence[str]
+) -> tuple[str, ...]:
+    """The note: facts only, each from a finding. Where something was not tested, it says so."""
+    own = [f for f in findings if f.about == subject] or list(findings)
+    others = [f for f in findings if f not in own]
+    lines = [f"From {since:%H:%M:%S} UTC {subject} differs from its baseline: {'; '.join(map(_measured, own))}."]
+    if others:
+        lines.append(f"In the same windows: {'; '.join(f'{f.about} {_measured(f)}' for f in others)}.")
+    if inherited_by:
+        lines.append(
+            f"{_listed(inherited_by)} {_verb(inherited_by, 'lies', 'lie')} downstream of {subject} and may only "
+            "inherit the change; that is the order of the declared graph, not a test."
+        )
+    if unchanged:
+        lines.append(f"{_listed(unchanged)} {_verb(unchanged, 'shows', 'show')} no change in these windows.")
+    return tuple(lines)
+
+
+def _measured(finding: Finding) -> str:
+    return f"{change(finding)} ({plural(finding.n, 'request')})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _verb(names: Sequence[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many
+
+
+def unknowns(subject: str, card: Card) -> tuple[str, ...]:
+    """What nobody can tell from these spans."""
+    end = subject.split("->")[-1]
+    component = card.components.get(end)
+    if component is None:
+        return ("whether it is meant to be there: nobody declared it",)
+    seen = {o.what for o in component.observed}
+    lines = []
+    if "version" not in seen:
+        lines.append(f"which version of {end} ran: its spans carry no component version")
+    if (component.declared or {}).get("kind") == "llm" and "prompt" not in seen:
+        lines.append(f"which prompt {end} ran with: its spans carry no prompt hash")
+    lines.append("what caused it: only the order of the parts was looked at")
+    return tuple(lines)
+
+
+def do_first(subject: str, main: Finding, card: Card) -> str:
+    """One thing to do, and the runbook where there is one."""
+    end = subject.split("->")[-1]
+    declared = (card.components[end].declared if end in card.components else None) or {}
+    step = _FIRST.get(main.kind, _FIRST["number"]).format(c=end)
+    return f"{step}; runbook: {declared['runbook']}" if declared.get("runbook") else step

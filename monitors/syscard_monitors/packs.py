@@ -1,0 +1,188 @@
+"""Monitor packs: which signals watch which kind of part. Data files; a user's pack is merged over ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from syscard.errors import UsageError
+from syscard.system import System, Tune, edge_ends
+from syscard_configs import names, read_text
+
+COMMON: Final = "common"
+Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume"]
+Severity = Literal["page", "ticket", "note"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PackSignal(_Data):
+    """One signal of a pack, with `{c}` for the component or `{u}`, `{d}` for the two ends of an edge."""
+
+    name: str
+    label: str
+    expr: str
+    kind: Kind
+    direction: Literal["up", "down", "both"] = "both"
+    tolerance: Annotated[float, Field(gt=0)]
+    floor: float = 0.0
+    """For ratios: a change smaller than this, in the signal's unit, is none."""
+    unit: str = ""
+    source: str | None = None
+    """For edges: only from components of this kind."""
+    target: str | None = None
+    alpha: float | None = None
+    min_n: int | None = None
+    min_window: int | None = None
+    persist: int | None = None
+    severity: Severity | None = None
+    optional: bool = False
+    """Left out silently where no span carries it."""
+
+
+class Defaults(_Data):
+    """What a signal has if it does not say otherwise."""
+
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    min_n: Annotated[int, Field(ge=1)] = 200
+    min_window: Annotated[int, Field(ge=1)] = 10
+    persist: Annotated[int, Field(ge=1)] = 2
+    severity: Severity = "ticket"
+
+
+class AppliesTo(_Data):
+    """The parts that a pack watches: a kind of component, every component, or edges."""
+
+    kind: str | None = None
+    edges: bool = False
+
+
+class Pack(_Data):
+    """One pack file."""
+
+    pack: str
+    applies_to: AppliesTo = AppliesTo()
+    defaults: Defaults = Defaults()
+    signals: tuple[PackSignal, ...]
+
+
+class Signal(_Data):
+    """A signal of one system: a pack's signal, put on a part, tuned."""
+
+    name: str
+    about: str
+    label: str
+    expr: str
+    kind: Kind
+    direction: Literal["up", "down", "both"]
+    tolerance: float
+    floor: float
+    unit: str
+    alpha: float
+    min_n: int
+    """Requests that the baseline needs."""
+    min_window: int
+    """Values that a window needs."""
+    persist: int
+    """Windows in a row before a breach is one."""
+    severity: Severity
+    optional: bool
+
+    @property
+    def key(self) -> str:
+        """`<about>.<name>`."""
+        return f"{self.about}.{self.name}"
+
+
+@lru_cache(maxsize=64)
+def read_pack(text: str, name: str) -> Pack:
+    """A pack from YAML.
+
+    Raises:
+        UsageError: it is not a pack; names the file and the first thing wrong.
+    """
+    try:
+        return Pack.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{name}: {'.'.join(str(p) for p in first['loc'])}: {first['msg'].lower()}") from error
+    except ValueError as error:  # YAML reads 2026-13-01 as a day
+        raise UsageError(f"{name}: {error}: write the value in quotes") from error
+
+
+def load_packs(wanted: Iterable[str], folder: Path | None = None) -> tuple[Pack, ...]:
+    """The common pack and those named; `<folder>/<name>.yaml` is merged over ours, signal by signal.
+
+    Raises:
+        UsageError: a pack that neither we nor the folder have, or a file that is none.
+    """
+    return tuple(_load(name, folder) for name in dict.fromkeys((COMMON, *wanted)))
+
+
+def _load(name: str, folder: Path | None) -> Pack:
+    ours = read_pack(read_text("packs", f"{name}.yaml"), f"{name}.yaml") if f"{name}.yaml" in names("packs") else None
+    theirs_file = folder / f"{name}.yaml" if folder else None
+    theirs = None
+    if theirs_file is not None and theirs_file.is_file():
+        theirs = read_pack(theirs_file.read_text(encoding="utf-8"), str(theirs_file))
+    if ours is None and theirs is None:
+        known = ", ".join(n.removesuffix(".yaml") for n in names("packs"))
+        raise UsageError(f"no monitor pack '{name}'; there is: {known}")
+    return _merged(ours, theirs) if ours and theirs else (theirs or ours)  # type: ignore[return-value]
+
+
+def _merged(ours: Pack, theirs: Pack) -> Pack:
+    signals = {s.name: s for s in (*ours.signals, *theirs.signals)}
+    return theirs.model_copy(update={"signals": tuple(signals.values())})
+
+
+def signals_for(system: System, packs: Iterable[Pack]) -> tuple[Signal, ...]:
+    """Every signal of a system, each put on the parts it watches and tuned as the system says."""
+    found = (s for pack in packs for s in _placed(pack, system))
+    tuned = ((s, system.monitors.tune.get(s.key)) for s in found)
+    return tuple(_tuned(s, t) for s, t in tuned if not (t and t.off))
+
+
+def _placed(pack: Pack, system: System) -> Iterator[Signal]:
+    for signal in pack.signals:
+        if pack.applies_to.edges:
+            yield from _on_edges(signal, pack, system)
+        else:
+            kinds = {ref: c.kind for ref, c in system.components.items()}
+            wanted = pack.applies_to.kind
+            yield from (_put(signal, pack, ref, {"c": ref}) for ref, k in kinds.items() if wanted in (None, k))
+
+
+def _on_edges(signal: PackSignal, pack: Pack, system: System) -> Iterator[Signal]:
+    for ref in system.interactions:
+        source, target = edge_ends(ref)
+        if source not in system.components or target not in system.components:
+            continue
+        kinds = (system.components[source].kind, system.components[target].kind)
+        if signal.source in (None, kinds[0]) and signal.target in (None, kinds[1]):
+            yield _put(signal, pack, ref, {"u": source, "d": target})
+
+
+def _put(signal: PackSignal, pack: Pack, about: str, places: dict[str, str]) -> Signal:
+    own: dict[str, Any] = signal.model_dump(exclude={"source", "target"})
+    inherited = {k: v for k, v in pack.defaults.model_dump().items() if own.get(k) is None}
+    expr = signal.expr
+    for name, ref in places.items():
+        expr = expr.replace("{" + name + "}", ref)
+    return Signal(**{**own, **inherited, "about": about, "expr": expr})
+
+
+def _tuned(signal: Signal, tune: Tune | None) -> Signal:
+    if tune is None:
+        return signal
+    changes = {k: v for k, v in tune.model_dump(include={"tolerance", "min_n", "severity"}).items() if v is not None}
+    return signal.model_copy(update=changes)

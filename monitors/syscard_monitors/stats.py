@@ -1,0 +1,106 @@
+"""The statistics that are ours: small, exact where that is cheap, standard library only.
+
+Everything that Evidently has (two-sample tests) is in `syscard_monitors.drift`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+Z95: Final = NormalDist().inv_cdf(0.975)
+
+
+class Interval(NamedTuple):
+    """A two-sided 95 % interval."""
+
+    low: float
+    high: float
+
+
+def fisher_worse(hits: int, n: int, hits_before: int, n_before: int) -> float:
+    """One-sided exact p that a rate has not risen (Fisher 1935): the upper tail of the hypergeometric distribution.
+
+    `hits` events among `n` requests now, `hits_before` among `n_before` requests of the reference.
+    """
+    total_hits, total = hits + hits_before, n + n_before
+    every = math.comb(total, n)
+    tail = sum(
+        math.comb(total_hits, k) * math.comb(total - total_hits, n - k) for k in range(hits, min(n, total_hits) + 1)
+    )
+    return tail / every
+
+
+def gamma_rate_p(events: int, minutes: float, rate: float) -> float:
+    """Two-sided p that `events` arrivals took `minutes` at `rate` a minute (Poisson arrivals, Erlang waiting time)."""
+    mean = rate * minutes
+    # P(Erlang(events) <= minutes) = P(Poisson(mean) >= events)
+    below = sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events)) if mean > 0 else 1.0
+    return min(1.0, 2 * min(below, 1 - below)) if 0 < below < 1 else 0.0
+
+
+def ks_distance(current: Sequence[float], reference: Sequence[float]) -> float:
+    """Largest distance between two empirical distribution functions, 0..1. `reference` must be sorted."""
+    ordered = sorted(current)
+    n, m = len(ordered), len(reference)
+    # Both functions are flat between values of `current` but for steps of the reference, so its largest distance lies
+    # at such a value or just below one.
+    steps = ((cut(ordered, x) / n, cut(reference, x) / m) for x in {*ordered} for cut in (bisect_left, bisect_right))
+    return max((abs(now - before) for now, before in steps), default=0.0)
+
+
+def total_variation(current: Sequence[str], reference: Sequence[str]) -> float:
+    """Half the sum of the differences between two sets of shares, 0..1."""
+    now, before = Counter(current), Counter(reference)
+    both = {*now, *before}
+    return sum(abs(now[k] / len(current) - before[k] / len(reference)) for k in both) / 2
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The smallest value that at least a share `q` of the values does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean, summed without loss."""
+    return math.fsum(values) / len(values)
+
+
+def wilson(share: float, n: float) -> Interval:
+    """Wilson's score interval (1927) for a share of `n` independent requests."""
+    if n <= 0:
+        return Interval(0.0, 1.0)
+    z2 = Z95 * Z95
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def effective_n(share: float, variance: float, n: int) -> float:
+    """How many independent yes/no requests have the variance that was seen (requests are clusters of calls).
+
+    Wilson's interval over this n is the cluster-robust one; it is never wider than for yes/no values.
+    """
+    if variance <= 0 or share <= 0 or share >= 1:
+        return float(n)
+    return n * share * (1 - share) / variance
+
+
+def rule_of_three(n: int) -> float:
+    """Upper 95 % bound of a rate after `n` requests without an event (Hanley & Lippman-Hand 1983)."""
+    return 1.0 if n == 0 else min(1.0, 3 / n)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) adjusted p-values, in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = running
+    return adjusted

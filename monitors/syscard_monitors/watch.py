@@ -1,0 +1,288 @@
+"""The watch: one look at what is new in the lake, window by window, into edits. One transaction a window.
+
+A window is `WINDOW` requests in the order in which they ended, so how spans were cut into batches changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from syscard.card import Card
+from syscard.clock import Clock
+from syscard.declare import system_of
+from syscard.edits import Author, Draft, SetBaseline
+from syscard.finding import Finding, State, Window
+from syscard.live import Live, PartNow, SignalNow, WatcherNow
+from syscard.records.store import Records
+from syscard.system import System
+from syscard_monitors import baseline, claims, frames
+from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros
+from syscard_monitors.drift import DriftWorker
+from syscard_monitors.graph import Graph
+from syscard_monitors.memory import Memory, recall
+from syscard_monitors.packs import Signal, load_packs, signals_for
+from syscard_monitors.parts import parts_now
+from syscard_monitors.window import (
+    Plan,
+    Sums,
+    edits_of,
+    findings_of,
+    micros_of,
+    moment,
+    stale_drafts,
+    sums_of,
+    window_of,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WINDOW: Final = 20
+"""Requests in a counted window."""
+Scan = Callable[[datetime | None], "pl.LazyFrame"]
+"""Observations from a moment on (event time); None for all."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What one look did."""
+
+    windows: int
+    waiting: int
+    """Complete requests that do not fill a window yet."""
+    card: Card
+    findings: tuple[Finding, ...]
+    """Breaches and warnings of every window looked at."""
+
+
+class Watcher:
+    """The monitors of the systems in one home."""
+
+    def __init__(
+        self, records: Records, scan: Scan, clock: Clock, worker: DriftWorker, packs: Path | None = None
+    ) -> None:
+        self._records = records
+        self._scan = scan
+        self._clock = clock
+        self._worker = worker
+        self._packs = packs
+
+    def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
+        """Take every full window of new requests of a system onto its card.
+
+        Args:
+            ref: the system.
+            on_window: told after each window how many are done, of how many.
+
+        Raises:
+            RecordsError: the records refused; nothing of the window they refused was kept.
+            UsageError: a pack that is not there, or is none.
+        """
+        card = self._records.current(ref)
+        memory = recall(self._records.watch(ref))
+        plan = self._plan(card)
+        looked = self._look(plan.system, memory)
+        memory.orphans, memory.late = memory.orphans + looked.orphans, memory.late + looked.late
+        full = len(looked.complete) // WINDOW
+        windows = [looked.complete[i * WINDOW : (i + 1) * WINDOW] for i in range(full)]
+        sums = self._sums(plan.system, windows)
+        found: list[Finding] = []
+        for done, requests in enumerate(windows, start=1):
+            card, findings = self._window(card, plan, memory, requests, sums)
+            found += [f for f in findings if f.state in (State.BREACH, State.WARN)]
+            if on_window:
+                on_window(done, full)
+        waiting = len(looked.complete) - full * WINDOW
+        return Tick(full, waiting, self._finish(plan, memory, waiting), tuple(found))
+
+    def set_baseline(self, ref: str, name: str, author: Author, since: datetime | None, until: datetime | None) -> Card:
+        """Take the requests of a stretch of time as the reference, as a human decides.
+
+        Raises:
+            UsageError: there is no complete request in that time.
+            MonitorError: the signals cannot be computed.
+        """
+        system = system_of(self._records.current(ref))
+        data = baseline.measure_baseline(self._signals(system), self._between(system, since, until), self._worker)
+        with self._records.transaction() as transaction:
+            body = SetBaseline(
+                name=name,
+                start=data.start,
+                end=data.end,
+                requests=data.requests,
+                data_digest=transaction.add_baseline(ref, data.values),
+                approved_by=author.name,
+                agreement_p=data.agreement_p,
+                watched=data.watched,
+                too_constant=data.too_constant,
+            )
+            draft = Draft(body=body, author=author, observed=data.end)
+            return transaction.append(ref, [draft], cause=f"baseline {name}", recorded=self._clock())
+
+    def _signals(self, system: System) -> tuple[Signal, ...]:
+        return signals_for(system, load_packs(system.monitors.packs, self._packs))
+
+    def _plan(self, card: Card) -> Plan:
+        system, references = system_of(card), None
+        if card.baseline is not None:
+            references = baseline.references(self._records.baseline_data(card.baseline.data_digest))
+        graph = Graph(frozenset(system.components), frozenset(system.edges))
+        return Plan(system, self._signals(system), graph, references)
+
+    def _assembled(self, system: System, since: datetime | None, memory: Memory, now: int) -> Assembled:
+        select = system.traces.select
+        service = select.get("service.name")
+        rows = frames.rows(
+            self._scan(since - REACH_BACK if since else None),
+            services=[service] if service else [],
+            environment=select.get("deployment.environment.name"),
+        )
+        memory.newest_us = max((memory.newest_us, *(r["start_us"] for r in rows)))
+        return assemble(
+            rows,
+            root=system.traces.request.root,
+            frontier=memory.frontier,
+            watermark_us=now,
+            before_us=memory.watermark_us,
+            complete_after=system.traces.request.complete_after,
+            seen_before_us=memory.ran_us,
+        )
+
+    def _look(self, system: System, memory: Memory) -> Assembled:
+        """New complete requests; moves the watermark on."""
+        now = micros(self._clock())
+        since = moment(memory.frontier.end_us) if memory.frontier.end_us else None
+        looked = self._assembled(system, since, memory, now)
+        memory.watermark_us = memory.ran_us = now
+        return looked
+
+    def _between(self, system: System, since: datetime | None, until: datetime | None) -> tuple[Request, ...]:
+        now = micros(self._clock())
+        found = self._assembled(system, since, Memory(frontier=Frontier()), now).complete
+        low, high = micros(since) if since else 0, micros(until) if until else now
+        return tuple(r for r in found if low <= r.start_us and r.end_us <= high)
+
+    def _sums(self, system: System, windows: Sequence[Sequence[Request]]) -> list[Sums]:
+        """Kept sums of the windows that the claims of this look can reach back to."""
+        if not windows:
+            return []
+        since = windows[0][-1].end_us - _longest(system)
+        return [(end, body) for _, end, body in self._records.tallies(system.system.ref, since)]
+
+    def _window(
+        self, known: Card, plan: Plan, memory: Memory, requests: Sequence[Request], sums: list[Sums]
+    ) -> tuple[Card, tuple[Finding, ...]]:
+        """One window in one transaction: edits, live values, sums, and what is remembered.
+
+        Signals are judged before it begins: Evidently may take seconds, and a human must be able to acknowledge.
+        """
+        ref, window = plan.system.system.ref, window_of(memory.windows, requests)
+        end = micros(window.end)
+        own, errors = sums_of(plan.system, requests)
+        sums.append((end, own))
+        findings = findings_of(known, plan, memory, requests, window, self._worker.p_values)
+        with self._records.transaction() as transaction:
+            card, _ = transaction.newest(ref)
+            drafts, after = edits_of(card, plan, memory, requests, window, findings, sums)
+            gap = baseline.gaps(requests, memory.frontier.end_us or None)
+            memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
+            memory.requests += len(requests)
+            live = _live(after, plan, memory, requests, window, findings, sums, sum(gap), errors, self._clock())
+            card = transaction.append(ref, drafts, cause=f"window {window.index}", recorded=self._clock(), live=live)
+            transaction.add_tally(ref, window.index, end, own)
+            transaction.drop_tallies(ref, end - _longest(plan.system))
+            transaction.set_watch(ref, memory.body())
+        return card, findings
+
+    def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:
+        """After the windows: what has gone stale, and that the watcher ran."""
+        ref, now = plan.system.system.ref, self._clock()
+        with self._records.transaction() as transaction:
+            card, _ = transaction.newest(ref)
+            live = transaction.live(ref) or Live(as_of=card.observed, watcher=WatcherNow(total=len(plan.signals)))
+            watcher = live.watcher.model_copy(
+                update={
+                    "last_run": now,
+                    "last_span": moment(memory.newest_us) if memory.newest_us else None,
+                    "waiting": waiting,
+                    "orphans": memory.orphans,
+                    "late": memory.late,
+                }
+            )
+            drafts = stale_drafts(card, plan.system, now)
+            transaction.set_watch(ref, memory.body())
+            return transaction.append(
+                ref,
+                drafts,
+                cause="evidence expired",
+                recorded=now,
+                live=live.model_copy(update={"watcher": watcher}),
+            )
+
+
+def _longest(system: System) -> int:
+    """How far back any claim looks, in microseconds."""
+    return max((micros_of(c) for c in system.claims), default=0)
+
+
+def _live(
+    card: Card,
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    window: Window,
+    findings: Sequence[Finding],
+    sums: Sequence[Sums],
+    minutes: float,
+    errors: Mapping[str, str],
+    now: datetime,
+) -> Live:
+    failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
+    verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in findings)
+    watcher = WatcherNow(
+        last_span=moment(memory.newest_us),
+        last_run=now,
+        ran=verdicts,
+        total=len([f for f in findings if f.kind != "undeclared"]),
+        errors=(*failed, *(f"{ref}: {why}" for ref, why in errors.items())),
+        requests=memory.requests,
+        windows=memory.windows,
+        per_minute=len(requests) / minutes if minutes else None,
+        orphans=memory.orphans,
+        late=memory.late,
+    )
+    return Live(
+        as_of=window.end,
+        watcher=watcher,
+        parts=_parts(card, requests, minutes, window),
+        signals={f.key: _signal(f, memory) for f in findings},
+        claims=_claims(plan.system, memory, window, sums),
+    )
+
+
+def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Window) -> dict[str, PartNow]:
+    parts = parts_now(card, requests, minutes or 1e-9)
+    return {ref: p.model_copy(update={"last_seen": window.end if p.requests else None}) for ref, p in parts.items()}
+
+
+def _signal(finding: Finding, memory: Memory) -> SignalNow:
+    shared: dict[str, Any] = finding.model_dump(
+        include={"about", "label", "kind", "state", "value", "reference", "unit", "n", "tolerance", "effect", "method"}
+        | {"p_value", "threshold", "needs", "why"}
+    )
+    since = moment(memory.streaks[finding.key].state_since_us)
+    return SignalNow(**shared, key=finding.key, since=since, history=tuple(memory.history[finding.key]))
+
+
+def _claims(system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> dict[str, Any]:
+    """Where each claim stands this minute; the card changes only when its status does."""
+    found = {}
+    for claim in system.claims:
+        since = micros(window.end) - micros_of(claim)
+        slices = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
+        found[claim.id] = claims.assess(claim, slices, memory.violating.get(claim.id, {})).slices
+    return found

@@ -1,0 +1,265 @@
+"""One window of requests: findings, then the edits they make. Pure but for the memory it is handed, and the asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from syscard.card import Card
+from syscard.edits import AddEvidence, Author, AuthorKind, Draft, RiskSeen, SetClaim, SliceStatus, chain
+from syscard.errors import MissingExtra, MonitorError
+from syscard.finding import Finding, State, Window
+from syscard.fold import fold
+from syscard.system import Claim, System
+from syscard_monitors import claims, incidents, judge, observed
+from syscard_monitors.assemble import Request, micros
+from syscard_monitors.baseline import signal_values
+from syscard_monitors.drift import Comparison
+from syscard_monitors.graph import Graph
+from syscard_monitors.judge import Measured, Missing, Reference, Streak
+from syscard_monitors.memory import Memory
+from syscard_monitors.packs import Signal
+from syscard_monitors.parts import part_drafts
+
+AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
+UNDECLARED_PERSIST: Final = 2
+Ask = Callable[[Sequence[Comparison]], dict[str, float]]
+Sums = tuple[int, dict[str, Any]]
+"""(end of a window in microseconds, sums by claim and slice)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is the same for all windows of one look."""
+
+    system: System
+    signals: tuple[Signal, ...]
+    graph: Graph
+    references: dict[str, Reference] | None
+    """None without a baseline."""
+
+
+def moment(us: int) -> datetime:
+    """UTC time of microseconds since the epoch."""
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
+
+
+def window_of(index: int, requests: Sequence[Request]) -> Window:
+    """Number, times and size of a window."""
+    start = min(r.start_us for r in requests)
+    return Window(index=index, start=moment(start), end=moment(requests[-1].end_us), n=len(requests))
+
+
+def findings_of(
+    card: Card, plan: Plan, memory: Memory, requests: Sequence[Request], window: Window, ask: Ask
+) -> tuple[Finding, ...]:
+    """A finding for every signal that the window speaks of; the memory's streaks and histories move on."""
+    measured = _measured(plan, memory, requests)
+    tested = _tested(measured, ask)
+    traces = tuple(r.reference for r in requests[:3])
+    found = []
+    for signal in (s for s in plan.signals if s.key in tested):
+        streak = memory.streaks.get(signal.key, Streak())
+        finding, count = judge.verdict(signal, tested[signal.key], streak, window, traces)
+        _remember(memory, finding, count)
+        found.append(finding)
+    return (*found, *_undeclared(card, memory, requests, window))
+
+
+def _measured(plan: Plan, memory: Memory, requests: Sequence[Request]) -> dict[str, Measured | Missing]:
+    """Effects; an optional signal that no span carries is left out."""
+    found = {s.key: _measure(s, plan.references, memory, requests) for s in plan.signals}
+    left_out = {s.key for s in plan.signals if s.optional and _is_unknown(found[s.key])}
+    return {k: m for k, m in found.items() if k not in left_out}
+
+
+def _is_unknown(measured: Measured | Missing) -> bool:
+    return isinstance(measured, Missing) and measured.state is State.UNKNOWN
+
+
+def _measure(
+    signal: Signal, references: dict[str, Reference] | None, memory: Memory, requests: Sequence[Request]
+) -> Measured | Missing:
+    """The effect of the window; where evidence is due, of the whole streak of windows together."""
+    streak = memory.streaks.get(signal.key, Streak())
+    reference = references.get(signal.key, Reference(())) if references is not None else None
+    try:
+        values = signal_values(signal, requests, memory.frontier.end_us or None)
+        measured = judge.measure(signal, values, reference)
+    except MonitorError as error:
+        return Missing(str(error), state=State.ERROR)
+    before = memory.pending.pop(signal.key, [])
+    if isinstance(measured, Missing):
+        return measured
+    if not measured.exceeds or judge.stands(signal, streak):
+        return replace(measured, comparison=None)
+    together = [*before, *(values or ())]
+    memory.pending[signal.key] = together[-len(requests) * max(1, signal.persist - 1) :]
+    if not judge.is_due(signal, streak):
+        return replace(measured, comparison=None, p_value=None)
+    whole = judge.measure(signal, together, reference)
+    return replace(whole, exceeds=True) if isinstance(whole, Measured) else measured
+
+
+def _tested(measured: dict[str, Measured | Missing], ask: Ask) -> dict[str, Measured | Missing]:
+    """Ask Evidently about the effects that are large enough, for long enough."""
+    comparisons = [m.comparison for m in measured.values() if isinstance(m, Measured) and m.comparison is not None]
+    if not comparisons:
+        return measured
+    try:
+        scores = ask(comparisons)
+    except (MonitorError, MissingExtra) as error:
+        failed = {c.key: Missing(str(error), state=State.ERROR) for c in comparisons}
+        return {**measured, **failed}
+    return {
+        k: replace(m, p_value=scores[k]) if k in scores and isinstance(m, Measured) else m for k, m in measured.items()
+    }
+
+
+def _remember(memory: Memory, finding: Finding, count: int) -> None:
+    before = memory.streaks.get(finding.key, Streak())
+    start = micros(finding.window.start)
+    memory.streaks[finding.key] = Streak(
+        windows=count,
+        since_us=before.since_us if before.windows and count else start,
+        state=finding.state,
+        state_since_us=before.state_since_us if before.state is finding.state and before.state_since_us else start,
+    )
+    value = None if finding.value is None else float(f"{finding.value:.6g}")
+    memory.history[finding.key] = [*memory.history.get(finding.key, []), value][-30:]
+
+
+def _undeclared(card: Card, memory: Memory, requests: Sequence[Request], window: Window) -> tuple[Finding, ...]:
+    found = observed.undeclared(card, requests, window)
+    for finding in found:
+        _remember(memory, finding, memory.streaks.get(finding.key, Streak()).windows + 1)
+    seen = {f.key for f in found}
+    for key in [k for k in memory.streaks if k.endswith(".undeclared") and k not in seen]:
+        del memory.streaks[key]
+    return found
+
+
+def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[str, datetime]:
+    """Keys whose breach has persisted for just long enough, with the start of its first window."""
+    persist = {s.key: s.persist for s in plan.signals}
+    begun = {}
+    for finding in findings:
+        streak = memory.streaks[finding.key]
+        if streak.windows == persist.get(finding.key, UNDECLARED_PERSIST):
+            begun[finding.key] = moment(streak.since_us)
+    return begun
+
+
+def sums_of(system: System, requests: Sequence[Request]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The sums of one window for every claim, and the errors of claims that cannot be computed."""
+    sums, errors = {}, {}
+    for claim in system.claims:
+        try:
+            sums[claim.id] = claims.body(claims.tallies(claim, requests))
+        except MonitorError as error:
+            errors[claim.id] = str(error)
+    return sums, errors
+
+
+def edits_of(
+    card: Card,
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    window: Window,
+    findings: Sequence[Finding],
+    sums: Sequence[Sums],
+) -> tuple[tuple[Draft, ...], Card]:
+    """What a window says to the card, and the card as it will be: seen, incidents, claims, risks, then the parts."""
+    begun = starting(plan, memory, findings)
+    outcome = incidents.update(card, findings, begun, incidents.Firing(memory.quiet), plan.graph, AUTHOR)
+    memory.quiet = dict(outcome.firing.quiet)
+    drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]
+    drafts += claim_drafts(card, plan.system, memory, window, sums)
+    after = preview(card, drafts)
+    drafts += _risk_drafts(card, after, window)
+    drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window)
+    return tuple(drafts), preview(card, drafts)
+
+
+def preview(card: Card, drafts: Sequence[Draft]) -> Card:
+    """The card as it will be with these drafts; version and links are not to be relied on."""
+    return fold(chain(drafts, head=None, cause="", recorded=card.observed), start=card)
+
+
+def claim_drafts(card: Card, system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> list[Draft]:
+    """Edits for claims whose status changed in any slice, or whose evidence is half expired."""
+    drafts: list[Draft] = []
+    for claim in system.claims:
+        since = micros(window.end) - micros_of(claim)
+        slices = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
+        assessed = claims.assess(claim, slices, memory.violating.get(claim.id, {}))
+        memory.violating[claim.id] = assessed.violating
+        if _worth_an_edit(card, claim, assessed.slices, window):
+            drafts += _claim_edit(claim, assessed.slices, window)
+    return drafts
+
+
+def micros_of(claim: Claim) -> int:
+    """How far back a claim looks, in microseconds."""
+    return round(claim.window.last.total_seconds() * 1_000_000)
+
+
+def _worth_an_edit(card: Card, claim: Claim, slices: Sequence[SliceStatus], window: Window) -> bool:
+    known = card.claims[claim.id]
+    if {(s.slice, s.status) for s in known.slices} != {(s.slice, s.status) for s in slices}:
+        return True
+    aged = known.assessed is not None and window.end - known.assessed > claim.valid_for / 2
+    return aged or known.assessed is None
+
+
+def _claim_edit(claim: Claim, slices: Sequence[SliceStatus], window: Window) -> list[Draft]:
+    evidence = {s.slice: _claim_evidence(claim, s, window) for s in slices if s.value is not None}
+    named = tuple(
+        s.model_copy(update={"evidence": evidence[s.slice].digest}) if s.slice in evidence else s for s in slices
+    )
+    body = SetClaim(claim=claim.id, slices=named)
+    return [*evidence.values(), Draft(body=body, author=AUTHOR, observed=window.end)]
+
+
+def _claim_evidence(claim: Claim, status: SliceStatus, window: Window) -> Draft:
+    body = AddEvidence(
+        about=claim.about,
+        metric=claim.metric if status.slice == claims.ALL else f"{claim.metric} where {status.slice}",
+        value=status.value,
+        n=status.n,
+        low=status.low,
+        high=status.high,
+        method="95 % interval, requests as clusters" if status.low is not None else "count",
+        window_start=window.end - claim.window.last,
+        window_end=window.end,
+    )
+    return Draft(body=body, author=AUTHOR, observed=window.end)
+
+
+def _risk_drafts(before: Card, after: Card, window: Window) -> list[Draft]:
+    """A claim that a risk watches has just broken while an incident is open: observed evidence for the risk."""
+    broken = {c for c, card in after.claims.items() if card.status == "broken" and before.claims[c].status != "broken"}
+    drafts = []
+    for risk in after.risks.values():
+        hit = sorted(broken & set(risk.declared.get("watch", ())))
+        incident = after.open_incidents[0] if after.open_incidents else None
+        if hit and incident is not None:
+            says = f"claim {', '.join(hit)} broke while INC-{incident.number} ({incident.subject}) was open"
+            body = RiskSeen(risk=risk.id, incident=incident.number, says=says)
+            drafts.append(Draft(body=body, author=AUTHOR, observed=window.end))
+    return drafts
+
+
+def stale_drafts(card: Card, system: System, now: datetime) -> list[Draft]:
+    """Claims whose newest evidence is older than they allow."""
+    drafts = []
+    for claim in system.claims:
+        known = card.claims[claim.id]
+        expired = known.assessed is not None and now - known.assessed > claim.valid_for
+        if expired and any(s.status in ("holds", "broken") for s in known.slices):
+            body = SetClaim(claim=claim.id, slices=tuple(claims.stale(s) for s in known.slices))
+            drafts.append(Draft(body=body, author=AUTHOR, observed=now))
+    return drafts

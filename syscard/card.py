@@ -1,0 +1,179 @@
+"""The card: what is declared, what was observed, how the two compare. Frozen values; made only by `syscard.fold`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from syscard.digest import digest
+from syscard.edits import AddEvidence, IncidentFinding, SetBaseline, SliceStatus
+from syscard.finding import Value
+
+ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
+PartState = Literal["ok", "broken", "inherited", "unknown"]
+IncidentState = Literal["open", "acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
+OPEN_STATES: tuple[IncidentState, ...] = ("open", "acknowledged", "mitigating")
+
+
+class Evidence(Value):
+    """A figure on the card, by the digest of the edit that brought it."""
+
+    id: str
+    """`E-1`, `E-2` ... in order of arrival."""
+    digest: str
+    observed: datetime
+    figure: AddEvidence
+
+
+class Observed(Value):
+    """A version, model or prompt that spans were seen to carry."""
+
+    what: str
+    value: str
+    declared: bool
+    since: datetime
+    traces: int
+
+
+class PartCard(Value):
+    """What component cards and interaction cards have in common."""
+
+    ref: str
+    declared: dict[str, Any] | None
+    """Its part of system.yaml; None where only spans know it."""
+    state: PartState = "unknown"
+    why: str = "nothing has been measured yet"
+    since: datetime
+    incident: int | None = None
+
+
+class ComponentCard(PartCard):
+    """One component."""
+
+    observed: tuple[Observed, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        """Who answers for it."""
+        return str((self.declared or {}).get("owner", "nobody"))
+
+
+class InteractionCard(PartCard):
+    """One edge between two components."""
+
+    source: str
+    target: str
+    evidence_class: str | None = None
+    traces: int = 0
+
+
+class ClaimCard(Value):
+    """One promise and how it stands."""
+
+    id: str
+    declared: dict[str, Any]
+    slices: tuple[SliceStatus, ...]
+    since: datetime
+    """When the status of the whole claim last changed."""
+    assessed: datetime | None = None
+
+    @property
+    def overall(self) -> SliceStatus:
+        """The slice that speaks for the claim: `all`."""
+        return self.slices[0]
+
+    @property
+    def status(self) -> ClaimStatus:
+        """Broken if any slice is broken; else the status over all traffic."""
+        return "broken" if any(s.status == "broken" for s in self.slices) else self.overall.status
+
+
+class RiskCard(Value):
+    """One risk and what was seen of it."""
+
+    id: str
+    declared: dict[str, Any]
+    observed_in: tuple[int, ...] = ()
+    says: tuple[str, ...] = ()
+
+
+class IncidentEvent(Value):
+    """One line of an incident's timeline."""
+
+    at: datetime
+    author: str
+    what: str
+    text_sha256: str | None = None
+
+
+class Incident(Value):
+    """What broke, where, since when."""
+
+    number: int
+    fingerprint: str
+    group: str
+    subject: str
+    state: IncidentState
+    severity: str
+    title: str
+    since: datetime
+    opened: datetime
+    resolved: datetime | None = None
+    resolution: str | None = None
+    acknowledged_by: str | None = None
+    findings: tuple[IncidentFinding, ...]
+    inherited_by: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    traces: tuple[str, ...]
+    note: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    do_first: str
+    events: tuple[IncidentEvent, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self.state in OPEN_STATES
+
+
+class Card(Value):
+    """One version of the system card."""
+
+    system: str
+    version: int
+    observed: datetime
+    """Event time of the newest edit."""
+    identity: dict[str, Any] = {}
+    traces: dict[str, Any] = {}
+    monitors: dict[str, Any] = {}
+    components: dict[str, ComponentCard] = {}
+    interactions: dict[str, InteractionCard] = {}
+    claims: dict[str, ClaimCard] = {}
+    risks: dict[str, RiskCard] = {}
+    unknowns: dict[str, dict[str, Any]] = {}
+    baseline: SetBaseline | None = None
+    incidents: dict[int, Incident] = {}
+    evidence: dict[str, Evidence] = {}
+    """By digest."""
+
+    @property
+    def digest(self) -> str:
+        """What the card says, without recorded times and hosts: equal events give equal digests."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def parts(self) -> dict[str, PartCard]:
+        """Components and interactions by reference, components first."""
+        return {**self.components, **self.interactions}
+
+    @property
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Incidents that wait for somebody, worst and oldest first."""
+        order = {"page": 0, "ticket": 1, "note": 2}
+        waiting = [i for i in self.incidents.values() if i.is_open]
+        return tuple(sorted(waiting, key=lambda i: (order[i.severity], i.number)))
+
+    def evidence_id(self, digest_or_none: str | None) -> str | None:
+        """`E-7` for an evidence digest."""
+        found = self.evidence.get(digest_or_none or "")
+        return found.id if found else None

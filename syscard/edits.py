@@ -1,0 +1,317 @@
+"""Edits: the only way in which a card changes. Append-only, each with its author, chained by digest.
+
+An edit's own digest leaves out ids, host and recorded time, so the same events give the same digests on every machine;
+its link in the chain adds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from syscard.digest import GENESIS, digest, iso
+from syscard.errors import ChainBroken
+from syscard.finding import Value
+
+
+class AuthorKind(StrEnum):
+    """Who can write an edit."""
+
+    HUMAN = "human"
+    MONITOR = "monitor"
+    IMPORT = "import"
+    AGENT = "agent"
+
+
+class Author(Value):
+    """Who made an edit. The name is the OS user, a token's name, or the monitor's."""
+
+    kind: AuthorKind
+    name: str
+
+
+class Declare(Value):
+    """A part of system.yaml was added, changed or (`body` None) taken out."""
+
+    kind: Literal["declare"] = "declare"
+    section: Literal["system", "traces", "component", "interaction", "monitors", "claim", "risk", "unknown"]
+    ref: str
+    body: dict[str, Any] | None
+
+
+class SetBaseline(Value):
+    """A reference window was set, by a human, under a name."""
+
+    kind: Literal["baseline"] = "baseline"
+    name: str
+    start: datetime
+    end: datetime
+    requests: int
+    data_digest: str
+    approved_by: str
+    agreement_p: float | None
+    """Smallest p (Holm) over the signals when its halves are compared; None where none could be."""
+    watched: tuple[str, ...]
+    too_constant: tuple[str, ...]
+
+
+class AddEvidence(Value):
+    """One figure with everything needed to find it again."""
+
+    kind: Literal["evidence"] = "evidence"
+    about: str
+    metric: str
+    value: float | None
+    unit: str = ""
+    n: int
+    low: float | None = None
+    high: float | None = None
+    reference: float | None = None
+    method: str | None = None
+    p_value: float | None = None
+    threshold: float | None = None
+    window_start: datetime
+    window_end: datetime
+    traces: tuple[str, ...] = ()
+
+
+class SliceStatus(Value):
+    """The status of a claim for one slice of the traffic (`all`, or `age_band=45-54`)."""
+
+    slice: str = "all"
+    status: Literal["holds", "broken", "unknown", "stale"]
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    needs: int | None = None
+    why: str = ""
+    evidence: str | None = None
+    """Digest of the evidence edit."""
+
+
+class SetClaim(Value):
+    """The status of a claim changed, or its evidence was renewed."""
+
+    kind: Literal["claim"] = "claim"
+    claim: str
+    slices: tuple[SliceStatus, ...]
+
+
+class SetPart(Value):
+    """The state of a component or edge changed."""
+
+    kind: Literal["part"] = "part"
+    ref: str
+    state: Literal["ok", "broken", "inherited", "unknown"]
+    why: str = ""
+    incident: int | None = None
+
+
+class Observe(Value):
+    """Something of the system was seen for the first time, or seen to differ from what is declared."""
+
+    kind: Literal["observed"] = "observed"
+    what: Literal["component", "edge", "version", "model", "prompt"]
+    ref: str
+    value: str
+    evidence_class: Literal["link", "tool_call", "value", "ancestor", "order", "span"]
+    traces: int
+    declared: bool
+
+
+class IncidentFinding(Value):
+    """One signal inside an incident."""
+
+    key: str
+    about: str
+    label: str
+    unit: str = ""
+    reference: float | None = None
+    value: float | None = None
+    n: int
+    evidence: str
+
+
+class OpenIncident(Value):
+    """Findings persisted: an incident opens."""
+
+    kind: Literal["incident.open"] = "incident.open"
+    number: int
+    fingerprint: str
+    group: str
+    subject: str
+    """The part that is named: `llm`, or `vlm->llm`."""
+    severity: Literal["page", "ticket", "note"]
+    title: str
+    since: datetime
+    findings: tuple[IncidentFinding, ...]
+    inherited_by: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
+    note: tuple[str, ...] = ()
+    """Sentences of the note, written from templates."""
+    unknowns: tuple[str, ...] = ()
+    do_first: str = ""
+
+
+class ExtendIncident(Value):
+    """More signals joined an open incident."""
+
+    kind: Literal["incident.extend"] = "incident.extend"
+    number: int
+    findings: tuple[IncidentFinding, ...]
+    inherited_by: tuple[str, ...] = ()
+    severity: Literal["page", "ticket", "note"]
+
+
+class MoveIncident(Value):
+    """An incident changed state; only `resolved` may come from a monitor."""
+
+    kind: Literal["incident.state"] = "incident.state"
+    number: int
+    state: Literal["acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
+    resolution: str | None = None
+
+
+class NoteOnIncident(Value):
+    """A human wrote something down. The text is stored beside, under its digest, so that it can be erased."""
+
+    kind: Literal["incident.note"] = "incident.note"
+    number: int
+    text_sha256: str
+
+
+class RiskSeen(Value):
+    """Observed evidence was added to a risk."""
+
+    kind: Literal["risk"] = "risk"
+    risk: str
+    incident: int
+    says: str
+
+
+Body = Annotated[
+    Declare
+    | SetBaseline
+    | AddEvidence
+    | SetClaim
+    | SetPart
+    | Observe
+    | OpenIncident
+    | ExtendIncident
+    | MoveIncident
+    | NoteOnIncident
+    | RiskSeen,
+    Field(discriminator="kind"),
+]
+_BODY: TypeAdapter[Body] = TypeAdapter(Body)
+
+
+class Draft(Value):
+    """An edit before it has a place in the chain."""
+
+    body: Body
+    author: Author
+    observed: datetime
+    """When what it says was so: event time."""
+
+    @property
+    def digest(self) -> str:
+        """What the edit says, without ids, host and recorded time."""
+        return digest(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """The JSON value under the digest."""
+        return {
+            "body": self.body.model_dump(mode="json"),
+            "author": self.author.model_dump(mode="json"),
+            "observed": iso(self.observed),
+        }
+
+
+class Edit(Value):
+    """A draft with its place in the chain."""
+
+    seq: int
+    """1, 2, 3 ... over the whole history of one system."""
+    version: int
+    """Version of the card that this edit is part of: one version = one batch of one cause."""
+    cause: str
+    draft: Draft
+    recorded: datetime
+    previous: str
+    """Link of the edit before, or 64 zeros."""
+    link: str
+
+    @property
+    def body(self) -> Body:
+        """What the edit says."""
+        return self.draft.body
+
+
+def chain(drafts: Iterable[Draft], *, head: Edit | None, cause: str, recorded: datetime) -> tuple[Edit, ...]:
+    """Give a batch of drafts their places behind `head`: one new version of the card."""
+    version = (head.version if head else 0) + 1
+    edits: list[Edit] = []
+    last = head
+    for draft in drafts:
+        last = _linked(draft, last, version, cause, recorded)
+        edits.append(last)
+    return tuple(edits)
+
+
+def _linked(draft: Draft, last: Edit | None, version: int, cause: str, recorded: datetime) -> Edit:
+    seq = (last.seq if last else 0) + 1
+    previous = last.link if last else GENESIS
+    link = link_digest(previous, draft.digest, seq, version, cause, recorded)
+    return Edit(seq=seq, version=version, cause=cause, draft=draft, recorded=recorded, previous=previous, link=link)
+
+
+def link_digest(previous: str, content: str, seq: int, version: int, cause: str, recorded: datetime) -> str:
+    """A link of the chain: the edit's digest with its place, its cause and its recorded time."""
+    return digest(
+        {
+            "previous": previous,
+            "content": content,
+            "seq": seq,
+            "version": version,
+            "cause": cause,
+            "recorded": iso(recorded),
+        }
+    )
+
+
+def verify(edits: Iterable[Edit]) -> int:
+    """Recompute the whole chain.
+
+    Returns:
+        The number of edits.
+
+    Raises:
+        ChainBroken: names the first edit that does not follow.
+    """
+    previous, count, version = GENESIS, 0, 0
+    for count, edit in enumerate(edits, start=1):
+        if edit.seq != count or edit.version not in (version, version + 1):
+            raise ChainBroken(f"edit {edit.seq} (v{edit.version}): an edit is missing or out of place before it")
+        expected = link_digest(previous, edit.draft.digest, edit.seq, edit.version, edit.cause, edit.recorded)
+        if edit.previous != previous or edit.link != expected:
+            raise ChainBroken(
+                f"edit {edit.seq} (v{edit.version}, {edit.body.kind}): its digest does not match its content"
+            )
+        previous, version = edit.link, edit.version
+    return count
+
+
+def read_body(stored: dict[str, Any]) -> Body:
+    """A stored body as today's kind; old kinds are upcast here.
+
+    Raises:
+        pydantic.ValidationError: a kind or a shape that was never written.
+    """
+    return _BODY.validate_python(stored)

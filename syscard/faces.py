@@ -1,0 +1,459 @@
+"""What the faces say, derived once from a view, so that the terminal, the page and the status line never disagree.
+
+Pure functions over the JSON of a view; standard library only, so that `syscard status` starts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from syscard.slices import claim_status, telling_slice
+from syscard.slices import slice_text as slice_text  # faces are asked for it
+from syscard.views import View
+from syscard.words import clock, figure, moment, one_line, plural, span_of
+
+SILENT_AFTER: Final = timedelta(seconds=90)
+"""A watcher that has not run for this long is said to be silent."""
+QUIET_AFTER: Final = timedelta(minutes=15)
+"""Without a span for this long, the watcher's line says that there is no traffic."""
+_JUST_BEFORE: Final = timedelta(hours=1)
+"""A version first seen this long before an incident is named beside it."""
+_OPEN: Final = ("open", "acknowledged", "mitigating")
+WatcherState = Literal["never", "silent", "errors", "alive"]
+_SEVERITY: Final = {"page": 0, "ticket": 1, "note": 2}
+MARKS: Final = {"broken": "!", "inherited": "~", "ok": " ", "holds": " ", "unknown": "?", "stale": "?"}
+
+
+@dataclass(frozen=True)
+class IncidentFace:
+    """An incident as the on-call engineer reads it."""
+
+    number: int
+    severity: str
+    state: str
+    subject: str
+    title: str
+    since: datetime
+    acknowledged_by: str | None
+    owner: str
+    what: tuple[str, ...]
+    """`vlm: agrees with the catalogue 0.91 -> 0.30  n 20  E-4`, one a signal."""
+    before: tuple[str, ...]
+    """`13:58 vlm version lit-0.3 -> lit-0.4, not declared`: what was first seen shortly before."""
+    cause: str
+    unknowns: tuple[str, ...]
+    do_first: str
+    runbook: str
+    """As declared for the subject; empty where there is none."""
+    note: tuple[str, ...]
+    traces: tuple[str, ...]
+    evidence: tuple[str, ...]
+    events: tuple[tuple[datetime, str, str], ...]
+    """(when, who, what)."""
+    is_open: bool
+    resolution: str = ""
+
+    @property
+    def name(self) -> str:
+        """`INC-3`."""
+        return f"INC-{self.number}"
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One component or edge."""
+
+    ref: str
+    kind: str
+    """`component` or `edge`."""
+    state: str
+    since: datetime
+    per_minute: float | None
+    error_share: float | None
+    p95_ms: float | None
+    why: str
+    declared: bool
+    history: tuple[float | None, ...]
+    """The part's most telling signal, oldest first."""
+    fresh: bool = True
+    """False where the watcher is silent: then `ok` is only what it was when last looked at."""
+
+    @property
+    def mark(self) -> str:
+        """One character that says the state without colour."""
+        return "?" if self.word == "was ok" else MARKS[self.state]
+
+    @property
+    def word(self) -> str:
+        """The state as a face says it: `ok` stays small, everything else is loud."""
+        if self.state == "ok":
+            return "ok" if self.fresh else "was ok"
+        return self.state.upper()
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """One claim."""
+
+    id: str
+    says: str
+    about: str
+    status: str
+    since: datetime
+    text: str
+    """`0.30 [0.27, 0.33]  promised >= 0.85  n 1,204`, or why it is unknown."""
+    evidence: str | None
+    slices: tuple[str, ...]
+    fresh: bool = True
+    """False where the watcher is silent: then `holds` is only what it was when last looked at."""
+
+    @property
+    def mark(self) -> str:
+        """One character that says the status without colour."""
+        return "?" if self.word == "held" else MARKS[self.status]
+
+    @property
+    def word(self) -> str:
+        """The status as a face says it: `holds` stays small, everything else is loud."""
+        if self.status == "holds":
+            return "holds" if self.fresh else "held"
+        return self.status.upper()
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first screen, whatever draws it."""
+
+    system: str
+    name: str
+    system_version: str
+    card_version: int
+    as_of: datetime
+    verdict: str
+    """`BROKEN`, `INCIDENT`, `UNKNOWN` or `OK`."""
+    since: datetime | None
+    watcher_alive: bool
+    """It ran lately and without errors."""
+    watcher: str
+    incidents: tuple[IncidentFace, ...]
+    """Open ones, worst first."""
+    parts: tuple[PartRow, ...]
+    claims: tuple[ClaimRow, ...]
+    also: tuple[str, ...]
+    gate_blocked: bool
+    gate: str
+    watcher_state: WatcherState = "alive"
+    requests: int = 0
+    """Requests in closed windows since the beginning."""
+    traffic: str = ""
+    """How much was seen, or that nothing was: an empty period is not a quiet one."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether what stands here can be taken as of now."""
+        return self.watcher_state in ("alive", "errors")
+
+    def count(self, status: str) -> int:
+        """How many claims have a status."""
+        return sum(1 for claim in self.claims if claim.status == status)
+
+
+def overview(view: View, now: datetime) -> Overview:
+    """Everything on the first screen, as of the newest data, with the watcher's age by `now`."""
+    card, live = view["card"], view["live"] or {}
+    as_of = moment(live.get("as_of")) or moment(card["observed"]) or now
+    watcher = live.get("watcher", {})
+    state = watcher_state(watcher, now)
+    fresh = state in ("alive", "errors")
+    waiting = tuple(i for i in incident_faces(view) if i.is_open)
+    claims = tuple(claim_row(view, ref, fresh=fresh) for ref in card["claims"])
+    parts = tuple(_part_rows(card, live, fresh))
+    verdict, since = _verdict(waiting, claims, parts, sure=state == "alive" and bool(watcher.get("requests")))
+    identity = card["identity"]
+    return Overview(
+        system=one_line(card["system"]),
+        name=one_line(identity.get("name", card["system"])),
+        system_version=one_line(identity.get("version", "?")),
+        card_version=card["version"],
+        as_of=as_of,
+        verdict=verdict,
+        since=since,
+        watcher_alive=state == "alive",
+        watcher=watcher_line(watcher, now)[1],
+        incidents=waiting,
+        parts=parts,
+        claims=claims,
+        also=tuple(_also(card, as_of)),
+        gate_blocked=view["gate"]["blocked"],
+        gate=_gate_line(view["gate"], fresh),
+        watcher_state=state,
+        requests=watcher.get("requests", 0),
+        traffic=traffic_line(watcher),
+    )
+
+
+def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
+    """`never` ran, `silent` for too long, ran with `errors`, or `alive`."""
+    last_run = moment(watcher.get("last_run"))
+    if last_run is None:
+        return "never"
+    if now - last_run > SILENT_AFTER:
+        return "silent"
+    return "errors" if watcher.get("errors") else "alive"
+
+
+def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
+    """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
+    last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
+    if last_run is None:
+        return False, "WATCHER HAS NEVER RUN: nothing on this card is measured yet"
+    state = watcher_state(watcher, now)
+    monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago"
+    if state == "silent":
+        return False, f"WATCHER SILENT: {monitors}; what follows may be out of date"
+    rate = f", {watcher['per_minute']:.0f} req/min" if watcher.get("per_minute") else ""
+    line = f"{_last_span(last_span, now)}, {monitors}{rate}"
+    if state == "errors":
+        errors = watcher["errors"]
+        return False, f"WATCHER HAS {plural(len(errors), 'ERROR', 'ERRORS')}: {one_line(errors[0])}; {line}"
+    return True, f"watcher alive: {line}"
+
+
+def _last_span(last_span: datetime | None, now: datetime) -> str:
+    if last_span is None:
+        return "NO SPAN yet"
+    age = now - last_span
+    return f"NO SPAN for {span_of(age)}" if age > QUIET_AFTER else f"last span {span_of(age)} ago"
+
+
+def traffic_line(watcher: dict[str, Any]) -> str:
+    """What the card rests on: `440 requests in 22 windows`, or that there was no traffic."""
+    requests, waiting = watcher.get("requests", 0), watcher.get("waiting", 0)
+    more = f", {plural(waiting, 'request')} waiting for a full window" if waiting else ""
+    if not requests:
+        return f"no window of requests has been closed: nothing here is measured{more}"
+    return f"{plural(requests, 'request')} in {plural(watcher.get('windows', 0), 'window')}{more}"
+
+
+def _verdict(
+    incidents: tuple[IncidentFace, ...], claims: tuple[ClaimRow, ...], parts: tuple[PartRow, ...], *, sure: bool
+) -> tuple[str, datetime | None]:
+    """The worst that stands; OK only if it is sure: every claim holds, by a watcher that ran and saw traffic."""
+    broken = [c.since for c in claims if c.status == "broken"]
+    begun = [*(i.since for i in incidents), *(p.since for p in parts if p.state == "broken")]
+    if broken:
+        return "BROKEN", min([*broken, *begun])
+    if begun:
+        return "INCIDENT", min(begun)
+    if not sure or not claims or any(c.status != "holds" for c in claims):
+        return "UNKNOWN", None
+    return "OK", None
+
+
+VERDICT_RULE: Final = (
+    "BROKEN: a claim is broken. INCIDENT: no claim is broken, but an incident is open or a part is broken. "
+    "UNKNOWN: neither, but a claim is unknown or stale, or the watcher is silent, has errors or saw no traffic. "
+    "OK: every claim holds, nothing is open, and the watcher ran and saw traffic."
+)
+"""How the one word at the top is decided; printed beside it where leaders read it."""
+
+
+def incident_faces(view: View) -> tuple[IncidentFace, ...]:
+    """Every incident of the card, open ones first, then worst, then newest."""
+    faces = [_incident(view, raw) for raw in view["card"]["incidents"].values()]
+    return tuple(sorted(faces, key=lambda i: (not i.is_open, _SEVERITY[i.severity], -i.number)))
+
+
+def _incident(view: View, raw: dict[str, Any]) -> IncidentFace:
+    card, texts = view["card"], view["texts"]
+    return IncidentFace(
+        number=raw["number"],
+        severity=raw["severity"],
+        state=raw["state"],
+        subject=one_line(raw["subject"]),
+        title=one_line(raw["title"]),
+        since=datetime.fromisoformat(raw["since"]),
+        acknowledged_by=one_line(raw["acknowledged_by"]) if raw["acknowledged_by"] else None,
+        owner=owner_of(card, raw["subject"]),
+        what=tuple(_finding_text(card, f) for f in raw["findings"]),
+        before=tuple(_changes_before(card, raw)),
+        cause=_cause(raw),
+        unknowns=_lines(raw["unknowns"]),
+        do_first=one_line(raw["do_first"]),
+        runbook=_runbook(card, raw["subject"]),
+        note=_lines(raw["note"]),
+        traces=_lines(raw["traces"]),
+        evidence=tuple(_evidence_ids(card, [f["evidence"] for f in raw["findings"]])),
+        events=tuple(_event(event, texts) for event in raw["events"]),
+        is_open=raw["state"] in _OPEN,
+        resolution=one_line(raw["resolution"] or ""),
+    )
+
+
+def _lines(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(one_line(text) for text in texts)
+
+
+def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
+    unit = finding["unit"]
+    change = f"{figure(finding['reference'], unit)} -> {figure(finding['value'], unit)}"
+    evidence = "".join(f"  {e}" for e in _evidence_ids(card, [finding["evidence"]]))
+    return f"{one_line(finding['about'])}: {one_line(finding['label'])} {change}  n {finding['n']:,}{evidence}"
+
+
+def _cause(raw: dict[str, Any]) -> str:
+    """Where the change starts in the declared graph. Whether it was handed on is not tested, and that is said."""
+    subject, heirs = one_line(raw["subject"]), _lines(raw["inherited_by"])
+    if not heirs:
+        return f"{subject} is the only part with findings"
+    return f"{subject} is the first part that changed; {', '.join(heirs)} may only inherit it (order, not tested)"
+
+
+def _changes_before(card: dict[str, Any], raw: dict[str, Any]) -> list[str]:
+    """Versions, models and prompts of the subject that were first seen shortly before the incident."""
+    begun = datetime.fromisoformat(raw["since"])
+    found = []
+    for ref in raw["subject"].split("->"):
+        seen = card["components"].get(ref, {}).get("observed", ())
+        for index, new in enumerate(seen):
+            at = datetime.fromisoformat(new["since"])
+            older = [o["value"] for o in seen[:index] if o["what"] == new["what"]]
+            if begun - _JUST_BEFORE <= at <= begun + SILENT_AFTER and (older or not new["declared"]):
+                found.append(f"{clock(at, begun)} {_seen_text(ref, new, older)}")
+    return found
+
+
+def _seen_text(ref: str, new: dict[str, Any], older: list[str]) -> str:
+    was = f"{one_line(older[-1])} -> " if older else ""
+    undeclared = "" if new["declared"] else ", not declared"
+    return f"{one_line(ref)} {one_line(new['what'])} {was}{one_line(new['value'])}{undeclared}"
+
+
+def _runbook(card: dict[str, Any], subject: str) -> str:
+    """Of the subject; for an edge, of the part that hands on."""
+    declared = card["components"].get(subject.split("->")[0], {}).get("declared") or {}
+    return one_line(declared.get("runbook") or "")
+
+
+def _event(event: dict[str, Any], texts: dict[str, str]) -> tuple[datetime, str, str]:
+    what = event["what"]
+    if event["text_sha256"]:
+        what = f"note: {texts.get(event['text_sha256'], '(text erased)')}"
+    return datetime.fromisoformat(event["at"]), one_line(event["author"]), one_line(what)
+
+
+def _evidence_ids(card: dict[str, Any], digests: list[str]) -> list[str]:
+    return [card["evidence"][d]["id"] for d in digests if d in card["evidence"]]
+
+
+def owner_of(card: dict[str, Any], ref: str) -> str:
+    """Who answers for a part: its own owner, else the system's team and its on-call channel."""
+    part = card["components"].get(ref) or card["interactions"].get(ref) or {}
+    target = card["components"].get(ref.split("->")[-1], {})
+    team = card["identity"].get("owner", {})
+    own = (part.get("declared") or {}).get("owner") or (target.get("declared") or {}).get("owner")
+    return ", ".join(one_line(x) for x in (own or team.get("team"), team.get("on_call")) if x)
+
+
+def _part_rows(card: dict[str, Any], live: dict[str, Any], fresh: bool) -> list[PartRow]:
+    return [
+        *(_part(raw, "component", live, fresh) for raw in card["components"].values()),
+        *(_part(raw, "edge", live, fresh) for raw in card["interactions"].values()),
+    ]
+
+
+def _part(raw: dict[str, Any], kind: str, live: dict[str, Any], fresh: bool) -> PartRow:
+    now = live.get("parts", {}).get(raw["ref"], {})
+    signals = [s for s in live.get("signals", {}).values() if s["about"] == raw["ref"]]
+    return PartRow(
+        ref=one_line(raw["ref"]),
+        kind=kind,
+        state=raw["state"],
+        since=datetime.fromisoformat(raw["since"]),
+        per_minute=now.get("per_minute"),
+        error_share=now.get("error_share"),
+        p95_ms=now.get("p95_ms"),
+        why=one_line(raw["why"]) or ("" if raw["declared"] else "nobody declared it"),
+        declared=raw["declared"] is not None,
+        history=tuple(_most_telling(signals)),
+        fresh=fresh,
+    )
+
+
+def _most_telling(signals: list[dict[str, Any]]) -> list[float | None]:
+    """History of the signal in the worst state; the largest change breaks ties."""
+    ordered = by_interest(signals)
+    return ordered[0]["history"] if ordered else []
+
+
+def by_interest(signals: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Live signals, those that say most first: worst state, then largest change for its tolerance."""
+    worst = {"breach": 0, "warn": 1, "ok": 2, "error": 3, "unknown": 4}
+    return sorted(signals, key=lambda s: (worst[s["state"]], -_weight(s), s["key"]))
+
+
+def _weight(signal: dict[str, Any]) -> float:
+    """Effects of different kinds compare only as multiples of what is tolerated of each."""
+    return abs(float(signal["effect"] or 0.0)) / float(signal["tolerance"] or 1.0)
+
+
+def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
+    """One claim with its figures, or with why there are none."""
+    raw = view["card"]["claims"][ref]
+    telling = telling_slice(raw)
+    declared = raw["declared"]
+    ids = _evidence_ids(view["card"], [telling["evidence"]] if telling["evidence"] else [])
+    where = "" if telling is raw["slices"][0] else f"{one_line(telling['slice'])}: "
+    return ClaimRow(
+        id=one_line(ref),
+        says=one_line(declared.get("says", "")),
+        about=one_line(declared.get("about", "system")),
+        status=claim_status(raw),
+        since=datetime.fromisoformat(raw["since"]),
+        text=where + slice_text(telling, declared),
+        evidence=ids[0] if ids else None,
+        slices=tuple(f"{one_line(s['slice'])}: {s['status']}, {slice_text(s, declared)}" for s in raw["slices"][1:]),
+        fresh=fresh,
+    )
+
+
+def _also(card: dict[str, Any], as_of: datetime) -> list[str]:
+    today = as_of.astimezone(UTC).date().isoformat()
+    return [*_open_questions(card, today), *_risks_to_know(card, today), *_review_due(card, today)]
+
+
+def _open_questions(card: dict[str, Any], today: str) -> Iterable[str]:
+    for ref, unknown in card["unknowns"].items():
+        due = str(unknown.get("answer_by", "?"))
+        when = f"OVERDUE since {due}" if due < today else f"answer due {due}"
+        yield f"{one_line(ref)} open question, {one_line(when)}: {one_line(unknown.get('says', ''))}"
+
+
+def _risks_to_know(card: dict[str, Any], today: str) -> Iterable[str]:
+    for ref, risk in card["risks"].items():
+        declared = risk["declared"]
+        says = one_line(declared.get("says", ""))
+        if risk["observed_in"]:
+            yield f"{one_line(ref)} risk observed in INC-{risk['observed_in'][-1]}: {says}"
+        elif str(declared.get("until") or today) < today:
+            yield f"{one_line(ref)} risk was accepted until {one_line(declared['until'])}, which is over: {says}"
+
+
+def _review_due(card: dict[str, Any], today: str) -> Iterable[str]:
+    due = (card["identity"].get("review") or {}).get("next")
+    if due and str(due) < today:
+        yield f"review of this card was due {one_line(due)}"
+
+
+def _gate_line(gate: dict[str, Any], fresh: bool) -> str:
+    if not gate["blocked"]:
+        return f"{one_line(gate['stage'])} {'open' if fresh else 'was open when last decided: nobody has looked since'}"
+    return f"{one_line(gate['stage'])} BLOCKED: {'; '.join(one_line(r) for r in gate['reasons'])}"
+
+
+def since_text(since: datetime, now: datetime) -> str:
+    """`14:02 (31 min)`."""
+    return f"{clock(since, now)} ({span_of(now - since)})"

@@ -1,0 +1,73 @@
+"""A finding: a monitor's verdict on one signal in one window. Monitors write findings, the card reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class State(StrEnum):
+    """The words for one signal in one window."""
+
+    OK = "ok"
+    WARN = "warn"
+    BREACH = "breach"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+
+class Value(BaseModel):
+    """Base of every value that travels: frozen, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(Value):
+    """A counted window of requests in event time."""
+
+    index: int
+    start: datetime
+    end: datetime
+    n: int
+    """Requests in the window."""
+
+
+class Finding(Value):
+    """What one monitor says of one signal in one window."""
+
+    signal: str
+    """Name in the pack, e.g. `agrees`."""
+    about: str
+    """The component or edge, e.g. `vlm` or `vlm->llm`."""
+    label: str
+    """A few plain words, e.g. `agrees with the catalogue`."""
+    kind: str
+    """`drift`, `rate`, `latency`, `volume`, `tokens` or `undeclared`."""
+    state: State
+    window: Window
+    n: int
+    """Requests with a value for this signal."""
+    value: float | None = None
+    reference: float | None = None
+    unit: str = ""
+    """``, `ms`, `tokens`, `share`, `per min`."""
+    effect: float | None = None
+    """Size of the change in the unit of `tolerance`."""
+    tolerance: float | None = None
+    method: str | None = None
+    """Name of the test; None where the effect alone decided."""
+    p_value: float | None = None
+    threshold: float | None = None
+    needs: int | None = None
+    why: str = ""
+    """For `unknown` and `error`: the reason in words."""
+    traces: tuple[str, ...] = ()
+    """Up to three example traces as `trace_id@start`."""
+    severity: str = "ticket"
+
+    @property
+    def key(self) -> str:
+        """`<about>.<signal>`: what persists from window to window."""
+        return f"{self.about}.{self.signal}"

@@ -1,0 +1,214 @@
+"""The fold: edits in, card out. Pure; the same edits always give the same card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any, Final
+
+from syscard import edits as e
+from syscard.card import (
+    Card,
+    ClaimCard,
+    ComponentCard,
+    Evidence,
+    Incident,
+    IncidentEvent,
+    InteractionCard,
+    Observed,
+    RiskCard,
+)
+from syscard.system import edge_ends
+
+NEVER_ASSESSED: Final = "nothing has been measured yet"
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+
+def empty_card(system: str) -> Card:
+    """A card on which nothing stands: version 0."""
+    return Card(system=system, version=0, observed=_EPOCH)
+
+
+def fold(edits: Iterable[e.Edit], *, start: Card | str) -> Card:
+    """Apply edits in order, from an empty card (named by its system) or from an earlier version."""
+    card = empty_card(start) if isinstance(start, str) else start
+    return reduce(apply, edits, card)
+
+
+def apply(card: Card, edit: e.Edit) -> Card:
+    """One edit onto the card."""
+    rule: Callable[[Card, Any, e.Edit], dict[str, Any]] = _RULES[edit.body.kind]
+    changes = rule(card, edit.body, edit)
+    newest = max(card.observed, edit.draft.observed)
+    return card.model_copy(update={**changes, "version": edit.version, "observed": newest})
+
+
+def _declare(card: Card, body: e.Declare, edit: e.Edit) -> dict[str, Any]:
+    at = edit.draft.observed
+    match body.section:
+        case "system":
+            return {"identity": body.body or {}}
+        case "traces" | "monitors":
+            return {body.section: body.body or {}}
+        case "component":
+            return {"components": _declared_part(card.components, body, _new_component(body, at))}
+        case "interaction":
+            return {"interactions": _declared_part(card.interactions, body, _new_interaction(body, at))}
+        case "claim":
+            return {"claims": _keyed(card.claims, body, _new_claim(body, at))}
+        case "risk":
+            return {"risks": _keyed(card.risks, body, RiskCard(id=body.ref, declared=body.body or {}))}
+        case "unknown":
+            return {"unknowns": _keyed(card.unknowns, body, body.body or {})}
+
+
+def _keyed(table: dict[str, Any], body: e.Declare, value: Any) -> dict[str, Any]:
+    others = {k: v for k, v in table.items() if k != body.ref}
+    return others if body.body is None else {**table, body.ref: value}
+
+
+def _declared_part(table: dict[str, Any], body: e.Declare, new: Any) -> dict[str, Any]:
+    """A part that spans already know keeps what was observed of it."""
+    known = table.get(body.ref)
+    if known and body.body is not None:
+        return {**table, body.ref: known.model_copy(update={"declared": body.body})}
+    return _keyed(table, body, new)
+
+
+def _new_component(body: e.Declare, at: datetime) -> ComponentCard:
+    return ComponentCard(ref=body.ref, declared=body.body, since=at)
+
+
+def _new_interaction(body: e.Declare, at: datetime) -> InteractionCard:
+    source, target = edge_ends(body.ref)
+    return InteractionCard(ref=body.ref, declared=body.body, since=at, source=source, target=target)
+
+
+def _new_claim(body: e.Declare, at: datetime) -> ClaimCard:
+    """A changed claim starts again from unknown: its old evidence was for another promise."""
+    waiting = e.SliceStatus(status="unknown", why=NEVER_ASSESSED)
+    return ClaimCard(id=body.ref, declared=body.body or {}, slices=(waiting,), since=at)
+
+
+def _baseline(_card: Card, body: e.SetBaseline, _edit: e.Edit) -> dict[str, Any]:
+    return {"baseline": body}
+
+
+def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> dict[str, Any]:
+    key = edit.draft.digest
+    if key in card.evidence:
+        return {}
+    new = Evidence(id=f"E-{len(card.evidence) + 1}", digest=key, observed=edit.draft.observed, figure=body)
+    return {"evidence": {**card.evidence, key: new}}
+
+
+def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:
+    before = card.claims.get(body.claim)
+    if before is None:
+        return {}
+    after = before.model_copy(update={"slices": body.slices, "assessed": edit.draft.observed})
+    if after.status != before.status:
+        after = after.model_copy(update={"since": edit.draft.observed})
+    return {"claims": {**card.claims, body.claim: after}}
+
+
+def _part(card: Card, body: e.SetPart, edit: e.Edit) -> dict[str, Any]:
+    changes: dict[str, Any] = {"state": body.state, "why": body.why, "incident": body.incident}
+    part = card.parts.get(body.ref)
+    if part is None:
+        return {}
+    if part.state != body.state:
+        changes["since"] = edit.draft.observed
+    table = "components" if body.ref in card.components else "interactions"
+    return {table: {**getattr(card, table), body.ref: part.model_copy(update=changes)}}
+
+
+def _observe(card: Card, body: e.Observe, edit: e.Edit) -> dict[str, Any]:
+    if body.what == "edge":
+        return {"interactions": {**card.interactions, body.ref: _seen_edge(card, body, edit)}}
+    known = card.components.get(body.ref) or ComponentCard(ref=body.ref, declared=None, since=edit.draft.observed)
+    if body.what != "component":
+        seen = Observed(
+            what=body.what, value=body.value, declared=body.declared, since=edit.draft.observed, traces=body.traces
+        )
+        known = known.model_copy(update={"observed": (*known.observed, seen)})
+    return {"components": {**card.components, body.ref: known}}
+
+
+def _seen_edge(card: Card, body: e.Observe, edit: e.Edit) -> InteractionCard:
+    source, target = edge_ends(body.ref)
+    known = card.interactions.get(body.ref) or InteractionCard(
+        ref=body.ref, declared=None, since=edit.draft.observed, source=source, target=target
+    )
+    return known.model_copy(update={"evidence_class": body.evidence_class, "traces": body.traces})
+
+
+def _open(card: Card, body: e.OpenIncident, edit: e.Edit) -> dict[str, Any]:
+    shared = body.model_dump(exclude={"kind", "findings"})
+    opened = IncidentEvent(at=edit.draft.observed, author=_name(edit), what="opened")
+    new = Incident(**shared, findings=body.findings, state="open", opened=edit.draft.observed, events=(opened,))
+    return {"incidents": {**card.incidents, body.number: new}}
+
+
+def _extend(card: Card, body: e.ExtendIncident, edit: e.Edit) -> dict[str, Any]:
+    incident = card.incidents[body.number]
+    inherited = tuple(dict.fromkeys((*incident.inherited_by, *body.inherited_by)))
+    changed = {f.about for f in body.findings} | set(inherited)
+    changes: dict[str, Any] = {
+        "findings": (*incident.findings, *body.findings),
+        "inherited_by": inherited,
+        "unchanged": tuple(u for u in incident.unchanged if u not in changed),
+        "severity": body.severity,
+    }
+    what = "joined by " + ", ".join(f"{f.about}: {f.label}" for f in body.findings)
+    return _with_event(card, body.number, edit, what, **changes)
+
+
+def _move(card: Card, body: e.MoveIncident, edit: e.Edit) -> dict[str, Any]:
+    changes: dict[str, Any] = {"state": body.state}
+    if body.state == "acknowledged":
+        changes["acknowledged_by"] = _name(edit)
+    if body.state in ("resolved", "false_positive"):
+        changes |= {"resolved": edit.draft.observed, "resolution": body.resolution}
+    return _with_event(card, body.number, edit, body.state, **changes)
+
+
+def _note(card: Card, body: e.NoteOnIncident, edit: e.Edit) -> dict[str, Any]:
+    return _with_event(card, body.number, edit, "note", text=body.text_sha256)
+
+
+def _with_event(
+    card: Card, number: int, edit: e.Edit, what: str, text: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    incident = card.incidents[number]
+    event = IncidentEvent(at=edit.draft.observed, author=_name(edit), what=what, text_sha256=text)
+    after = incident.model_copy(update={**changes, "events": (*incident.events, event)})
+    return {"incidents": {**card.incidents, number: after}}
+
+
+def _name(edit: e.Edit) -> str:
+    return f"{edit.draft.author.kind}:{edit.draft.author.name}"
+
+
+def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> dict[str, Any]:
+    risk = card.risks.get(body.risk)
+    if risk is None:
+        return {}
+    seen = risk.model_copy(update={"observed_in": (*risk.observed_in, body.incident), "says": (*risk.says, body.says)})
+    return {"risks": {**card.risks, body.risk: seen}}
+
+
+_RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
+    "declare": _declare,
+    "baseline": _baseline,
+    "evidence": _evidence,
+    "claim": _claim,
+    "part": _part,
+    "observed": _observe,
+    "incident.open": _open,
+    "incident.extend": _extend,
+    "incident.state": _move,
+    "incident.note": _note,
+    "risk": _risk,
+}

@@ -1,0 +1,82 @@
+"""What the monitors know right now. Live values are monitor state, not edits: they are replaced, never chained."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from syscard.edits import SliceStatus
+from syscard.finding import State, Value
+
+HISTORY = 30
+"""Windows that a sparkline shows."""
+
+
+class SignalNow(Value):
+    """One signal in its newest closed window."""
+
+    key: str
+    about: str
+    label: str
+    kind: str
+    state: State
+    since: datetime
+    """Start of the first window of the run of windows with this state."""
+    value: float | None = None
+    reference: float | None = None
+    unit: str = ""
+    n: int = 0
+    tolerance: float | None = None
+    effect: float | None = None
+    method: str | None = None
+    p_value: float | None = None
+    threshold: float | None = None
+    needs: int | None = None
+    why: str = ""
+    history: tuple[float | None, ...] = ()
+    """Values of up to `HISTORY` closed windows, oldest first."""
+
+
+class PartNow(Value):
+    """Traffic of a component or edge over the newest closed windows."""
+
+    ref: str
+    per_minute: float | None = None
+    """Requests a minute."""
+    error_share: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    requests: int = 0
+    last_seen: datetime | None = None
+
+
+class WatcherNow(Value):
+    """The health of the watcher itself: the first line of every face."""
+
+    last_span: datetime | None = None
+    """Newest event time in the lake."""
+    last_run: datetime | None = None
+    """When the monitors last ran, by the clock that was passed in."""
+    ran: int = 0
+    """Monitors that gave a verdict in the last run."""
+    total: int = 0
+    errors: tuple[str, ...] = ()
+    requests: int = 0
+    """Requests in closed windows since the beginning."""
+    waiting: int = 0
+    """Complete requests that do not fill a window yet."""
+    windows: int = 0
+    per_minute: float | None = None
+    orphans: int = 0
+    """Traces that never showed a root."""
+    late: int = 0
+    """Requests that completed after their window had closed."""
+
+
+class Live(Value):
+    """Everything live of one system."""
+
+    as_of: datetime
+    watcher: WatcherNow
+    parts: dict[str, PartNow] = {}
+    signals: dict[str, SignalNow] = {}
+    claims: dict[str, tuple[SliceStatus, ...]] = {}

@@ -1,0 +1,370 @@
+"""The records: append edits, fold, write the view, and keep what monitors remember, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, create_engine, delete, select
+
+from syscard.card import Card
+from syscard.digest import canonical, iso, text_digest
+from syscard.edits import Draft, Edit, chain
+from syscard.errors import ChainBroken, NotOnTheCard, RecordsError
+from syscard.fold import empty_card, fold
+from syscard.gates import Policy
+from syscard.live import Live
+from syscard.records.tables import BaselineRow, EditRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
+from syscard.view import build_view, with_live
+
+HEAD: Final = "0001"
+"""Newest Alembic revision; `make check` compares it with the migrations."""
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_WRITER: Final = 0x73797363617264
+"""Key of PostgreSQL's advisory lock: `syscard` in ASCII."""
+
+
+class Records:
+    """Everything that is recorded of the systems of one home."""
+
+    def __init__(self, engine: Engine, gate: Policy) -> None:
+        self._engine = engine
+        self._gate = gate
+
+    @classmethod
+    def open(cls, where: Path | str, gate: Policy) -> Records:
+        """Open, and bring the tables up to date.
+
+        Args:
+            where: a SQLite file, or a database URL.
+            gate: the policy whose verdict the views carry.
+
+        Raises:
+            RecordsError: the file is no records file, is newer than this release, or cannot be written.
+        """
+        url = f"sqlite:///{where}" if isinstance(where, Path) else where
+        engine = create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        elif engine.dialect.name == "postgresql":
+            _prepare_postgresql(engine)
+        try:
+            _migrate(engine)
+        except SQLAlchemyError as error:
+            raise RecordsError(f"{where}: {_plain(error)}: run: syscard doctor") from error
+        return cls(engine, gate)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All or nothing; one writer at a time.
+
+        Raises:
+            RecordsError: the database refused (disk full, locked for long, read-only).
+        """
+        with self._session(immediate=True) as session:
+            yield Transaction(session, self._gate)
+            session.commit()
+
+    @contextmanager
+    def _session(self, *, immediate: bool = False) -> Iterator[Session]:
+        try:
+            with Session(self._engine.execution_options(immediate=immediate)) as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise RecordsError(f"records: {_plain(error)}: nothing was changed") from error
+
+    def systems(self) -> list[str]:
+        """References of the declared systems."""
+        with self._session() as session:
+            return list(session.exec(select(ViewRow.system).order_by(ViewRow.system)))
+
+    def edits(self, system: str, *, after: int = 0, until_version: int | None = None) -> Iterator[Edit]:
+        """Edits in order, from behind `after`, up to and with one version."""
+        with self._session() as session:
+            query = select(EditRow).where(EditRow.system == system, EditRow.seq > after).order_by(col(EditRow.seq))
+            if until_version is not None:
+                query = query.where(EditRow.version <= until_version)
+            for row in session.exec(query):
+                yield _edit(row)
+
+    def card(self, system: str, version: int | None = None) -> Card:
+        """A version of the card, folded from its edits.
+
+        Raises:
+            NotOnTheCard: there is no such version.
+        """
+        card = fold(self.edits(system, until_version=version), start=system)
+        if version is not None and card.version != version:
+            raise NotOnTheCard(f"{system} has no card v{version}: the newest is v{card.version}")
+        return card
+
+    def current(self, system: str) -> Card:
+        """The newest card, read from the view rather than folded from the beginning."""
+        with self._session() as session:
+            card, _ = Transaction(session, self._gate).newest(system)
+        return card
+
+    def watch(self, system: str) -> dict[str, Any]:
+        """What the monitors remembered; empty before their first run."""
+        with self._session() as session:
+            row = session.get(WatchRow, system)
+            return dict(json.loads(row.body)) if row else {}
+
+    def tallies(self, system: str, since_us: int) -> list[tuple[int, int, dict[str, Any]]]:
+        """(window, end in microseconds, sums) of the windows that ended after a moment, in order."""
+        with self._session() as session:
+            query = select(TallyRow).where(TallyRow.system == system, TallyRow.end_us > since_us)
+            return [
+                (r.window, r.end_us, json.loads(r.body)) for r in session.exec(query.order_by(col(TallyRow.window)))
+            ]
+
+    def baseline_data(self, data_digest: str) -> dict[str, Any]:
+        """The reference values of a baseline.
+
+        Raises:
+            RecordsError: they are not there, or are not what their digest says.
+        """
+        with self._session() as session:
+            row = session.get(BaselineRow, data_digest)
+        if row is None:
+            raise RecordsError("the baseline's values are gone: set it again with: syscard baseline set")
+        body = _inflated(row.body)
+        if hashlib.sha256(body).hexdigest() != data_digest:
+            raise RecordsError(
+                "the baseline's values do not match their digest: set it again with: syscard baseline set"
+            )
+        values: dict[str, Any] = json.loads(body)
+        return values
+
+
+class Transaction:
+    """What can be done inside one transaction."""
+
+    def __init__(self, session: Session, gate: Policy) -> None:
+        self._session = session
+        self._gate = gate
+        self._known: dict[str, tuple[Card, Edit | None]] = {}
+
+    def append(
+        self,
+        system: str,
+        drafts: Sequence[Draft],
+        *,
+        cause: str,
+        recorded: datetime,
+        texts: Sequence[str] = (),
+        live: Live | None = None,
+    ) -> Card:
+        """Chain drafts as one new version, fold, and write the view.
+
+        Args:
+            system: reference of the system.
+            drafts: the edits of one cause; without any, no version is made.
+            cause: why, in words.
+            recorded: now.
+            texts: free text that the drafts name by digest.
+            live: what the monitors know now; None leaves it as it was.
+        """
+        card, head = self.newest(system)
+        edits = chain(drafts, head=head, cause=cause, recorded=recorded)
+        if not edits:
+            self._set_live(system, live, recorded)
+            return card
+        self._session.add_all(_edit_row(system, edit) for edit in edits)
+        for body in texts:
+            self._session.merge(TextRow(sha256=text_digest(body), system=system, body=body))
+        card = fold(edits, start=card)
+        self._write_view(card, live or self.live(system), edits[-1], recorded)
+        self._known[system] = card, edits[-1]
+        return card
+
+    def newest(self, system: str) -> tuple[Card, Edit | None]:
+        """The newest card, from the view where it is up to date, and the newest edit."""
+        if system not in self._known:
+            self._known[system] = self._read_newest(system)
+        return self._known[system]
+
+    def _read_newest(self, system: str) -> tuple[Card, Edit | None]:
+        query = select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq).desc()).limit(1)
+        row = self._session.exec(query).first()
+        if row is None:
+            return empty_card(system), None
+        view = self._session.get(ViewRow, system)
+        body = json.loads(view.body) if view else {}
+        if body.get("head") == row.link:
+            return Card.model_validate(body["card"]), _edit(row)
+        rows = self._session.exec(select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq)))
+        return fold((_edit(r) for r in rows), start=system), _edit(row)
+
+    def set_watch(self, system: str, state: dict[str, Any]) -> None:
+        """Replace what the monitors remember."""
+        row = self._session.get(WatchRow, system) or WatchRow(system=system, body="")
+        row.body = json.dumps(state, separators=(",", ":"))
+        self._session.add(row)
+
+    def lease(self, job: str, owner: str, now: datetime, length: timedelta) -> int | None:
+        """Take or renew the right to do a job; returns its fencing number, None while another holds it."""
+        row = self._session.get(LeaseRow, job)
+        if row is None:
+            row = LeaseRow(job=job, owner=owner, fence=1, heartbeat=iso(now))
+        elif row.owner != owner:
+            if row.owner and now - datetime.fromisoformat(row.heartbeat) < length:
+                return None
+            row.owner, row.fence = owner, row.fence + 1
+        row.heartbeat = iso(now)
+        self._session.add(row)
+        return row.fence
+
+    def release(self, job: str, owner: str) -> None:
+        """Give a job back, so that the next process need not wait."""
+        row = self._session.get(LeaseRow, job)
+        if row is not None and row.owner == owner:
+            row.owner = ""
+            self._session.add(row)
+
+    def add_tally(self, system: str, window: int, end_us: int, sums: dict[str, Any]) -> None:
+        """Keep the sums of one closed window."""
+        body = json.dumps(sums, separators=(",", ":"))
+        self._session.merge(TallyRow(system=system, window=window, end_us=end_us, body=body))
+
+    def drop_tallies(self, system: str, before_us: int) -> None:
+        """Forget windows that no claim looks back to."""
+        self._session.exec(delete(TallyRow).where(col(TallyRow.system) == system, col(TallyRow.end_us) <= before_us))
+
+    def add_baseline(self, system: str, values: dict[str, Any]) -> str:
+        """Keep the reference values of a baseline; returns their digest."""
+        body = canonical(values)
+        key = hashlib.sha256(body).hexdigest()
+        self._session.merge(BaselineRow(digest=key, system=system, body=zlib.compress(body)))
+        return key
+
+    def _texts(self, system: str) -> dict[str, str]:
+        rows = self._session.exec(select(TextRow).where(TextRow.system == system).order_by(TextRow.sha256))
+        return {row.sha256: row.body for row in rows}
+
+    def live(self, system: str) -> Live | None:
+        """What the monitors knew last."""
+        row = self._session.get(ViewRow, system)
+        live = json.loads(row.body)["live"] if row else None
+        return Live.model_validate(live) if live else None
+
+    def _set_live(self, system: str, live: Live | None, recorded: datetime) -> None:
+        row = self._session.get(ViewRow, system)
+        if live is not None and row is not None:
+            view = with_live(json.loads(row.body), live.model_dump(mode="json"), self._gate, recorded)
+            self._put_view(row, view)
+
+    def _write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime) -> None:
+        texts = self._texts(card.system)
+        view = build_view(card, live, gate=self._gate, head=head.link, edits=head.seq, texts=texts, written=recorded)
+        self._put_view(self._session.get(ViewRow, card.system) or ViewRow(system=card.system, stamp=0, body=""), view)
+
+    def _put_view(self, row: ViewRow, view: dict[str, Any]) -> None:
+        row.stamp += 1
+        row.body = json.dumps(view, separators=(",", ":"))
+        self._session.add(row)
+        self._session.flush()
+
+
+def _edit_row(system: str, edit: Edit) -> EditRow:
+    return EditRow(
+        system=system,
+        seq=edit.seq,
+        version=edit.version,
+        cause=edit.cause,
+        draft=json.dumps(edit.draft.content(), separators=(",", ":")),
+        recorded=iso(edit.recorded),
+        previous=edit.previous,
+        link=edit.link,
+    )
+
+
+def _edit(row: EditRow) -> Edit:
+    try:
+        return Edit(
+            seq=row.seq,
+            version=row.version,
+            cause=row.cause,
+            draft=Draft.model_validate(json.loads(row.draft)),
+            recorded=datetime.fromisoformat(row.recorded),
+            previous=row.previous,
+            link=row.link,
+        )
+    except ValueError as error:
+        raise ChainBroken(f"edit {row.seq} (v{row.version}): it is no edit that was ever written") from error
+
+
+def _inflated(body: bytes) -> bytes:
+    """Nothing where the bytes were changed: their digest cannot match then."""
+    try:
+        return zlib.decompress(body)
+    except zlib.error:
+        return b""
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """WAL, and transactions that begin when we say so: the driver's own rules start them too late."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: Any) -> None:
+        dbapi.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+            dbapi.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    """One writer at a time there too: two that number their edits at once would both be refused, or fork the chain."""
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("immediate"):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+
+
+def _migrate(engine: Engine) -> None:
+    """Run Alembic only where the tables are not at the newest revision: importing it takes a second."""
+    found = _revision(engine)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise RecordsError(f"the records are of a newer release (revision {found}): upgrade syscard")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.execution_options(immediate=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, "alembic_version"):
+            return None
+        found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
+        return found
+
+
+def _plain(error: SQLAlchemyError) -> str:
+    """The driver's words without SQL and parameters."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

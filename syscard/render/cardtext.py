@@ -1,0 +1,349 @@
+"""The card, a claim, an incident or a difference as plain text for a terminal. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from syscard.diff import Change
+from syscard.errors import NotOnTheCard
+from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
+from syscard.render.facts import (
+    answered,
+    evidence_value,
+    is_share_of_group,
+    observed_text,
+    referenced,
+    spread,
+    versions_text,
+)
+from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
+from syscard.views import View
+from syscard.words import cells, figure, moment, one_line, pad, plural, stamp, wrap
+
+_WIDTH: Final = 80
+_RULES: Final = {
+    "holds": "holds: the whole interval keeps the promise",
+    "broken": "broken: the whole interval violates the promise, in two windows (for == 0: one event is enough)",
+    "unknown": "unknown: the interval lies on both sides, n is too small, or nothing watches it",
+    "stale": "stale: the newest evidence is older than valid_for",
+}
+
+
+def card_text(view: View, width: int = _WIDTH) -> str:
+    """The whole card."""
+    card = view["card"]
+    sections = (
+        ("", _identity(view, width)),
+        ("CLAIMS", _claims(view, width)),
+        ("COMPONENTS", _components(card, width)),
+        ("INTERACTIONS", _interactions(card, width)),
+        ("RISKS", _risks(card, width)),
+        ("UNKNOWNS", _unknowns(card, width)),
+        ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
+        ("BASELINE", _baseline(card, width)),
+        ("EVIDENCE", _evidence(view, width)),
+    )
+    lines: list[str] = []
+    for title, body in sections:
+        found = list(body)
+        lines += [*([""] if lines else []), *([title] if title else []), *(found or ["  none"])]
+    return "\n".join(lines) + "\n"
+
+
+def _identity(view: View, width: int) -> Iterator[str]:
+    card, identity = view["card"], view["card"]["identity"]
+    yield from wrap(f"{one_line(identity.get('name', card['system']))} {one_line(identity.get('version', ''))}", width)
+    yield f"card v{card['version']}  {stamp(moment(card['observed']))}"
+    yield from wrap(f"digest {view['digest']}", width)
+    yield ""
+    for label, text in answered(identity):
+        yield from _labelled(label, text, width)
+
+
+def _labelled(label: str, text: str, width: int, indent: str = "  ") -> list[str]:
+    return wrap(text, width, first=f"{indent}{pad(label, 14)}")
+
+
+def _claims(view: View, width: int) -> Iterator[str]:
+    for ref in view["card"]["claims"]:
+        row = claim_row(view, ref)
+        evidence = f"  {row.evidence}" if row.evidence else ""
+        yield from wrap(f"{pad(row.word, 8)} {row.id}", width, first=f"{row.mark} ")
+        yield from wrap(f"{row.says} ({row.about})", width, first=" " * 11)
+        yield from wrap(row.text + evidence, width, first=" " * 11)
+
+
+def _components(card: dict[str, Any], width: int) -> Iterator[str]:
+    for ref, part in card["components"].items():
+        declared = part["declared"] or {}
+        yield from wrap(f"{one_line(ref)}  {_state(part)}", width, first="  ")
+        kind = ", ".join(one_line(declared[k]) for k in ("kind", "name", "supplier") if declared.get(k))
+        for label, text in (
+            ("is", kind or "not declared: only spans know it"),
+            ("owner", one_line(declared.get("owner", "nobody"))),
+            ("version", versions_text(part)),
+            ("limits", "; ".join(one_line(x) for x in declared.get("limitations", ()))),
+        ):
+            yield from _labelled(label, text, width, "    ") if text else ()
+
+
+def _state(part: dict[str, Any]) -> str:
+    why = f": {one_line(part['why'])}" if part["why"] else ""
+    incident = f"  INC-{part['incident']}" if part["incident"] is not None else ""
+    return f"{part['state'].upper()} since {stamp(moment(part['since']))}{why}{incident}"
+
+
+def _interactions(card: dict[str, Any], width: int) -> Iterator[str]:
+    for ref, edge in card["interactions"].items():
+        declared = edge["declared"]
+        yield from wrap(f"{one_line(ref)}  {_state(edge)}", width, first="  ")
+        yield from _labelled("declared", spread(declared) or "yes", width, "    ") if declared else ["    NOT DECLARED"]
+        yield from _labelled("observed", observed_text(edge), width, "    ")
+
+
+def _risks(card: dict[str, Any], width: int) -> Iterator[str]:
+    for ref, risk in card["risks"].items():
+        says = one_line(risk["declared"].get("says", ""))
+        yield from wrap(says, width, first=f"  {one_line(ref)}  ")
+        yield from _labelled("declared", spread(risk["declared"], skip=("id", "says")), width, "      ")
+        seen = ", ".join(f"INC-{n}" for n in risk["observed_in"])
+        text = f"in {seen}: {'; '.join(one_line(s) for s in risk['says'])}" if seen else "not observed so far"
+        yield from _labelled("observed", text, width, "      ")
+
+
+def _unknowns(card: dict[str, Any], width: int) -> Iterator[str]:
+    for ref, unknown in card["unknowns"].items():
+        due = f" ({one_line(unknown.get('owner', 'nobody'))}, by {one_line(unknown.get('answer_by', '?'))})"
+        yield from wrap(one_line(unknown.get("says", "")) + due, width, first=f"? {one_line(ref)}  ")
+
+
+def _baseline(card: dict[str, Any], width: int) -> Iterator[str]:
+    base = card["baseline"]
+    if base is None:
+        yield "  none set: drift cannot be judged (syscard baseline set)"
+        return
+    agree = "could not be compared" if base["agreement_p"] is None else f"agree, smallest p {base['agreement_p']:.2f}"
+    yield from wrap(f"{one_line(base['name'])}: {plural(base['requests'], 'request')}, "
+                    f"{stamp(moment(base['start']))} to {stamp(moment(base['end']))}", width, first="  ")  # fmt: skip
+    yield from _labelled("approved by", one_line(base["approved_by"]), width)
+    yield from _labelled("halves", agree, width)
+    yield from _labelled("watched", ", ".join(map(one_line, base["watched"])) or "nothing", width)
+    yield from _labelled("too constant", ", ".join(map(one_line, base["too_constant"])) or "none", width)
+
+
+def _evidence(view: View, width: int) -> Iterator[str]:
+    for item in referenced(view):
+        yield from _figure(item, width)
+
+
+def _figure(item: dict[str, Any], width: int) -> list[str]:
+    """One evidence record: figure, n, window, method and the beginning of its digest."""
+    fig = item["figure"]
+    text = f"{one_line(fig['about'])} {one_line(fig['metric'])} {evidence_value(fig)}  n {fig['n']:,}  "
+    text += (
+        f"to {stamp(moment(fig['window_end']))}  {one_line(fig['method'] or 'by effect alone')}  {item['digest'][:12]}"
+    )
+    return wrap(text, width, first=f"  {pad(item['id'], 6)}")
+
+
+def why_text(view: View, claim_id: str, width: int = _WIDTH) -> str:
+    """Why a claim has the status it has, and what would change it.
+
+    Raises:
+        NotOnTheCard: names the claims there are.
+    """
+    claims = view["card"]["claims"]
+    if claim_id not in claims:
+        known = ", ".join(map(one_line, claims)) or "none"
+        raise NotOnTheCard(f"no claim '{one_line(claim_id)}' on this card; there is: {known}")
+    return "\n".join(_why(view, claim_id, width)) + "\n"
+
+
+def _why(view: View, ref: str, width: int) -> Iterator[str]:
+    raw, row = view["card"]["claims"][ref], claim_row(view, ref)
+    declared, telling = raw["declared"], telling_slice(raw)
+    window = declared.get("window", {})
+    assessed = f", last assessed {stamp(moment(raw['assessed']))}" if raw["assessed"] else ", never assessed"
+    yield from wrap(f"{row.word} {row.id}  since {stamp(row.since)}{assessed}", width, rest="  ")
+    promise = f"{one_line(declared.get('metric', '?'))} {one_line(declared.get('expect', '?'))}"
+    terms = f"over {one_line(window.get('last', '?'))}, needs n {window.get('min_n', '?')}"
+    terms += f", valid for {one_line(declared.get('valid_for', '?'))}"
+    yield from _labelled("says", f"{row.says} ({row.about})", width)
+    yield from _labelled("promised", f"{promise} {terms}", width)
+    yield from _labelled("rule", _RULES[claim_status(raw)], width)
+    yield from _labelled("figure", _slice_line(telling, declared), width)
+    yield from _evidence_of(view, telling, width)
+    for slice_ in raw["slices"][1:]:
+        yield from _labelled("slice", f"{one_line(slice_['slice'])}: {_slice_line(slice_, declared)}", width)
+    for incident in _about(view, row.about):
+        yield from _labelled("incident", f"{incident.name} {incident.state}: {incident.title}", width)
+    yield from _labelled("would change", would_change(raw), width)
+
+
+def _slice_line(part: dict[str, Any], declared: dict[str, Any]) -> str:
+    if is_share_of_group(part, declared):
+        return f"share {figures_text(part, {})}, n {part['n']:,} (shown, not judged alone)"
+    if part["value"] is None:
+        return f"{part['status'].upper()}: {missing_text(part)}"
+    why = f", {one_line(part['why'])}" if part["why"] else ""
+    return f"{part['status'].upper()}: {figures_text(part, declared)}, n {part['n']:,}{why}"
+
+
+def _evidence_of(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
+    item = view["card"]["evidence"].get(part["evidence"] or "")
+    if item is None:
+        yield from _labelled("evidence", "none", width)
+        return
+    fig = item["figure"]
+    yield from _labelled("evidence", f"{item['id']}, {one_line(fig['method'] or 'no test')}", width)
+    yield from _labelled("window", f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}", width)
+    yield from _labelled("digest", item["digest"], width)
+
+
+def _about(view: View, about: str) -> list[IncidentFace]:
+    names = {about, *about.split("->")}
+    return [i for i in incident_faces(view) if i.subject in names]
+
+
+def would_change(raw: dict[str, Any]) -> str:
+    """What it takes for the claim to hold, in words."""
+    declared, part = raw["declared"], telling_slice(raw)
+    where = "" if part["slice"] == "all" else f" in {one_line(part['slice'])}"
+    expect = one_line(declared.get("expect", "?"))
+    if part["needs"] and part["n"] < part["needs"]:
+        return f"needs n {part['needs']:,}, has {part['n']:,}{where}"
+    if part["value"] is None:
+        return f"a figure: {missing_text(part)}"
+    interval = figures_text(part, declared)
+    match claim_status(raw):
+        case "holds" if expect.startswith("=="):
+            return f"one event breaks it; now {interval}"
+        case "holds":
+            return f"it breaks when the whole interval violates {expect} in two windows; now {interval}"
+        case "broken":
+            bound = figure(part["high" if expect.startswith(">") else "low"], claim_unit(declared))
+            return f"the whole interval must be {expect}{where}; the nearer bound is {bound}"
+        case "stale":
+            return f"new evidence within {one_line(declared.get('valid_for', '?'))}"
+        case _:
+            return f"the interval {interval} must lie on one side of {expect}{where}: more requests narrow it"
+
+
+def incident_text(view: View, number: int, width: int = _WIDTH) -> str:
+    """An incident in words, with its timeline, evidence and traces.
+
+    Raises:
+        NotOnTheCard: names the incidents there are.
+    """
+    faces = incident_faces(view)
+    for face in faces:
+        if face.number == number:
+            return "\n".join(_incident(view, face, width)) + "\n"
+    raise NotOnTheCard(f"no incident INC-{number} on this card; there is: {', '.join(i.name for i in faces) or 'none'}")
+
+
+def _incident(view: View, face: IncidentFace, width: int) -> Iterator[str]:
+    raw = next(i for i in view["card"]["incidents"].values() if i["number"] == face.number)
+    yield from wrap(f"{face.name}  {face.severity}  {face.subject}: {face.title}", width, rest="  ")
+    yield from _labelled("state", _incident_state(face), width)
+    yield from _labelled("since", stamp(face.since), width)
+    unchanged = ", ".join(map(one_line, raw["unchanged"]))
+    facts = {"cause": face.cause, "owner": face.owner or "nobody", "do first": face.do_first, "runbook": face.runbook}
+    for label, text in {**facts, "unchanged": unchanged}.items():
+        yield from _labelled(label, text, width) if text else ()
+    for n, text in enumerate(face.before):
+        yield from _labelled("" if n else "before", text, width)
+    yield from ("", "IN WORDS  (from templates, no language model)")
+    for text in face.note or ("nothing was written yet",):
+        yield from wrap(text, width, first="  ")
+    for text in face.unknowns:
+        yield from wrap(f"Not known: {text}", width, first="  ", rest="    ")
+    yield from ("", "SIGNALS")
+    for text in face.what:
+        yield from wrap(text, width, first="  ", rest="    ")
+    yield from ("", "EVIDENCE")
+    for digest in dict.fromkeys(f["evidence"] for f in raw["findings"]):
+        item = view["card"]["evidence"].get(digest)
+        yield from _figure(item, width) if item else [f"  {digest[:12]}  is not on the card"]
+    yield from ("", "TIMELINE")
+    for at, who, what in face.events:
+        yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")
+    yield from ("", "TRACES  syscard doctor trace FILE shows the spans of a trace")
+    yield from (line for trace in face.traces or ("none kept",) for line in wrap(trace, width, first="  "))
+
+
+def _incident_state(face: IncidentFace) -> str:
+    by = f" by {face.acknowledged_by}" if face.acknowledged_by else ", nobody has it" if face.is_open else ""
+    why = f": {face.resolution}" if face.resolution else ""
+    return f"{face.state.replace('_', ' ').upper()}{by}{why}"
+
+
+def part_text(view: View, ref: str, width: int = _WIDTH) -> str:
+    """One component or edge: its state, whose it is, what is declared and seen of it, and its signals.
+
+    Raises:
+        NotOnTheCard: names the parts there are.
+    """
+    card = view["card"]
+    parts = {**card["components"], **card["interactions"]}
+    if ref not in parts:
+        raise NotOnTheCard(f"no part '{one_line(ref)}' on this card; there is: {', '.join(map(one_line, parts))}")
+    return "\n".join(_part(view, parts[ref], width)) + "\n"
+
+
+def _part(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
+    ref = part["ref"]
+    yield from wrap(f"{one_line(ref)}  {_state(part)}", width, rest="  ")
+    yield from _labelled("owner", owner_of(view["card"], ref) or "nobody", width)
+    if "->" in ref:
+        yield from _labelled("observed", observed_text(part), width)
+    else:
+        yield from _labelled("version", versions_text(part), width)
+    yield from _labelled("declared", spread(part["declared"] or {}) or "NOT DECLARED", width)
+    for incident in incident_faces(view):
+        if ref in incident.subject.split("->") or ref == incident.subject:
+            yield from _labelled("incident", f"{incident.name} {incident.state}: {incident.title}", width)
+    yield from ("", "SIGNALS  (live, newest window)")
+    own = [s for s in by_interest((view["live"] or {}).get("signals", {}).values()) if s["about"] == ref]
+    yield from (line for s in own for line in wrap(signal_text(s), width, first="  ", rest="    "))
+    yield from () if own else ("  nothing watches this part",)
+
+
+def signal_text(signal: dict[str, Any]) -> str:
+    """`BREACH agrees with the catalogue 0.91 -> 0.30  tolerance 0.05  n 20`, or why there is no verdict."""
+    unit = one_line(signal["unit"])
+    text = f"{signal['state'].upper()} {one_line(signal['label'])}"
+    if signal["value"] is None:
+        return f"{text}: {one_line(signal['why']) or 'no value'}"
+    was = f"{figure(signal['reference'], unit)} -> " if signal["reference"] is not None else ""
+    tolerance = f"  tolerance {signal['tolerance']:g}" if signal["tolerance"] is not None else ""
+    why = f"  {one_line(signal['why'])}" if signal["why"] else ""
+    return f"{text} {was}{figure(signal['value'], unit)}{tolerance}  n {signal['n']:,}{why}"
+
+
+def incident_list_text(view: View, width: int = _WIDTH) -> str:
+    """One line an incident, open ones first."""
+    faces = incident_faces(view)
+    if not faces:
+        return "  none so far\n"
+    subject = min(24, max(cells(i.subject) for i in faces))
+    lines = []
+    for i in faces:
+        start = f"{'!' if i.is_open else ' '} {pad(i.name, 7)} {pad(i.severity, 6)} {pad(i.state, 14)}"
+        lines += wrap(
+            f"{i.title} (since {stamp(i.since)})", width, first=f"{start} {pad(i.subject, subject)}  ", most=2
+        )
+    return "\n".join(lines) + "\n"
+
+
+def diff_text(changes: Iterable[Change], width: int = _WIDTH) -> str:
+    """The material differences, a line each; says so when there are none."""
+    lines = [
+        line for change in changes for line in wrap(_with_ref(change), width, first=f"{change.mark} ", rest=" " * 12)
+    ]
+    return "\n".join(lines or ["no material change"]) + "\n"
+
+
+def _with_ref(change: Change) -> str:
+    return change.text if change.ref in change.text.split() else f"{change.text}  {change.ref}"

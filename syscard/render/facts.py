@@ -1,0 +1,91 @@
+"""What several faces list from a view in the same way: identity, versions, evidence. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from syscard.views import View
+from syscard.words import figure, one_line, plural
+
+_QUESTIONS: Final = (
+    ("intended use", "intended_use"),
+    ("users", "users"),
+    ("out of scope", "out_of_scope"),
+    ("limitations", "limitations"),
+    ("oversight", "oversight"),
+    ("regimes", "regimes"),
+    ("review", "review"),
+)
+
+
+def answered(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The identity as label and text; what nobody wrote down is said to be missing."""
+    owner = identity.get("owner") or {}
+    yield "owner", spread(owner) or "not declared"
+    for label, key in _QUESTIONS:
+        yield label, value_text(identity.get(key)) or "not declared"
+
+
+def value_text(value: Any) -> str:
+    """A declared value of any shape in one line."""
+    if isinstance(value, dict):
+        return spread(value)
+    if isinstance(value, list):
+        return "; ".join(value_text(item) for item in value)
+    return "" if value is None else one_line(value)
+
+
+def spread(values: dict[str, Any], skip: tuple[str, ...] = ()) -> str:
+    """`owner discovery; treatment mitigate`: declared keys and values in one line."""
+    pairs = ((key, value_text(value)) for key, value in values.items() if key not in skip)
+    return "; ".join(f"{one_line(key).replace('_', ' ')} {text}" for key, text in pairs if text)
+
+
+def versions_text(part: dict[str, Any]) -> str:
+    """The declared version, and what spans carried since, newest last."""
+    version = (part["declared"] or {}).get("version") or {}
+    said = f"{one_line(version['declared'])} (declared)" if version.get("declared") else "none declared"
+    seen = [f"{_kind(o['what'])}{one_line(o['value'])}{'' if o['declared'] else ' (NOT DECLARED)'}"
+            for o in part.get("observed", ())]  # fmt: skip
+    return f"{said}; seen: {', '.join(seen)}" if seen else f"{said}; none seen in spans"
+
+
+def _kind(what: str) -> str:
+    return "" if what == "version" else f"{one_line(what)} "
+
+
+def observed_text(edge: dict[str, Any]) -> str:
+    """How strongly spans show an edge, and in how many traces."""
+    if edge["evidence_class"] is None:
+        return "never seen in spans"
+    return f"by {one_line(edge['evidence_class'])} in {plural(edge['traces'], 'trace')}"
+
+
+def is_share_of_group(slice_: dict[str, Any], declared: dict[str, Any]) -> bool:
+    """Whether a slice is one group's own share under a disparity: shown beside it, never judged alone."""
+    is_disparity = str(declared.get("metric", "")).startswith("disparity(")
+    return is_disparity and slice_["slice"] != "all" and slice_["value"] is not None
+
+
+def evidence_value(fig: dict[str, Any]) -> str:
+    """`0.91 -> 0.30 [0.27, 0.33]`."""
+    unit = one_line(fig["unit"])
+    was = f"{figure(fig['reference'], unit)} -> " if fig["reference"] is not None else ""
+    both = fig["low"] is not None and fig["high"] is not None
+    interval = f" [{figure(fig['low'], unit)}, {figure(fig['high'], unit)}]" if both else ""
+    return f"{was}{figure(fig['value'], unit)}{interval}"
+
+
+def referenced(view: View) -> list[dict[str, Any]]:
+    """Evidence that a claim or an incident rests on, in order of arrival."""
+    evidence = view["card"]["evidence"]
+    wanted = set(_digests(view["card"]))
+    return [item for digest, item in evidence.items() if digest in wanted]
+
+
+def _digests(card: dict[str, Any]) -> Iterable[str]:
+    for claim in card["claims"].values():
+        yield from (s["evidence"] for s in claim["slices"] if s["evidence"])
+    for incident in card["incidents"].values():
+        yield from (f["evidence"] for f in incident["findings"])

@@ -1,0 +1,291 @@
+"""What a leader reads, in order, as values: the page and the Markdown draw the same sections. Standard library only.
+
+The order: verdict with its rule, what changed, open incidents, risks and unknowns, claims and their groups, what is
+missing, components and interactions with versions, then the annex. A figure stands beside its evidence (`E-7`), or
+beside the word `declared`, or under a caption that says `live`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from syscard.diff import material_diff
+from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
+from syscard.render.facts import answered, evidence_value, is_share_of_group, observed_text, spread, versions_text
+from syscard.slices import claim_status, figures_text, missing_text
+from syscard.views import View
+from syscard.words import figure, moment, one_line, plural, share, span_of, stamp
+
+NO_FIGURE: Final = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a caption; the first cell of a row names it."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str
+    """What to say instead of a table without rows."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading of the page and what stands under it."""
+
+    id: str
+    title: str
+    says: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    chart: str = ""
+    """`claims` or `signals`, where the page draws one."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One card version for people who were not on call."""
+
+    title: str
+    verdict: str
+    summary: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+
+
+def report(view: View, previous: dict[str, Any] | None = None, now: datetime | None = None) -> Report:
+    """The report of a view.
+
+    Args:
+        view: the card version with its live values.
+        previous: JSON of an earlier card, for what changed.
+        now: the time by which the watcher's age is told; when the view was written, by default.
+    """
+    now = now or moment(view["written"]) or datetime.fromisoformat(view["card"]["observed"])
+    face = overview(view, now)
+    sections = (
+        _changed(view, previous),
+        _incidents(face, now),
+        _risks(view),
+        _claims(view),
+        _missing(view, face, now),
+        _parts(view, face),
+        _declared(view),
+        _evidence(view),
+        _past(view),
+        _verify(view),
+    )
+    title = f"System card: {face.name} {face.system_version}"
+    return Report(title, face.verdict, _summary(face), tuple(_facts(view, face)), sections)
+
+
+def _summary(face: Overview) -> str:
+    """The verdict in one sentence, which never takes silence for peace."""
+    hold = "hold" if face.measured else "held when last looked at"
+    words = {"holds": hold, "broken": "broken", "unknown": "unknown", "stale": "stale"}
+    counts = ", ".join(f"{face.count(status)} {word}" for status, word in words.items())
+    since = f" since {stamp(face.since)}" if face.since else ""
+    seen = "" if face.requests else " No traffic was measured in this period, so nothing here is shown to hold."
+    return f"{face.verdict}{since}. Claims: {counts}. {plural(len(face.incidents), 'incident')} open.{seen}"
+
+
+def _facts(view: View, face: Overview) -> Iterator[tuple[str, str]]:
+    card = view["card"]
+    yield "How this word is decided", VERDICT_RULE
+    yield "Gate", face.gate
+    yield "Watcher", face.watcher
+    yield "Traffic", face.traffic
+    yield "As of", stamp(face.as_of)
+    yield "Card", f"{one_line(card['system'])} v{card['version']}, {plural(view['edits'], 'edit')} in the chain"
+    yield "Digest of the card", view["digest"]
+    yield "Head of the chain", view["head"]
+    yield "Written", stamp(moment(view["written"]))
+
+
+def _changed(view: View, previous: dict[str, Any] | None) -> Section:
+    if previous is None:
+        return Section("changed", "What changed", says=("No earlier card was given to compare with.",))
+    title = f"What changed since v{previous['version']}"
+    items = tuple(f"{one_line(c.text)} ({c.ref})" for c in material_diff(previous, view["card"]))
+    return Section("changed", title, says=() if items else ("No material change.",), items=items)
+
+
+def _commas(text: str) -> str:
+    """Wide gaps of a terminal line as commas: a page closes up blanks."""
+    return re.sub(r"(?<=\S)  +(?=\S)", ", ", text)
+
+
+def _incidents(face: Overview, now: datetime) -> Section:
+    rows = tuple(_incident_row(i, now) for i in face.incidents)
+    heads = ("Incident", "Part", "What", "Cause", "Open for", "Owner and state", "Do first")
+    none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
+    return Section(
+        "incidents", "Open incidents", tables=(Table("Incidents that wait for somebody", heads, rows, none),)
+    )
+
+
+def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:
+    has = f"acknowledged by {i.acknowledged_by}" if i.acknowledged_by else "not acknowledged"
+    open_for = f"{span_of(now - i.since)}, since {stamp(i.since)}"
+    what = "; ".join((i.title, *map(_commas, i.what)))
+    return f"{i.name} {i.severity}", i.subject, what, i.cause, open_for, f"{i.owner or 'nobody'}; {has}", i.do_first
+
+
+def _risks(view: View) -> Section:
+    card = view["card"]
+    risks = tuple(
+        (one_line(ref), one_line(r["declared"].get("about", "")), one_line(r["declared"].get("says", "")), _seen(r),
+         f"{spread(r['declared'], skip=('id', 'says', 'about'))} (declared)")
+        for ref, r in sorted(card["risks"].items(), key=lambda pair: not pair[1]["observed_in"])
+    )  # fmt: skip
+    unknowns = tuple(
+        (one_line(ref), one_line(u.get("says", "")), one_line(u.get("owner", "nobody")),
+         f"{one_line(u.get('answer_by', '?'))} (declared)")
+        for ref, u in card["unknowns"].items()
+    )  # fmt: skip
+    return Section("risks", "Risks and unknowns", tables=(
+        Table("Risks, observed ones first", ("Risk", "About", "What", "Observed", "Treatment"), risks,
+              "No risk is declared."),
+        Table("Open questions", ("Unknown", "Question", "Owner", "Answer by"), unknowns, "No unknown is declared."),
+    ))  # fmt: skip
+
+
+def _seen(risk: dict[str, Any]) -> str:
+    incidents = ", ".join(f"INC-{n}" for n in risk["observed_in"])
+    return f"{incidents}: {'; '.join(map(one_line, risk['says']))}" if incidents else "not so far"
+
+
+def _claims(view: View) -> Section:
+    card = view["card"]
+    rows, groups = [], []
+    for ref, claim in card["claims"].items():
+        rows.append(_claim_row(view, ref, claim))
+        groups += [(one_line(ref), *_slice_cells(card, s, claim["declared"])) for s in claim["slices"][1:]]
+    figures = ("Status", "Value and interval", "n", "Evidence")
+    return Section("claims", "Claims", chart="claims", tables=(
+        Table("Claims over all traffic", ("Claim", "Promise (declared)", *figures, "Since"), tuple(rows),
+              "No claim is declared."),
+        Table("Claims by group", ("Claim", "Group", *figures), tuple(groups), "No claim is measured by group."),
+    ))  # fmt: skip
+
+
+def _claim_row(view: View, ref: str, claim: dict[str, Any]) -> tuple[str, ...]:
+    overall, row = claim["slices"][0], claim_row(view, ref)
+    _, status, *figures = _slice_cells(view["card"], overall, claim["declared"])
+    status = row.word if claim_status(claim) == overall["status"] else f"{row.word} in a group"
+    promise = f"{row.says} {one_line(claim['declared'].get('expect', '?'))} ({row.about})"
+    return one_line(ref), promise, status, *figures, stamp(row.since)
+
+
+def _slice_cells(card: dict[str, Any], s: dict[str, Any], declared: dict[str, Any]) -> tuple[str, ...]:
+    """Group, status, value and interval, n, evidence."""
+    found = card["evidence"].get(s["evidence"] or "")
+    evidence = found["id"] if found else "none"
+    if is_share_of_group(s, declared):
+        return one_line(s["slice"]), "shown, not judged", figures_text(s, {}), f"{s['n']:,}", evidence
+    value = figures_text(s, declared) if s["value"] is not None else missing_text(s)
+    why = f"; {one_line(s['why'])}" if s["value"] is not None and s["why"] else ""
+    status = s["status"] if s["status"] == "holds" else s["status"].upper()
+    return one_line(s["slice"]), status, value + why, f"{s['n']:,}", evidence
+
+
+def _missing(view: View, face: Overview, now: datetime) -> Section:
+    items = [] if face.watcher_state == "alive" else [face.watcher]
+    items += [] if face.requests else [face.traffic]
+    items += [f"claim {c.id} {c.word}: {_commas(c.text)}" for c in face.claims if c.status in ("unknown", "stale")]
+    items += [f"part {p.ref} UNKNOWN for {span_of(now - p.since)}: {p.why}" for p in face.parts if p.state == "unknown"]
+    signals = (view["live"] or {}).get("signals", {}).values()
+    items += [f"signal {one_line(s['key'])} {s['state'].upper()}: {one_line(s['why']) or 'no reason given'} (live)"
+              for s in signals if s["state"] in ("unknown", "error")]  # fmt: skip
+    says = () if items else ("Nothing that the card promises is without fresh evidence.",)
+    return Section("missing", "Stale or missing evidence", says=says, items=tuple(items))
+
+
+def _parts(view: View, face: Overview) -> Section:
+    card = view["card"]
+    states = {p.ref: p for p in face.parts}
+    components = tuple(_component_row(card, ref, states[one_line(ref)]) for ref in card["components"])
+    edges = tuple(_edge_row(ref, edge, states[one_line(ref)]) for ref, edge in card["interactions"].items())
+    live = f"as of {stamp(face.as_of)}; req/min, errors and p95 are live values of the monitors, not evidence"
+    heads = ("Component", "State", "Version", "Owner (declared)", "Req/min (live)", "Errors (live)", "P95 (live)")
+    return Section("parts", "Components and interactions", chart="signals", tables=(
+        Table(f"Components, {live}", heads, components, "No component is known."),
+        Table("Interactions: what is declared and how spans show it",
+              ("Interaction", "State", "Declared", "Observed", "Req/min (live)"), edges, "No interaction is known."),
+    ))  # fmt: skip
+
+
+def _component_row(card: dict[str, Any], ref: str, part: Any) -> tuple[str, ...]:
+    raw = card["components"][ref]
+    owner = one_line((raw["declared"] or {}).get("owner", "nobody"))
+    rate = NO_FIGURE if part.per_minute is None else f"{part.per_minute:,.0f}"
+    return part.ref, _state(part), versions_text(raw), owner, rate, share(part.error_share), figure(part.p95_ms, "ms")
+
+
+def _edge_row(ref: str, edge: dict[str, Any], part: Any) -> tuple[str, ...]:
+    declared = (spread(edge["declared"]) or "yes") if edge["declared"] is not None else "NOT DECLARED"
+    rate = NO_FIGURE if part.per_minute is None else f"{part.per_minute:,.0f}"
+    return one_line(ref), _state(part), declared, observed_text(edge), rate
+
+
+def _state(part: Any) -> str:
+    why = f": {part.why}" if part.why else ""
+    return f"{part.word} since {stamp(part.since)}{why}"
+
+
+def _declared(view: View) -> Section:
+    rows = tuple(answered(view["card"]["identity"]))
+    says = (*_baseline(view["card"]["baseline"]),)
+    return Section("declared", "What it is for", says=says, tables=(
+        Table("Declared by its team", ("Question", "Answer (declared)"), rows, "Nothing is declared."),
+    ))  # fmt: skip
+
+
+def _baseline(base: dict[str, Any] | None) -> Iterable[str]:
+    if base is None:
+        yield "Baseline: none is set, so drift cannot be judged."
+        return
+    window = f"{stamp(moment(base['start']))} to {stamp(moment(base['end']))}"
+    yield (f"Baseline {one_line(base['name'])}: {plural(base['requests'], 'request')}, {window}, approved by "
+           f"{one_line(base['approved_by'])}, data digest {one_line(base['data_digest'])}.")  # fmt: skip
+
+
+def _evidence(view: View) -> Section:
+    rows = tuple(_evidence_row(item) for item in view["card"]["evidence"].values())
+    heads = ("Evidence", "About", "Metric", "Value and interval", "n", "Method", "Window", "Digest")
+    return Section("evidence", "Annex: evidence", tables=(Table("Every evidence record", heads, rows, "None so far."),))
+
+
+def _evidence_row(item: dict[str, Any]) -> tuple[str, ...]:
+    fig = item["figure"]
+    window = f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}"
+    method = one_line(fig["method"] or "no test")
+    if fig["p_value"] is not None:
+        method += f", p {fig['p_value']:.2g}" + (f" < {fig['threshold']:g}" if fig["threshold"] is not None else "")
+    about, metric = one_line(fig["about"]), one_line(fig["metric"])
+    return item["id"], about, metric, evidence_value(fig), f"{fig['n']:,}", method, window, item["digest"]
+
+
+def _past(view: View) -> Section:
+    over = [i for i in incident_faces(view) if not i.is_open]
+    rows = tuple(
+        (i.name, i.severity, i.subject, i.title, i.state.replace("_", " "), i.resolution, ", ".join(i.evidence))
+        for i in over
+    )
+    heads = ("Incident", "Severity", "Part", "What", "State", "Resolution", "Evidence")
+    return Section("past", "Annex: closed incidents", tables=(Table("Incidents that are over", heads, rows, "None."),))
+
+
+def _verify(view: View) -> Section:
+    card = view["card"]
+    return Section("verify", "How to verify", says=(
+        f"syscard card verify: recomputes the chain of {plural(view['edits'], 'edit')} and must end in the head "
+        f"{view['head'][:12]}.",
+        f"syscard card show: must give v{card['version']} with the digest {view['digest'][:12]}.",
+        "A digest shows that nothing changed since it was written down elsewhere; it does not show who wrote it.",
+    ))  # fmt: skip

@@ -1,0 +1,263 @@
+"""What a team declares of its system: the values that `system.yaml` holds.
+
+These models are strict: an unknown key, a wrong type or a missing owner is an error. Reading the file, with line
+numbers and every problem at once, is `syscard.system_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from syscard.metric import parse_metric
+from syscard.units import Day, Duration, parse_duration, parse_expectation
+
+SCHEMA: Final = "syscard/1"
+EDGE: Final = re.compile(r"^([a-z][a-z0-9_-]*)->([a-z][a-z0-9_-]*)$")
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Ref = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+EdgeRef = Annotated[str, StringConstraints(pattern=EDGE.pattern)]
+About = Annotated[str, StringConstraints(pattern=r"^(system|[a-z][a-z0-9_-]*(->[a-z][a-z0-9_-]*)?)$")]
+AttributeMatch = dict[str, str]
+ResourceKey = Literal["service.name", "deployment.environment.name"]
+"""What a system's spans can be selected by: columns that the lake keeps of every span."""
+
+
+def _metric_text(text: str) -> str:
+    return parse_metric(text).text
+
+
+def _expectation_text(text: str) -> str:
+    return parse_expectation(text).text
+
+
+MetricText = Annotated[str, AfterValidator(_metric_text)]
+ExpectationText = Annotated[str, AfterValidator(_expectation_text)]
+VersionText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
+
+
+class Declared(BaseModel):
+    """Base of everything declared: frozen, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+class Keep(StrEnum):
+    """How much of a span's text is kept."""
+
+    FEATURES = "features"
+    FINGERPRINTS = "fingerprints"
+    MASKED = "masked"
+    FULL = "full"
+
+
+class Owner(Declared):
+    """Who answers for the system."""
+
+    team: Text
+    on_call: Text | None = None
+    accountable: Text
+
+
+class Review(Declared):
+    """When a human looks at the card again."""
+
+    every: Duration
+    next: Day
+
+
+class Identity(Declared):
+    """What the system is and what it is for."""
+
+    ref: Ref
+    name: Text
+    version: VersionText
+    owner: Owner
+    intended_use: Text
+    users: tuple[Text, ...] = Field(min_length=1)
+    out_of_scope: tuple[Text, ...] = Field(min_length=1)
+    limitations: tuple[Text, ...] = Field(min_length=1)
+    oversight: Text | None = None
+    regimes: dict[str, Literal["applicable", "not_applicable", "voluntary", "unclear"]] = {}
+    review: Review
+
+
+class RequestRule(Declared):
+    """What one request is: its root span, and how long to wait for the rest."""
+
+    root: Text | None = None
+    complete_after: Duration = parse_duration("30s")
+
+
+class Traces(Declared):
+    """Which spans are ours, and what is kept of them."""
+
+    select: Annotated[dict[ResourceKey, str], Field(min_length=1)]
+    request: RequestRule = RequestRule()
+    segments: dict[Ref, Text] = {}
+    user: Text | None = None
+    """Attribute that holds the user; only a keyed hash of it is kept."""
+    keep: Keep = Keep.FEATURES
+    retain: Duration = parse_duration("30d")
+
+
+class Version(Declared):
+    """Where a component's version is seen, and the one that is declared."""
+
+    declared: VersionText | None = None
+    source: Text | None = Field(default=None, alias="from")
+    prompt: Text | None = None
+
+
+class Component(Declared):
+    """One part of the system."""
+
+    kind: Literal["vision-language", "ranking", "llm", "agent", "retriever", "tool", "guard", "service"]
+    name: Text | None = None
+    version: Version = Version()
+    supplier: Text | None = None
+    owner: Text
+    select: AttributeMatch = Field(min_length=1)
+    runbook: Text | None = None
+    limitations: tuple[Text, ...] = ()
+    keep: Keep | None = None
+    text: tuple[Text, ...] = ()
+    """More attributes that hold free text, beside those the dialect tables name."""
+
+
+class Interaction(Declared):
+    """One edge: what a component hands to another."""
+
+    carries: tuple[Text, ...] = ()
+    contract: Text | None = None
+    order: Literal["before"] | None = None
+    allowed_data: tuple[Text, ...] = ()
+    owner: Text | None = None
+
+
+class Baseline(Declared):
+    """The reference that drift is measured against."""
+
+    name: Ref
+    approved_by: Text
+
+
+class Objective(Declared):
+    """Latency objectives, by quantile."""
+
+    p50: Duration | None = None
+    p95: Duration | None = None
+    p99: Duration | None = None
+
+
+class Tune(Declared):
+    """What this system changes about one signal of a pack."""
+
+    tolerance: float | None = Field(default=None, gt=0)
+    min_n: int | None = Field(default=None, ge=1)
+    severity: Literal["page", "ticket", "note"] | None = None
+    objective: Objective | None = None
+    off: bool = False
+
+
+class FalseAlarms(Declared):
+    """The false-alarm budget of the whole system."""
+
+    at_most: float = Field(gt=0)
+    per: Duration
+
+
+class Monitors(Declared):
+    """Which packs watch the system, and how they are tuned."""
+
+    packs: tuple[Ref, ...] = ()
+    baseline: Baseline | None = None
+    tune: dict[str, Tune] = {}
+    false_alarms: FalseAlarms | None = None
+
+
+class ClaimWindow(Declared):
+    """How far back a claim looks and how many requests it needs."""
+
+    last: Duration
+    min_n: int = Field(ge=1)
+
+
+class Claim(Declared):
+    """One promise: a predicate on a metric."""
+
+    id: Identifier
+    says: Text
+    about: About
+    metric: MetricText
+    expect: ExpectationText
+    window: ClaimWindow
+    by: tuple[Ref, ...] = ()
+    valid_for: Duration
+
+
+class Risk(Declared):
+    """One known risk and what is done about it."""
+
+    id: Identifier
+    about: About
+    says: Text
+    owner: Text
+    treatment: Literal["mitigate", "accept", "avoid", "transfer"]
+    until: Day | None = None
+    watch: tuple[Identifier, ...] = ()
+
+    @model_validator(mode="after")
+    def _accepted_risks_end(self) -> Risk:
+        if self.treatment == "accept" and self.until is None:
+            raise ValueError("an accepted risk needs an end; write until: 2027-02-01")
+        return self
+
+
+class Unknown(Declared):
+    """An open question: who answers it, and by when."""
+
+    id: Identifier
+    says: Text
+    owner: Text
+    answer_by: Day
+
+
+class System(Declared):
+    """Everything in one `system.yaml`."""
+
+    schema_: Literal["syscard/1"] = Field(alias="schema")
+    system: Identity
+    traces: Traces
+    components: dict[Ref, Component] = Field(min_length=1)
+    interactions: dict[EdgeRef, Interaction] = {}
+    monitors: Monitors = Monitors()
+    claims: tuple[Claim, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Declared edges as (from, to)."""
+        return tuple(edge_ends(ref) for ref in self.interactions)
+
+    def body(self) -> dict[str, Any]:
+        """Plain JSON values, as they go into edits."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def edge_ends(ref: str) -> tuple[str, str]:
+    """`cf->llm` as (`cf`, `llm`).
+
+    Raises:
+        ValueError: the reference is not an edge.
+    """
+    match = EDGE.match(ref)
+    if not match:
+        raise ValueError(f"'{ref}' is no edge; write from->to")
+    return match[1], match[2]

@@ -1,0 +1,335 @@
+"""What the parts of a declared system say of each other: rules that no single field can hold.
+
+Every rule is a pure function from a `System` to faults. A fault names its place by a path into the file;
+`syscard.system_file`, which knows the lines, turns faults into problems.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from functools import reduce
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from syscard.errors import Problem
+from syscard.metric import Metric, parse_metric
+from syscard.system import Claim, System, edge_ends
+from syscard.units import Expectation, duration_text, parse_expectation
+
+Place = tuple[str | int, ...]
+"""Where something stands in the file: keys and zero-based positions in lists."""
+Lines = Mapping[Place, int]
+
+NO_LINES: Final[Lines] = MappingProxyType({})
+RESERVED: Final = ("system", "segment", "request")
+"""Words that stand for something else wherever a component can be named."""
+_MEASURES: Final = ("mean", "p50", "p90", "p95", "p99")
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_FIELD: Final = re.compile(r"(?<![\w.-])([a-z][a-z0-9_-]*)\.[A-Za-z_]")
+_UNIT: Final = re.compile(r"[a-z%]+$")
+_MILLISECONDS: Final = re.compile(r"\w_ms\b")
+
+
+class Fault(NamedTuple):
+    """A rule that the file breaks: where, what is wrong and what to write."""
+
+    path: Place
+    what: str
+    write: str = ""
+
+
+def faults(system: System) -> tuple[Fault, ...]:
+    """Everything in the file that contradicts something else in it."""
+    return (
+        *_component_faults(system),
+        *_interaction_faults(system),
+        *_tune_faults(system),
+        *_claim_faults(system),
+        *_risk_faults(system),
+        *_id_faults(system),
+        *_zero_faults(system),
+    )
+
+
+def warnings(system: System, today: date, lines: Lines = NO_LINES) -> tuple[Problem, ...]:
+    """What is allowed but needs a human: days that have passed, claims that look back further than spans are kept.
+
+    Without `lines` every warning points at line 1; `syscard.system_file.read_warnings` has them.
+    """
+    return located((*_past_days(system, today), *_forgotten_windows(system)), system.body(), lines)
+
+
+def located(found: Iterable[Fault], values: object, lines: Lines) -> tuple[Problem, ...]:
+    """Faults as problems in the order of the file, without repeats."""
+    return tuple(sorted({Problem(line_of(f.path, lines), where(f.path, values), f.what, f.write) for f in found}))
+
+
+def line_of(path: Place, lines: Lines) -> int:
+    """Line of a place, or of the nearest thing around it that is in the file."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
+
+
+def where(path: Place, values: Any) -> str:
+    """A path as people read it: `claims[2] fair-acceptance.expect`."""
+    text = ""
+    for step in path:
+        values = _inside(values, step)
+        text += f"[{step}]{_label(values)}" if isinstance(step, int) else f".{shown(step)}"
+    return text.removeprefix(".") or "the file"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value inside a message: one line, and not a long one."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or all of them: `one of a, b`."""
+    names = tuple(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return close[0]
+    return f"one of {', '.join(names)}" if names else ""
+
+
+def known_keys(place: Place) -> tuple[str, ...]:
+    """The keys that may stand at a place, as the file spells them."""
+    shape = _bare(reduce(_child_type, place, System))
+    if not (isinstance(shape, type) and issubclass(shape, BaseModel)):
+        return ()
+    return tuple(info.alias or name for name, info in shape.model_fields.items())
+
+
+def _inside(values: Any, step: str | int) -> Any:
+    if isinstance(values, Mapping):
+        return values.get(step)
+    return values[step] if isinstance(values, list) and isinstance(step, int) and step < len(values) else None
+
+
+def _label(values: Any) -> str:
+    label = values.get("id") if isinstance(values, Mapping) else None
+    return f" {shown(label, 30)}" if isinstance(label, str) else ""
+
+
+def _child_type(shape: Any, step: str | int) -> Any:
+    shape = _bare(shape)
+    if isinstance(shape, type) and issubclass(shape, BaseModel):
+        return next(info.annotation for name, info in shape.model_fields.items() if step == (info.alias or name))
+    args = get_args(shape)
+    return args[1] if get_origin(shape) is dict else args[0]
+
+
+def _bare(shape: Any) -> Any:
+    """A type without what is said about it: `Annotated[X, ...]` and `X | None` are X."""
+    while get_origin(shape) in (Annotated, Union, UnionType):
+        shape = get_args(shape)[0]
+    return shape
+
+
+def _component_faults(system: System) -> Iterator[Fault]:
+    seen: dict[tuple[tuple[str, str], ...], str] = {}
+    for ref, component in system.components.items():
+        if ref in RESERVED:
+            yield Fault(("components", ref), f"'{ref}' has a meaning of its own here", "another name")
+        chosen = tuple(sorted(component.select.items()))
+        if chosen in seen:
+            what = f"selects the same spans as {seen[chosen]}"
+            yield Fault(("components", ref, "select"), what, f"an attribute that only the spans of {ref} have")
+        seen.setdefault(chosen, ref)
+
+
+def _interaction_faults(system: System) -> Iterator[Fault]:
+    for ref in system.interactions:
+        ends = edge_ends(ref)
+        for end in dict.fromkeys(ends):
+            if end not in system.components:
+                yield _no_component(("interactions", ref), end, system)
+        if ends[0] == ends[1]:
+            yield Fault(("interactions", ref), "a component does not hand things to itself", "two components")
+    for cycle in _cycles(system):
+        what = f"order: before goes round in a circle: {' -> '.join(cycle)}"
+        yield Fault(("interactions", f"{cycle[0]}->{cycle[1]}", "order"), what, "order: before on one edge fewer")
+
+
+def _cycles(system: System) -> Iterator[tuple[str, ...]]:
+    """Every circle of edges that say `order: before`, cutting each where it was found."""
+    edges = {edge_ends(ref) for ref, edge in system.interactions.items() if edge.order == "before"}
+    edges = {(a, b) for a, b in edges if a != b}
+    while cycle := _a_cycle(edges):
+        yield cycle
+        edges.discard((cycle[0], cycle[1]))
+
+
+def _a_cycle(edges: set[tuple[str, str]]) -> tuple[str, ...]:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for before, after in sorted(edges):
+        sorter.add(after, before)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
+    return ()
+
+
+def _tune_faults(system: System) -> Iterator[Fault]:
+    for key in system.monitors.tune:
+        path: Place = ("monitors", "tune", key)
+        subject, _, signal = key.partition(".")
+        if not signal:
+            yield Fault(path, f"'{shown(key)}' names no signal", "<component or edge>.<signal>, e.g. llm.fallback")
+        elif fault := _subject_fault(path, subject, system, others=()):
+            yield fault
+
+
+def _subject_fault(path: Place, about: str, system: System, others: tuple[str, ...] = ("system",)) -> Fault | None:
+    """Why a text names nothing that the card has, or None."""
+    if about in (*others, *system.components, *system.interactions):
+        return None
+    if "->" not in about:
+        return _no_component(path, about, system, others)
+    what = f"'{shown(about)}' is not declared under interactions"
+    return Fault(path, what, nearest(about, system.interactions) or f"interactions: {{{shown(about)}: {{}}}}")
+
+
+def _no_component(path: Place, name: str, system: System, others: tuple[str, ...] = ()) -> Fault:
+    return Fault(path, f"there is no component '{shown(name)}'", nearest(name, (*system.components, *others)))
+
+
+def _claim_faults(system: System) -> Iterator[Fault]:
+    for i, claim in enumerate(system.claims):
+        path: Place = ("claims", i)
+        if fault := _subject_fault((*path, "about"), claim.about, system):
+            yield fault
+        for j, segment in enumerate(claim.by):
+            if segment not in system.traces.segments:
+                hint = nearest(segment, system.traces.segments) or f"segments: {{{segment}: <attribute>}} under traces"
+                yield Fault((*path, "by", j), f"'{segment}' is not among traces.segments", hint)
+        yield from _metric_faults((*path, "metric"), claim, system)
+        yield from _expectation_faults((*path, "expect"), claim)
+
+
+def _metric_faults(path: Place, claim: Claim, system: System) -> Iterator[Fault]:
+    metric = parse_metric(claim.metric)
+    for name in dict.fromkeys(_FIELD.findall(_QUOTED.sub("''", metric.expression))):
+        # `a-b.c` may be a subtraction: what follows the last minus sign is a name as well.
+        if name not in (*system.components, *RESERVED) and name.rsplit("-")[-1] not in system.components:
+            yield _no_component(path, name, system)
+    if metric.aggregate == "disparity" and not claim.by:
+        hint = nearest("", system.traces.segments) or "<segment>"
+        yield Fault(path, "disparity compares groups, and by names none", f"by: [{hint.removeprefix('one of ')}]")
+
+
+def _expectation_faults(path: Place, claim: Claim) -> Iterator[Fault]:
+    metric, expect = parse_metric(claim.metric), parse_expectation(claim.expect)
+    unit = _unit(expect)
+    if unit == "%" and metric.aggregate not in ("share", "mean"):
+        yield Fault(path, f"a percentage makes no sense for {metric.aggregate}(...)", f"{expect.op} {expect.limit:g}")
+    elif unit not in ("", "%") and metric.aggregate not in _MEASURES:
+        yield Fault(path, f"a duration makes no sense for {metric.aggregate}(...)", f"a number, e.g. {_sample(metric)}")
+    elif unit not in ("", "%") and _MILLISECONDS.search(metric.expression):
+        what = f"{shown(metric.expression)} is in milliseconds, and a limit with a unit is compared in seconds"
+        yield Fault(path, what, f'"{expect.op} {expect.limit * 1000:.12g}"')
+    else:
+        yield from _limit_faults(path, metric, expect)
+
+
+def _unit(expect: Expectation) -> str:
+    match = _UNIT.search(expect.text)
+    return match[0] if match else ""
+
+
+def _limit_faults(path: Place, metric: Metric, expect: Expectation) -> Iterator[Fault]:
+    kind, sample = metric.aggregate, f'"{_sample(metric)}"'
+    if expect.op == "==" and (kind != "count" or not expect.is_never):
+        yield Fault(path, "== can only be promised as == 0 of a count(...)", '">= ..." or "<= ..."')
+    elif kind == "share" and not 0 <= expect.limit <= 1:
+        yield Fault(path, f"a share lies between 0 and 1, so {expect.text} says nothing", sample)
+    elif kind == "share" and (expect.op, expect.limit) in ((">=", 0), ("<=", 1)):
+        yield Fault(path, f"every share is {expect.text}, so nothing is promised", sample)
+    elif kind == "share" and (expect.op, expect.limit) in (("<", 0), (">", 1)):
+        yield Fault(path, f"no share is {expect.text}, so it cannot be kept", sample)
+    elif kind == "disparity" and expect.limit < 1:
+        yield Fault(path, "disparity is the best group over the worst, never below 1", sample)
+    elif kind == "count" and expect.limit < 0:
+        yield Fault(path, "a count is never below 0", sample)
+
+
+def _sample(metric: Metric) -> str:
+    samples = {"share": ">= 0.90", "count": "== 0", "disparity": "<= 1.25"}
+    return samples.get(metric.aggregate, "<= 3s")
+
+
+def _risk_faults(system: System) -> Iterator[Fault]:
+    claims = tuple(claim.id for claim in system.claims)
+    for i, risk in enumerate(system.risks):
+        if fault := _subject_fault(("risks", i, "about"), risk.about, system):
+            yield fault
+        for j, watched in enumerate(risk.watch):
+            if watched not in claims:
+                hint = nearest(watched, claims) or "the id of a claim"
+                yield Fault(("risks", i, "watch", j), f"there is no claim '{watched}'", hint)
+
+
+def _id_faults(system: System) -> Iterator[Fault]:
+    """An id means one thing on the whole card: `card why X` has one answer."""
+    first: dict[str, str] = {}
+    ids: dict[str, list[str]] = {
+        "claims": [claim.id for claim in system.claims],
+        "risks": [risk.id for risk in system.risks],
+        "unknowns": [unknown.id for unknown in system.unknowns],
+    }
+    for section, entries in ids.items():
+        for i, name in enumerate(entries):
+            if name in first:
+                yield Fault((section, i, "id"), f"'{name}' is already the id of {first[name]}", "another id")
+            first.setdefault(name, f"{section}[{i}]")
+
+
+def _zero_faults(system: System) -> Iterator[Fault]:
+    for path, length in _durations(system):
+        if not length:
+            yield Fault(path, "a length of time that is not zero is needed", f"{path[-1]}: 1d")
+
+
+def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
+    yield ("system", "review", "every"), system.system.review.every
+    yield ("traces", "retain"), system.traces.retain
+    if system.monitors.false_alarms:
+        yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
+    for i, claim in enumerate(system.claims):
+        yield ("claims", i, "window", "last"), claim.window.last
+        yield ("claims", i, "valid_for"), claim.valid_for
+
+
+def _past_days(system: System, today: date) -> Iterator[Fault]:
+    for path, day, doing in _days(system):
+        if day and day < today:
+            yield Fault(path, f"{day} has passed: {doing}", f"{path[-1]}: a day after {today}")
+
+
+def _days(system: System) -> Iterator[tuple[Place, date | None, str]]:
+    yield ("system", "review", "next"), system.system.review.next, "the card is due for a review"
+    for i, risk in enumerate(system.risks):
+        if risk.treatment == "accept":
+            yield ("risks", i, "until"), risk.until, "the risk is no longer accepted"
+    for i, unknown in enumerate(system.unknowns):
+        yield ("unknowns", i, "answer_by"), unknown.answer_by, "the question is still open"
+
+
+def _forgotten_windows(system: System) -> Iterator[Fault]:
+    kept = system.traces.retain
+    for i, claim in enumerate(system.claims):
+        if claim.window.last > kept:
+            what = f"looks back {duration_text(claim.window.last)}, and spans are kept {duration_text(kept)}"
+            yield Fault(
+                ("claims", i, "window", "last"), what, f"last: {duration_text(kept)}, or a longer traces.retain"
+            )

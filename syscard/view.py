@@ -1,0 +1,50 @@
+"""The view: one JSON document per system, from which every face reads. Written by the fold, read by `syscard.views`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from syscard.card import Card
+from syscard.digest import digest, iso
+from syscard.gates import Policy, decide
+from syscard.live import Live
+
+SCHEMA: Final = "syscard.view/1"
+
+
+def build_view(
+    card: Card, live: Live | None, *, gate: Policy, head: str, edits: int, texts: dict[str, str], written: datetime
+) -> dict[str, Any]:
+    """The view of one card version.
+
+    Args:
+        card: the newest version.
+        live: what the monitors know; None before they ran once.
+        gate: the policy whose verdict the faces print.
+        head: link of the newest edit.
+        edits: length of the chain.
+        texts: free text by digest, as far as it was not erased.
+        written: recorded time.
+    """
+    card_json = card.model_dump(mode="json")
+    view: dict[str, Any] = {
+        "schema": SCHEMA,
+        "digest": digest(card_json),
+        "head": head,
+        "edits": edits,
+        "card": card_json,
+        "texts": texts,
+    }
+    return with_live(view, live.model_dump(mode="json") if live else None, gate, written)
+
+
+def with_live(view: dict[str, Any], live: dict[str, Any] | None, gate: Policy, written: datetime) -> dict[str, Any]:
+    """The same card with other live values: what most windows change is only these."""
+    verdict = decide(gate, view["card"], live)
+    return {
+        **view,
+        "written": iso(written),
+        "live": live,
+        "gate": {"stage": verdict.stage, "blocked": verdict.blocked, "reasons": list(verdict.reasons)},
+    }

@@ -1,0 +1,84 @@
+"""Reading the view: sqlite3 and json only, so that `status` and the terminal start at once.
+
+Nothing heavy may be imported here: no pydantic, no SQLModel, no Polars.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from syscard.errors import NothingDeclared, RecordsError, UsageError
+
+View = dict[str, Any]
+
+
+@contextmanager
+def _reading(records: Path) -> Iterator[sqlite3.Connection]:
+    if not records.is_file():
+        raise NothingDeclared(f"{records.parent} has no card yet: declare a system with: syscard apply system.yaml")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise RecordsError(f"{records}: {error}: run: syscard doctor") from error
+
+
+def systems(records: Path) -> list[str]:
+    """References of the systems in one home, in order.
+
+    Raises:
+        NothingDeclared: there are no records yet.
+        RecordsError: the file cannot be read.
+    """
+    with _reading(records) as connection:
+        return [row[0] for row in connection.execute("select system from view order by system")]
+
+
+def choose(records: Path, system: str | None) -> str:
+    """The system that is meant.
+
+    Raises:
+        NothingDeclared: there is none.
+        UsageError: there are several and none is named, or the one named is not there.
+    """
+    known = systems(records)
+    if not known:
+        raise NothingDeclared(f"{records.parent} has no card yet: declare a system with: syscard apply system.yaml")
+    if system is None and len(known) > 1:
+        raise UsageError(f"this home has several systems; name one with --system: {', '.join(known)}")
+    if system is not None and system not in known:
+        raise UsageError(f"no system '{system}' here; there is: {', '.join(known)}")
+    return system or known[0]
+
+
+def read_view(records: Path, system: str | None = None) -> View:
+    """The newest view of a system.
+
+    Raises:
+        NothingDeclared: nothing has been applied.
+        UsageError: the system is not named well.
+        RecordsError: the file cannot be read.
+    """
+    chosen = choose(records, system)
+    with _reading(records) as connection:
+        row = connection.execute("select body from view where system = ?", (chosen,)).fetchone()
+    view: View = json.loads(row[0])
+    return view
+
+
+def version_stamp(records: Path) -> int:
+    """A number that changes whenever the records do; cheap enough to ask every second.
+
+    Raises:
+        NothingDeclared: there are no records yet.
+        RecordsError: the file cannot be read.
+    """
+    with _reading(records) as connection:
+        row = connection.execute("select coalesce(sum(stamp), 0) from view").fetchone()
+    return int(row[0])

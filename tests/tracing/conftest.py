@@ -1,0 +1,186 @@
+"""What the tests of spans share: a home, a clock that stands still, spans to order, and a served port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from syscard.clock import ReplayClock
+from syscard.home import Home
+from syscard_tracing.inbox import Inbox
+from syscard_tracing.lake import Lake
+from syscard_tracing.pipeline import Pipeline
+from syscard_tracing.rules import TraceRules
+from syscard_tracing.spans import Attributes, RawSpan
+
+# Shared machines stall: how long an example takes says nothing.
+settings.register_profile("syscard-tracing", deadline=None, database=None)
+settings.load_profile("syscard-tracing")
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SERVER = """
+import sys
+from pathlib import Path
+from syscard.clock import system_clock
+from syscard.home import Home
+from syscard_tracing import TraceRules, serve
+home, port, roll_every = Home(Path(sys.argv[1])).create(), int(sys.argv[2]), float(sys.argv[3])
+try:
+    serve(home, host="127.0.0.1", port=port, token=sys.argv[4] or None, rules=TraceRules, clock=system_clock,
+          roll_every=roll_every, on_ready=lambda port: print(port, flush=True))
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+class Children:
+    """Child processes of a test; none outlives it."""
+
+    def __init__(self) -> None:
+        self._all: list[subprocess.Popen[str]] = []
+
+    def run(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+        """Start Python code in a child."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        )
+        self._all.append(child)
+        return child
+
+    def serve(self, home: Home, port: int = 0, roll_every: float = 0.2, token: str = "") -> tuple[Any, int]:
+        """A serving child and its port."""
+        child = self.run(SERVER, home.root, port, roll_every, token)
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            assert child.stderr is not None
+            raise AssertionError(child.stderr.read())
+        return child, int(line)
+
+    def refused(self, home: Home, port: int = 0) -> subprocess.Popen[str]:
+        """A child that tries to serve."""
+        return self.run(SERVER, home.root, port, 1, "")
+
+    def end(self) -> None:
+        for child in self._all:
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+            child.communicate()
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    found = Children()
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def clock() -> ReplayClock:
+    return ReplayClock(NOW)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").create()
+
+
+@pytest.fixture
+def data() -> Path:
+    return Path(__file__).parents[1] / "data" / "traces"
+
+
+@pytest.fixture
+def inbox(home: Home, clock: ReplayClock) -> Iterator[Inbox]:
+    with Inbox(home.inbox, clock=clock) as found:
+        yield found
+
+
+@pytest.fixture
+def lake(home: Home) -> Lake:
+    return Lake(home.lake)
+
+
+def _span(number: int, attributes: Attributes | None = None, **changes: Any) -> RawSpan:
+    start = int((NOW - timedelta(minutes=5)).timestamp()) * 1_000_000_000 + number * 1_000_000
+    span = RawSpan(
+        trace_id=f"{number + 1:032x}",
+        span_id=f"{number + 1:016x}",
+        parent_span_id=None,
+        name="call llm",
+        kind=1,
+        start_ns=start,
+        end_ns=start + 5_000_000,
+        attributes=attributes or {},
+        events=(),
+        status_code=0,
+        status_message="",
+        resource={"service.name": "shop"},
+        scope="syscard_tracing",
+    )
+    return span._replace(**changes)
+
+
+@pytest.fixture
+def span() -> Callable[..., RawSpan]:
+    """A span by number; attributes and fields to order."""
+    return _span
+
+
+@pytest.fixture
+def put(home: Home, inbox: Inbox, clock: ReplayClock) -> Callable[..., None]:
+    """Store spans, given as numbers or as they are, in the inbox as one request."""
+    pipeline = Pipeline(home, inbox, TraceRules, clock)
+
+    def store(*spans: int | RawSpan, wide: bool = False) -> None:
+        pipeline.store([_span(s) if isinstance(s, int) else s for s in spans], wide=wide)
+
+    return store
+
+
+@pytest.fixture
+def stored(lake: Lake) -> Callable[[], list[int]]:
+    """The numbers of the spans in the lake, sorted; a span that is there twice is listed twice."""
+    return lambda: sorted(int(i, 16) - 1 for i in lake.scan().collect()["trace_id"])
+
+
+@pytest.fixture
+def request_of() -> Callable[..., dict[str, Any]]:
+    """An OTLP/JSON request of numbered spans."""
+
+    def build(*numbers: int, **fields: Any) -> dict[str, Any]:
+        spans = []
+        for s in map(_span, numbers):
+            base = {"traceId": s.trace_id, "spanId": s.span_id, "name": s.name, "kind": 1}
+            times = {"startTimeUnixNano": str(s.start_ns), "endTimeUnixNano": str(s.end_ns)}
+            spans.append(base | times | fields)
+        scope = {"name": "syscard_tracing"}
+        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+        return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": scope, "spans": spans}]}]}
+
+    return build
+
+
+@pytest.fixture
+def line_of(request_of: Callable[..., dict[str, Any]]) -> Callable[..., bytes]:
+    """An OTLP/JSON request of numbered spans as bytes."""
+    return lambda *numbers, **fields: json.dumps(request_of(*numbers, **fields)).encode()

@@ -1,0 +1,201 @@
+"""Wire formats: what comes out must not depend on the encoding, and nothing bad gets further than here."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from syscard.errors import BadSpanData, BodyTooLarge, SyscardError, UnsupportedMedia
+from syscard_tracing.inflate import inflate
+from syscard_tracing.otlp import decode_document, decode_json
+from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
+from syscard_tracing.spans import MAX_DEPTH
+
+NAMES = [
+    f"{setup}-{n}" for setup in ("otel-genai-langchain-latest", "openinference-langchain") for n in ("02", "04", "05")
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_and_protobuf_of_the_same_spans_decode_to_the_same(name: str, data: Path) -> None:
+    from_json = decode_json((data / f"{name}.json").read_bytes())
+    from_protobuf = decode_protobuf((data / f"{name}.pb").read_bytes())
+    assert from_json.spans
+    assert from_json == from_protobuf
+
+
+def _one(attributes: list[dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "attributes": attributes or [], **fields}
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+
+
+def _attribute(value: object) -> list[dict[str, Any]]:
+    return [{"key": "k", "value": value}]
+
+
+def test_ids_are_read_in_any_case() -> None:
+    assert decode_document(_one(traceId="AB" * 16)).spans[0].trace_id == "ab" * 16
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("traceId", "", "trace id is not 16 bytes"),
+        ("traceId", "ab", "trace id is not 16 bytes"),
+        ("traceId", "0" * 32, "trace id is all zero"),
+        ("traceId", "x" * 32, "trace id is not hex"),
+        ("spanId", "ab" * 9, "span id is not 8 bytes"),
+        ("spanId", "0" * 16, "span id is all zero"),
+        ("parentSpanId", "ab", "parent span id is not 8 bytes"),
+    ],
+)
+def test_a_bad_id_refuses_its_span_and_no_other(field: str, value: str, reason: str) -> None:
+    request = _one()
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][0][field] = value
+    request["resourceSpans"] += _one()["resourceSpans"]
+    decoded = decode_document(request)
+    assert decoded.rejected == {reason: 1}
+    assert len(decoded.spans) == 1
+
+
+def test_bad_ids_are_refused_in_protobuf_too() -> None:
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    spans.add(trace_id=b"short", span_id=b"12345678")
+    spans.add(trace_id=b"0123456789abcdef", span_id=b"12345678")
+    decoded = decode_protobuf(request.SerializeToString())
+    assert (len(decoded.spans), sum(decoded.rejected.values())) == (1, 1)
+
+
+@pytest.mark.parametrize("parent", ["", "0" * 16, None])
+def test_a_root_may_spell_its_missing_parent_in_three_ways(parent: str | None) -> None:
+    assert decode_document(_one(parentSpanId=parent)).spans[0].parent_span_id is None
+
+
+@pytest.mark.parametrize("number", ["42", 42, 42.0])
+def test_64_bit_numbers_are_read_as_string_or_number(number: object) -> None:
+    span = decode_document(_one(_attribute({"intValue": number}), startTimeUnixNano=number)).spans[0]
+    assert (span.attributes["k"], span.start_ns) == (42, 42)
+
+
+def test_fields_that_nobody_knows_are_ignored() -> None:
+    assert decode_document(_one(_attribute({"futureValue": 1}), fromTheFuture={"a": [1]})).spans[0].attributes == {
+        "k": None
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"5",
+        b"\xff\xfe",
+        b'{"resourceSpans": 5}',
+        b'{"resourceSpans": [5]}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 7}]}]}]}',
+        b"[" * 200_000,
+        json.dumps(_one(kind="SPAN_KIND_SERVER")).encode(),
+        json.dumps(_one(startTimeUnixNano="tomorrow")).encode(),
+        json.dumps(_one(startTimeUnixNano="-1")).encode(),
+        json.dumps(_one(endTimeUnixNano=str(1 << 64))).encode(),
+        json.dumps(_one(_attribute({"intValue": "9" * 19}))).encode(),
+        json.dumps(_one(_attribute({"doubleValue": True}))).encode(),
+        json.dumps(_one(_attribute("bare"))).encode(),
+        json.dumps(_one([5])).encode(),  # type: ignore[list-item]
+    ],
+)
+def test_what_is_no_otlp_json_is_bad_span_data(body: bytes) -> None:
+    with pytest.raises(BadSpanData):
+        decode_json(body)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_decode_or_are_refused_and_never_crash(body: bytes) -> None:
+    for decode in (decode_json, decode_protobuf):
+        try:
+            decode(body)
+        except SyscardError:
+            continue
+
+
+_KEYS = st.sampled_from(
+    ["traceId", "attributes", "value", "key", "intValue", "arrayValue", "values", "events", "status", "code", "name"]
+)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(_JSON)
+def test_any_json_in_the_place_of_a_span_decodes_or_is_refused(span: object) -> None:
+    try:
+        decode_document({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+    except SyscardError:
+        return
+
+
+def test_values_nested_too_deeply_are_cut_off_and_the_rest_is_read() -> None:
+    value: dict[str, Any] = {"stringValue": "deep"}
+    for _ in range(MAX_DEPTH + 5):
+        value = {"arrayValue": {"values": [value]}}
+    span = decode_document(_one([*_attribute(value), {"key": "n", "value": {"boolValue": True}}])).spans[0]
+    assert span.attributes["n"] is True
+    assert "deep" not in str(span.attributes)
+
+
+@given(st.binary(max_size=5000), st.sampled_from(["gzip", "deflate", "identity", "", "GZIP"]))
+def test_inflating_gives_back_what_was_sent(body: bytes, encoding: str) -> None:
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    packed = packers.get(encoding.lower(), bytes)(body)
+    assert inflate(packed, encoding) == body
+
+
+def test_several_gzip_members_are_one_body() -> None:
+    assert inflate(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == b"one two"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 12, -1])
+def test_truncated_gzip_is_bad_span_data(cut: int) -> None:
+    with pytest.raises(BadSpanData):
+        inflate(gzip.compress(b"spans" * 1000)[:cut], "gzip")
+
+
+def test_what_is_no_gzip_is_bad_span_data() -> None:
+    with pytest.raises(BadSpanData):
+        inflate(b"plain", "gzip")
+
+
+def test_a_bomb_is_refused_at_the_limit() -> None:
+    bomb = gzip.compress(bytes(1 << 24))
+    with pytest.raises(BodyTooLarge):
+        inflate(bomb, "gzip", limit=1 << 16)
+    with pytest.raises(BodyTooLarge):
+        inflate(bytes(11), "", limit=10)
+
+
+def test_an_encoding_that_is_not_read_is_said() -> None:
+    with pytest.raises(UnsupportedMedia, match="zstd"):
+        inflate(b"", "zstd")
+
+
+def test_replies_say_nothing_on_full_success_and_count_what_was_refused() -> None:
+    assert reply(0, "", as_json=False) == b""
+    assert json.loads(reply(0, "", as_json=True)) == {}
+    assert json.loads(reply(2, "bad", as_json=True)) == {
+        "partialSuccess": {"rejectedSpans": "2", "errorMessage": "bad"}
+    }
+    assert b"bad" in reply(2, "bad", as_json=False)
+    assert json.loads(status_body(3, "why", as_json=True)) == {"code": 3, "message": "why"}

@@ -1,0 +1,112 @@
+"""What deltalake leaves out: making a commit survive a power cut, and finding what a power cut has left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from syscard.errors import LakeError
+
+ASIDE: Final = "_emptied"
+"""Folder beside the log for emptied log entries; Delta readers skip names with an underscore."""
+
+
+class LogEntry(NamedTuple):
+    """One file of the Delta log."""
+
+    version: int
+    path: Path
+    size: int
+
+
+def log_folder(lake: Path) -> Path:
+    """The Delta log of a lake."""
+    return lake / "_delta_log"
+
+
+def log_entries(lake: Path) -> list[LogEntry]:
+    """The log's entries, oldest first; empty where there is no lake."""
+    files = (path for path in log_folder(lake).glob("*.json") if path.stem.isdigit())
+    return sorted(LogEntry(int(path.stem), path, path.stat().st_size) for path in files)
+
+
+def newest_entry(lake: Path) -> LogEntry | None:
+    """The log's newest entry, without a look at each of the others: a busy lake has tens of thousands."""
+    folder = log_folder(lake)
+    if not folder.is_dir():
+        return None
+    names = (entry.name for entry in os.scandir(folder))
+    newest = max((name for name in names if name.endswith(".json") and name[:-5].isdigit()), default=None)
+    return LogEntry(int(newest[:-5]), folder / newest, (folder / newest).stat().st_size) if newest else None
+
+
+def make_durable(lake: Path, version: int) -> None:
+    """Sync one commit to the disk: its data files, their folders, its log entry, the log's folder.
+
+    Raises:
+        LakeError: a file of the commit is not there, or the disk refuses.
+    """
+    entry = log_folder(lake) / f"{version:020d}.json"
+    try:
+        actions = [json.loads(line) for line in entry.read_text("utf-8").splitlines()]
+        added = [lake / action["add"]["path"] for action in actions if "add" in action]
+        for path in (*added, *{p.parent for p in added}, entry, entry.parent, lake):
+            sync(path)
+    except OSError as error:
+        raise LakeError(f"lake {lake}: version {version} could not be synced: {error.strerror}") from error
+
+
+def set_aside_emptied_tail(lake: Path) -> int | None:
+    """Move a zero-byte newest log entry out of the log; its version, or None where there is none.
+
+    A power cut can empty the newest entry, never an older one: each is synced before the next is trusted. The lock
+    makes sure that no rival roller has put a good entry under the same name between the look and the move.
+    """
+    newest = newest_entry(lake)
+    if newest is None or newest.size:
+        return None
+    with _locked(lake / ".repair.lock"):
+        newest = newest_entry(lake)
+        if newest is None or newest.size:
+            return None
+        aside = lake / ASIDE
+        aside.mkdir(exist_ok=True)
+        newest.path.rename(_free_name(aside / newest.path.name))
+        for folder in (aside, newest.path.parent):
+            sync(folder)
+    return newest.version
+
+
+def emptied(lake: Path) -> list[Path]:
+    """Log entries that were set aside, and zero-byte ones that still stand in the log."""
+    return sorted((lake / ASIDE).glob("*.json*")) + [e.path for e in log_entries(lake) if not e.size]
+
+
+def _free_name(path: Path) -> Path:
+    if not path.exists():
+        return path
+    return path.with_name(f"{path.name}.{len(list(path.parent.iterdir()))}")
+
+
+def sync(path: Path) -> None:
+    """Fsync of a file or folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

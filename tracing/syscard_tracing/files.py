@@ -1,0 +1,160 @@
+"""Trace files as requests: OTLP/JSON, JSON lines, protobuf, each also gzipped. What a file is, its content says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+from syscard.errors import BadSpanData, BodyTooLarge, UsageError
+from syscard_tracing.inflate import LIMIT
+from syscard_tracing.otlp import decode_json
+from syscard_tracing.spans import Decoded
+
+SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".pb", ".binpb", ".otlp")
+"""What is taken from a folder; a file named on its own is taken whatever its name."""
+_JSON_NAMES: Final = (".json", ".jsonl", ".ndjson")
+_GZIP: Final = b"\x1f\x8b"
+
+
+class Request(NamedTuple):
+    """The spans of one request in a file."""
+
+    where: str
+    """`file` or `file:line`."""
+    decoded: Decoded
+
+
+def trace_files(paths: Sequence[Path]) -> list[Path]:
+    """Files to read: those named, and those below named folders, sorted.
+
+    Raises:
+        UsageError: a path is not there, or a folder holds no trace file.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} is not there: name a trace file or a folder of them")
+        inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and _is_trace_name(p))
+        if not inside:
+            raise UsageError(f"{path} holds no trace file ({', '.join(SUFFIXES)}, each also .gz)")
+        found += inside
+    return found
+
+
+def requests(path: Path, limit: int = LIMIT) -> Iterator[Request]:
+    """The requests of one file, one at a time.
+
+    Raises:
+        BadSpanData: something cannot be decoded; says file and line. What came before was yielded.
+        BodyTooLarge: one request is over `limit` bytes.
+    """
+    line = 0
+    try:
+        as_json = _is_json(_head(path), path)
+        with _open(path) as file:
+            if not as_json:
+                yield Request(str(path), _protobuf(_rest(file, limit)))
+                return
+            for line, decoded in _json_requests(file, limit):
+                yield Request(f"{path}:{line}", decoded)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadSpanData(f"{path}: gzip data is cut off or broken after line {line}: {error}") from error
+    except _AtLine as error:
+        raise type(error.error)(f"{path}:{error.line}: {error.error}") from error
+    except BodyTooLarge:
+        raise BodyTooLarge(f"{path}: one request is over {limit} bytes") from None
+    except BadSpanData as error:
+        raise BadSpanData(f"{path}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+class _AtLine(Exception):
+    def __init__(self, line: int, error: BadSpanData | BodyTooLarge) -> None:
+        super().__init__(line, error)
+        self.line = line
+        self.error = error
+
+
+def _is_trace_name(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(SUFFIXES)
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    with path.open("rb") as file:
+        zipped = file.read(2) == _GZIP
+    return gzip.open(path, "rb") if zipped else path.open("rb")
+
+
+def _head(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read(512)
+
+
+def _is_json(head: bytes, path: Path) -> bool:
+    """Whether the content is text that starts like JSON.
+
+    A protobuf request starts with the byte of a newline and holds control bytes soon after.
+    """
+    if any(byte < 32 and byte not in b"\t\r\n" for byte in head):
+        return False
+    return head.lstrip()[:1] in (b"{", b"[", b"") or path.name.lower().removesuffix(".gz").endswith(_JSON_NAMES)
+
+
+def _json_requests(file: IO[bytes] | gzip.GzipFile, limit: int) -> Iterator[tuple[int, Decoded]]:
+    line, text = 1, file.readline(limit + 1)
+    while text and not text.strip():
+        line, text = line + 1, file.readline(limit + 1)
+    if text and not _is_one_document(text):
+        yield line, _whole(b"\n" * (line - 1) + text + _rest(file, limit - len(text)))
+        return
+    while text:
+        if len(text) > limit:
+            raise _AtLine(line, BodyTooLarge(f"line is over {limit} bytes"))
+        if text.strip():
+            yield line, _at_line(line, text)
+        line, text = line + 1, file.readline(limit + 1)
+
+
+def _is_one_document(line: bytes) -> bool:
+    """Whether a first line stands for itself (JSON lines), or begins a document over several lines."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _whole(body: bytes) -> Decoded:
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        raise _AtLine(error.lineno, BadSpanData(f"not JSON: {error.msg}")) from error
+    except (ValueError, RecursionError):
+        pass  # told by the decoder
+    return _at_line(1, body)
+
+
+def _at_line(line: int, body: bytes) -> Decoded:
+    try:
+        return decode_json(body)
+    except BadSpanData as error:
+        raise _AtLine(line, error) from error
+
+
+def _rest(file: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
+    rest = file.read(limit + 1)
+    if len(rest) > limit:
+        raise BodyTooLarge("")
+    return rest
+
+
+def _protobuf(body: bytes) -> Decoded:
+    from syscard_tracing.otlp_proto import decode_protobuf
+
+    return decode_protobuf(body)

@@ -1,0 +1,319 @@
+"""A decoded span -> one observation row. Pure: the same spans, rules, key and time of receipt give the same rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from syscard.observation import COLUMNS, field_name, segment_or_none
+from syscard.system import Keep
+from syscard_tracing.dialects import Dialect, Dialects, Kind, Source, shipped_dialects
+from syscard_tracing.redact import LABEL_LIMIT, OWN_LABEL_LIMIT, Redactor, label, number_or_none, own_value
+from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
+from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
+
+STEP: Final = "step"
+MAX_FEATURES: Final = 256
+_DAY_US: Final = 86_400_000_000
+_YEAR_2000_US: Final = 946_684_800_000_000
+_AHEAD_US: Final = 3_600_000_000
+_BEHIND_US: Final = 400 * _DAY_US
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+_TYPE_NAME: Final = re.compile(r"[\w.:$<>/\[\]-]{1,200}")
+_SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
+_NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
+_COUNTS: Final = next(i for i, c in enumerate(COLUMNS) if c.name == "counts_tokens")
+
+
+class Reading(NamedTuple):
+    """One observation, and the attribute keys that no table knows and that were not kept."""
+
+    row: tuple[Any, ...]
+    """In the order of `syscard.observation.COLUMNS`; times in microseconds and days since 1970."""
+    unread: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row by column name."""
+        return {column.name: value for column, value in zip(COLUMNS, self.row, strict=True)}
+
+
+class _Resource(NamedTuple):
+    facts: dict[str, str | None]
+    attributes: Attributes
+    system: SystemRule | None
+
+
+class Normaliser:
+    """Reads spans by the dialect tables and the declared rules, and redacts as it reads."""
+
+    def __init__(self, rules: TraceRules, key: bytes, dialects: Dialects | None = None) -> None:
+        self._rules = rules
+        self._redactor = Redactor(key)
+        self._dialects = dialects or shipped_dialects()
+
+    def read(self, spans: Sequence[RawSpan], received: datetime) -> list[Reading]:
+        """Observations of one batch, in order. Tokens count at the innermost model span of the batch.
+
+        `received` is an aware datetime.
+        """
+        received_us = microseconds(received)
+        resources: dict[int, _Resource] = {}
+        readings: list[Reading] = []
+        for span in spans:
+            resource = resources.get(id(span.resource))
+            if resource is None:
+                resource = resources[id(span.resource)] = self._resource(span.resource)
+            readings.append(_SpanReader(span, resource, self._dialects, self._redactor).reading(received_us))
+        return _count_innermost(readings)
+
+    def _resource(self, attributes: Attributes) -> _Resource:
+        facts = resource_facts(attributes)
+        return _Resource(facts, attributes, self._rules.system_of(facts))
+
+
+class _SpanReader:
+    """Everything that is worked out of one span, once."""
+
+    def __init__(self, span: RawSpan, resource: _Resource, dialects: Dialects, redactor: Redactor) -> None:
+        self.span = span
+        self.resource = resource
+        self.redactor = redactor
+        found = dialects.of(span.scope, span.attributes)
+        self.dialect_name = found.name if found else None
+        self.dialect: Dialect = found or dialects.fallback
+        self.unread: list[str] = []
+        self.features: dict[str, Any] = {}
+
+    def reading(self, received_us: int) -> Reading:
+        span, dialect = self.span, self.dialect
+        operation = self._operation()
+        model = self._label("model")
+        rule = self._rule(operation, model)
+        component = rule.ref if rule else self._label("component") or self._discovered(operation, model)
+        error = self._error_type()
+        answered = self._label("model_response")
+        fallback, reason = self._fallback()
+        start_us = span.start_ns // 1000
+        suspect = not max(_YEAR_2000_US, received_us - _BEHIND_US) <= start_us <= received_us + _AHEAD_US
+        segment = self._segments()
+        user = self._user()
+        self._collect(component, rule)
+        facts = self.resource.facts
+        row = (
+            span.trace_id,
+            span.span_id,
+            span.parent_span_id,
+            (received_us if suspect else start_us) // _DAY_US,
+            start_us,
+            max(0, span.end_ns - span.start_ns) // 1000,
+            received_us,
+            _label_or_none(facts["service.name"]),
+            _label_or_none(facts["deployment.environment.name"]),
+            _label_or_none(span.scope),
+            self.dialect_name,
+            operation,
+            label(span.name),
+            component,
+            self._by_rule(rule.version_key if rule else None, "component_version"),
+            model,
+            None if error and answered == model else answered,  # who failed did not answer
+            self._label("provider"),
+            self._by_rule(rule.prompt_key if rule else None, "prompt_hash"),
+            self._count("input_tokens"),
+            self._count("output_tokens"),
+            operation in dialect.models,
+            error,
+            fallback,
+            reason,
+            segment,
+            user,
+            suspect,
+            _JSON.encode(self.features),
+        )
+        return Reading(row, tuple(self.unread))
+
+    def _operation(self) -> str:
+        attributes, dialect = self.span.attributes, self.dialect
+        for key in dialect.operation_keys:
+            if isinstance(value := attributes.get(key), str) and value:
+                return dialect.operations.get(value, STEP)
+        return next((operation for key, operation in dialect.implied.items() if attributes.get(key)), STEP)
+
+    def _rule(self, operation: str, model: str | None) -> ComponentRule | None:
+        if self.resource.system is None:
+            return None
+        # What a dialect spells otherwise can be selected by its OTel name all the same.
+        read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
+        return self.resource.system.component_of(self.span.attributes, self.resource.attributes, read)
+
+    def _discovered(self, operation: str, model: str | None) -> str:
+        attributes, dialect = self.span.attributes, self.dialect
+        named = (plain(attributes[key]) for key in dialect.subject if key in attributes)
+        subject = (model if operation in dialect.models else None) or next((n for n in named if n), None)
+        return label(f"{operation}:{subject or self.span.name}")
+
+    def _first(self, sources: Iterable[Source]) -> Value:
+        attributes = self.span.attributes
+        for key, member in sources:
+            if key in attributes:
+                value = attributes[key] if member is None else _member(attributes[key], member)
+                if value not in (None, ""):
+                    return value
+        return None
+
+    def _label(self, column: str) -> str | None:
+        return _label_or_none(plain(self._first(self.dialect.columns[column])))
+
+    def _by_rule(self, key: str | None, column: str) -> str | None:
+        declared = plain(self.span.attributes.get(key) or self.resource.attributes.get(key)) if key else None
+        return _label_or_none(declared) if declared else self._label(column)
+
+    def _count(self, column: str) -> int | None:
+        value = self._first(self.dialect.columns[column])
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 62:
+            return None
+        return int(value)
+
+    def _error_type(self) -> str | None:
+        if stated := plain(self._first(self.dialect.columns["error_type"])):
+            return _type_name(stated)
+        if self.span.status_code != STATUS_OK:
+            for event in self.span.events:
+                if event.name == "exception" and (raised := plain(event.attributes.get("exception.type"))):
+                    return _type_name(raised.rpartition(".")[2])
+        return "error" if self.span.status_code == STATUS_ERROR else None
+
+    def _fallback(self) -> tuple[bool | None, str | None]:
+        event = next((e for e in self.span.events if e.name == "fallback"), None)
+        reason = plain(event.attributes.get("reason")) if event else self._label("fallback_reason")
+        stated = self._first(self.dialect.columns["fallback"])
+        if not isinstance(stated, bool):
+            stated = self._stated_by_pattern("fallback")
+        return True if event else stated, label(reason, OWN_LABEL_LIMIT) if reason else None
+
+    def _stated_by_pattern(self, column: str) -> bool | None:
+        for key, value in self.span.attributes.items():
+            if isinstance(value, bool) and self.dialect.role(key) == (Kind.COLUMN, column):
+                return value
+        return None
+
+    def _segments(self) -> str | None:
+        system = self.resource.system
+        if system is None or not system.segments:
+            return _label_or_none(segment_or_none(plain(self._first(self.dialect.columns["segment"]))), OWN_LABEL_LIMIT)
+        known: list[str | None] = []
+        for dimension, key in system.segments:
+            found = segment_or_none(plain(self.span.attributes.get(key)))
+            known.append(_label_or_none(found, OWN_LABEL_LIMIT))
+            if known[-1] is not None:
+                self.features[f"segment.{dimension}"] = known[-1]
+        return known[0]
+
+    def _user(self) -> str | None:
+        system = self.resource.system
+        keys = (system.user,) if system and system.user else self.dialect.user
+        user = next((u for key in keys if (u := plain(self.span.attributes.get(key)))), None)
+        return self.redactor.user(user) if user else None
+
+    def _spoken_for(self, rule: ComponentRule | None) -> frozenset[str | None]:
+        """Attributes that have gone into a column by declaration, whatever the tables say of them."""
+        system = self.resource.system
+        keys: list[str | None] = [key for _, key in system.segments] if system else []
+        return frozenset(
+            (*keys, system.user if system else None, *((rule.version_key, rule.prompt_key) if rule else ()))
+        )
+
+    def _collect(self, component: str | None, rule: ComponentRule | None) -> None:
+        spoken_for = self._spoken_for(rule)
+        declared_text = rule.text if rule else frozenset()
+        texts: dict[str, list[Value]] = {}
+        for key, value in self.span.attributes.items():
+            if key in declared_text:
+                texts.setdefault(key, []).append(value)
+            elif key not in spoken_for:
+                self._keep(key, value, component, texts)
+        system = self.resource.system
+        keep = rule.keep if rule else system.keep if system else Keep.FEATURES
+        for field, parts in texts.items():
+            self.features.update(self.redactor.text(_feature_name(field, component), parts, keep))
+
+    def _keep(self, key: str, value: Value, component: str | None, texts: dict[str, list[Value]]) -> None:
+        kind, field = self.dialect.role(key)
+        if kind is Kind.TEXT:
+            if field == key or key.rpartition(".")[2] not in _NOT_TEXT:
+                texts.setdefault(field, []).append(value)
+            return
+        if kind in _SPOKEN_FOR:
+            return
+        kept = self._kept(kind, value)
+        if kept is None or len(self.features) >= MAX_FEATURES:
+            self.unread.append(key)
+        else:
+            self.features[_feature_name(key, component)] = kept
+
+    def _kept(self, kind: Kind, value: Value) -> Value:
+        if kind is Kind.OTHER:
+            return number_or_none(value)
+        if kind is not Kind.HASHED:
+            return own_value(value)
+        hashed = plain(value)
+        return self.redactor.user(hashed) if hashed else None
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime, exactly."""
+    whole = int(moment.replace(microsecond=0).timestamp())
+    return whole * 1_000_000 + moment.microsecond
+
+
+@lru_cache(maxsize=8192)
+def _feature_name(key: str, component: str | None) -> str:
+    return field_name(label(key), component)
+
+
+def _label_or_none(text: str | None, limit: int = LABEL_LIMIT) -> str | None:
+    return label(text, limit) if text else None
+
+
+def _type_name(text: str) -> str:
+    """An error type; a sentence where a type should stand is no type and may name a person."""
+    masked = label(text)
+    return masked if _TYPE_NAME.fullmatch(masked) else "error"
+
+
+def _member(value: Value, member: str) -> Value:
+    if not isinstance(value, str) or len(value) > 65536:
+        return None
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    found = document.get(member) if isinstance(document, dict) else None
+    return found if isinstance(found, str | int | float) else None
+
+
+def _count_innermost(readings: list[Reading]) -> list[Reading]:
+    """Tokens of a model span with a model span below it are the sum of what is below: they do not count again."""
+    place = {(r.row[0], r.row[1]): i for i, r in enumerate(readings)}
+    outer: set[int] = set()
+    walked: set[int] = set()
+    for i, reading in enumerate(readings):
+        if not reading.row[_COUNTS]:
+            continue
+        at = place.get((reading.row[0], reading.row[2]))
+        while at is not None and at not in walked and at != i:
+            walked.add(at)
+            if readings[at].row[_COUNTS]:
+                outer.add(at)
+            at = place.get((readings[at].row[0], readings[at].row[2]))
+    for at in outer:
+        row = list(readings[at].row)
+        row[_COUNTS] = False
+        readings[at] = readings[at]._replace(row=tuple(row))
+    return readings

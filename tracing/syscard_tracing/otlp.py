@@ -1,0 +1,235 @@
+"""OTLP/JSON -> spans.
+
+Hex ids in any case, 64-bit numbers as string or number, enums as numbers only, unknown fields ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from syscard.errors import BadSpanData
+from syscard_tracing.spans import (
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_EVENTS,
+    MAX_ITEMS,
+    MAX_KEY,
+    MAX_TEXT,
+    Attributes,
+    Decoded,
+    Event,
+    RawSpan,
+    Value,
+    checked_time,
+    ids_problem,
+    parent_or_none,
+)
+
+_INT64: Final = 1 << 63
+
+
+def decode_json(body: bytes) -> Decoded:
+    """Spans of an ExportTraceServiceRequest in OTLP/JSON.
+
+    Raises:
+        BadSpanData: not JSON, or not of the request's shape.
+    """
+    return decode_document(_parse(body))
+
+
+def decode_document(document: object) -> Decoded:
+    """Spans of a request that is already parsed JSON.
+
+    Raises:
+        BadSpanData: not of the request's shape.
+    """
+    if not isinstance(document, dict):
+        raise BadSpanData("OTLP/JSON must be an object with resourceSpans")
+    spans: list[RawSpan] = []
+    rejected: Counter[str] = Counter()
+    for resource_spans in _objects(document, "resourceSpans"):
+        resource = _attributes(_object(resource_spans, "resource"))
+        for scope_spans in _objects(resource_spans, "scopeSpans"):
+            scope = _text(_object(scope_spans, "scope"), "name")
+            for span in _objects(scope_spans, "spans"):
+                _take(span, resource, scope, spans, rejected)
+    return Decoded(spans, rejected)
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise BadSpanData("JSON is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise BadSpanData("JSON is not UTF-8") from error
+    except ValueError as error:
+        raise BadSpanData(f"not JSON: {error}") from error
+
+
+def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[RawSpan], rejected: Counter[str]) -> None:
+    trace_id = _text(span, "traceId").lower()
+    span_id = _text(span, "spanId").lower()
+    parent = _text(span, "parentSpanId").lower()
+    if problem := ids_problem(trace_id, span_id, parent):
+        rejected[problem] += 1
+        return
+    status = _object(span, "status")
+    spans.append(
+        RawSpan(
+            trace_id,
+            span_id,
+            parent_or_none(parent),
+            _text(span, "name")[:MAX_TEXT],
+            _enum(span, "kind"),
+            checked_time(_integer(span.get("startTimeUnixNano") or 0)),
+            checked_time(_integer(span.get("endTimeUnixNano") or 0)),
+            _attributes(span),
+            tuple(_events(span)),
+            _enum(status, "code"),
+            _text(status, "message")[:MAX_TEXT],
+            resource,
+            scope,
+        )
+    )
+
+
+def _events(span: dict[str, Any]) -> Iterator[Event]:
+    for event in _objects(span, "events")[:MAX_EVENTS]:
+        yield Event(_text(event, "name"), _attributes(event))
+
+
+def _attributes(holder: dict[str, Any], depth: int = 0) -> Attributes:
+    return _pairs(holder.get("attributes"), "attributes", depth)
+
+
+def _pairs(pairs: object, name: str, depth: int) -> Attributes:
+    """A list of `{"key": ..., "value": {...}}`, bounded. This is where decoding spends its time."""
+    if pairs is None:
+        return {}
+    if not isinstance(pairs, list):
+        raise BadSpanData(f"{name} must be an array of objects")
+    found: Attributes = {}
+    for pair in pairs[:MAX_ATTRIBUTES]:
+        if type(pair) is not dict:
+            raise BadSpanData(f"{name} must be an array of objects")
+        key = pair.get("key")
+        if type(key) is not str:
+            key = _text(pair, "key")
+        if key and len(key) <= MAX_KEY:
+            found[key] = _value(pair.get("value"), depth)
+    return found
+
+
+def _value(wire: object, depth: int) -> Value:
+    if type(wire) is not dict:
+        if wire is None:
+            return None
+        raise BadSpanData(
+            f"attribute value must be an object such as {{'stringValue': ...}}, not {type(wire).__name__}"
+        )
+    for kind, value in wire.items():
+        if read := _KINDS.get(kind):
+            return read(value, depth)
+    return None  # bytesValue and kinds that do not exist yet: nothing that is ever kept
+
+
+def _array(value: object, depth: int) -> Value:
+    holder = _as_object(value, "arrayValue")
+    if depth >= MAX_DEPTH:
+        return None
+    return [_value(item, depth + 1) for item in _objects(holder, "values")[:MAX_ITEMS]]
+
+
+def _kvlist(value: object, depth: int) -> Value:
+    holder = _as_object(value, "kvlistValue")
+    return None if depth >= MAX_DEPTH else _pairs(holder.get("values"), "values", depth + 1)
+
+
+def _string(value: object, _depth: int) -> str:
+    if type(value) is not str:
+        raise BadSpanData(f"stringValue must be a string, not {type(value).__name__}")
+    return value[:MAX_TEXT]
+
+
+def _bool(value: object, _depth: int) -> bool:
+    if not isinstance(value, bool):
+        raise BadSpanData(f"boolValue must be true or false, not {type(value).__name__}")
+    return value
+
+
+def _int64(value: object, _depth: int) -> int:
+    number = _integer(value)
+    if not -_INT64 <= number < _INT64:
+        raise BadSpanData("intValue does not fit in 64 bits")
+    return number
+
+
+def _double(value: object, _depth: int) -> float:
+    if type(value) is float:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadSpanData(f"doubleValue must be a number, not {type(value).__name__}")
+    try:
+        return float(value)  # proto3 JSON spells NaN and Infinity as strings
+    except (ValueError, OverflowError) as error:
+        raise BadSpanData("doubleValue is no number") from error
+
+
+def _integer(value: object) -> int:
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and len(value) <= 20 and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise BadSpanData("a 64-bit number must be an integer or a string of digits")
+
+
+def _enum(holder: dict[str, Any], key: str) -> int:
+    value = holder.get(key, 0)
+    if type(value) is not int:
+        raise BadSpanData(f"{key} must be a number: OTLP/JSON has no enum names")
+    return value
+
+
+def _text(holder: dict[str, Any], key: str) -> str:
+    value = holder.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadSpanData(f"{key} must be a string, not {type(value).__name__}")
+    return value
+
+
+def _object(holder: dict[str, Any], key: str) -> dict[str, Any]:
+    value = holder.get(key)
+    return {} if value is None else _as_object(value, key)
+
+
+def _as_object(value: object, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadSpanData(f"{key} must be an object, not {type(value).__name__}")
+    return value
+
+
+def _objects(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    value = holder.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise BadSpanData(f"{key} must be an array of objects")
+    return value
+
+
+_KINDS: Final[dict[str, Callable[[object, int], Value]]] = {
+    "stringValue": _string,
+    "intValue": _int64,
+    "doubleValue": _double,
+    "boolValue": _bool,
+    "arrayValue": _array,
+    "kvlistValue": _kvlist,
+}

@@ -1,0 +1,132 @@
+"""What every door shares: from decoded spans to rows in the inbox, and a thread that rolls them into the lake."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from syscard.clock import Clock
+from syscard.errors import SyscardError
+from syscard.home import Home
+from syscard_tracing import keys
+from syscard_tracing.batch import to_table
+from syscard_tracing.inbox import Inbox
+from syscard_tracing.normalise import Normaliser
+from syscard_tracing.otlp import decode_json
+from syscard_tracing.roller import RollResult, open_lake, roll_all
+from syscard_tracing.rules import TraceRules
+from syscard_tracing.spans import Decoded, RawSpan
+
+_log = logging.getLogger("syscard.tracing")
+
+
+class Accepted(NamedTuple):
+    """What became of one request: spans stored, and spans refused by reason."""
+
+    spans: int
+    rejected: Counter[str]
+
+    @property
+    def message(self) -> str:
+        """The reasons in one line, empty on full success."""
+        return "; ".join(f"{count} spans: {reason}" for reason, count in sorted(self.rejected.items()))
+
+
+def decode(body: bytes, *, as_json: bool) -> Decoded:
+    """Spans of one request body.
+
+    Raises:
+        BadSpanData: it is not what it says it is.
+        MissingExtra: protobuf is not installed.
+    """
+    if as_json:
+        return decode_json(body)
+    from syscard_tracing.otlp_proto import decode_protobuf
+
+    return decode_protobuf(body)
+
+
+class Pipeline:
+    """Normalises and redacts by the rules of the moment and stores in an inbox. Safe to use from several threads."""
+
+    def __init__(self, home: Home, inbox: Inbox, rules: Callable[[], TraceRules], clock: Clock) -> None:
+        self._inbox = inbox
+        self._rules = rules
+        self._clock = clock
+        self._key = keys.load_or_make(home.keys / keys.FILE)
+        self._normaliser: tuple[TraceRules, Normaliser] | None = None
+
+    def store(self, spans: Sequence[RawSpan], *, wide: bool = False, received: datetime | None = None) -> None:
+        """Store one batch; returns after the commit.
+
+        Raises:
+            InboxFull: no room; nothing is stored.
+        """
+        readings = self._current().read(spans, received or self._clock())
+        self._inbox.put(to_table([reading.row for reading in readings]), wide=wide)
+
+    def accept(self, body: bytes, *, as_json: bool) -> Accepted:
+        """Decode one request and store what is good in it.
+
+        Raises:
+            BadSpanData: not decodable.
+            InboxFull: no room; nothing is stored.
+        """
+        decoded = decode(body, as_json=as_json)
+        self.store(decoded.spans)
+        return Accepted(len(decoded.spans), decoded.rejected)
+
+    def _current(self) -> Normaliser:
+        known = self._normaliser
+        try:
+            rules = self._rules()
+        except SyscardError as error:
+            # Spans cannot wait until somebody has mended the file: the rules from before go on.
+            _log.warning("the declared systems cannot be read, the rules from before are used: %s", error)
+            rules = known[0] if known else TraceRules()
+        if known is None or known[0] != rules:
+            known = self._normaliser = (rules, Normaliser(rules, self._key))
+        return known[1]
+
+
+class RollerThread:
+    """Rolls every few seconds until it is stopped, and once more then. A failed roll is said and tried again."""
+
+    def __init__(self, inbox: Inbox, home: Home, every: float) -> None:
+        self._inbox = inbox
+        self._lake = open_lake(home)
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="syscard-roller", daemon=True)
+        self.last_error: str | None = None
+        self.last: RollResult | None = None
+
+    def start(self) -> None:
+        """Start rolling."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Roll what is left and end."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        stopped = False
+        while not stopped:
+            stopped = self._stop.wait(self._every)
+            self._roll()
+
+    def _roll(self) -> None:
+        try:
+            self.last = roll_all(self._inbox, self._lake)
+            self.last_error = None
+        except (SyscardError, OSError) as error:
+            self.last_error = str(error)
+            _log.warning("roll failed, the spans stay in the inbox: %s", error)
+        except Exception as error:  # noqa: BLE001 - a dead roller would look like peace
+            self.last_error = f"{type(error).__name__}: {error}"
+            _log.exception("roll failed, the spans stay in the inbox")

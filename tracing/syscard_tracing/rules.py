@@ -1,0 +1,105 @@
+"""What the declared systems say of spans: whose they are, which component, and how much of them is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from syscard.system import Component, Keep, System
+from syscard_tracing.spans import Attributes, Value
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ComponentRule:
+    """How one declared component is recognised and what is kept of it."""
+
+    ref: str
+    select: Pairs
+    keep: Keep
+    text: frozenset[str] = frozenset()
+    version_key: str | None = None
+    prompt_key: str | None = None
+
+
+@dataclass(frozen=True)
+class SystemRule:
+    """How one declared system's spans are recognised; components with more pairs to match come first."""
+
+    select: Pairs
+    components: tuple[ComponentRule, ...]
+    segments: Pairs
+    """(dimension, attribute), the first one is the segment column."""
+    user: str | None
+    keep: Keep
+
+    def owns(self, resource: Mapping[str, str | None]) -> bool:
+        """Whether a resource (canonical names) is this system's."""
+        return all(resource.get(key) == value for key, value in self.select)
+
+    def component_of(self, *places: Mapping[str, Value]) -> ComponentRule | None:
+        """The component whose every pair is found in one of the places, searched in order."""
+        return next((c for c in self.components if all(_found(pair, places) for pair in c.select)), None)
+
+
+@dataclass(frozen=True)
+class TraceRules:
+    """The rules of all declared systems. With none declared, every span is still read."""
+
+    systems: tuple[SystemRule, ...] = ()
+
+    @classmethod
+    def of(cls, systems: Sequence[System]) -> TraceRules:
+        """Rules from what is declared."""
+        return cls(tuple(_system_rule(system) for system in systems))
+
+    def system_of(self, resource: Mapping[str, str | None]) -> SystemRule | None:
+        """The first system that owns a resource."""
+        return next((system for system in self.systems if system.owns(resource)), None)
+
+
+def resource_facts(resource: Attributes) -> dict[str, str | None]:
+    """Service and environment of a resource under their present names."""
+    environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
+    return {
+        "service.name": plain(resource.get("service.name")),
+        "deployment.environment.name": plain(environment),
+    }
+
+
+def plain(value: Value) -> str | None:
+    """A scalar as people write it in YAML: `true`, `3`, `cf`; None for anything else."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _found(pair: tuple[str, str], places: tuple[Mapping[str, Value], ...]) -> bool:
+    key, wanted = pair
+    return any(plain(place[key]) == wanted for place in places if key in place)
+
+
+def _system_rule(system: System) -> SystemRule:
+    traces = system.traces
+    rules = [_component_rule(ref, component, traces.keep) for ref, component in system.components.items()]
+    return SystemRule(
+        select=tuple((str(key), value) for key, value in traces.select.items()),
+        components=tuple(sorted(rules, key=lambda rule: -len(rule.select))),
+        segments=tuple(traces.segments.items()),
+        user=traces.user,
+        keep=traces.keep,
+    )
+
+
+def _component_rule(ref: str, component: Component, keep: Keep) -> ComponentRule:
+    return ComponentRule(
+        ref=ref,
+        select=tuple(component.select.items()),
+        keep=component.keep or keep,
+        text=frozenset(component.text),
+        version_key=component.version.source,
+        prompt_key=component.version.prompt,
+    )

@@ -1,0 +1,39 @@
+"""The commands. Each module imports what it needs when it runs: `syscard status` must start at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syscard_tui.commands import cards, declaring, demo, incidents, spans, watching
+from syscard_tui.options import Options
+
+app = typer.Typer(
+    name="syscard",
+    help="Keeps the system card of a compound AI system true.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Folder of the records (else SYSCARD_HOME, else .syscard upwards).")
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", help="Which system, where a home has several.")] = None,
+) -> None:
+    context.obj = Options(home, system)
+
+
+declaring.register(app)
+spans.register(app)
+watching.register(app)
+cards.register(app)
+incidents.register(app)
+demo.register(app)

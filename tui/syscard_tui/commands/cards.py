@@ -1,0 +1,248 @@
+"""`status`, `card`, `snapshot`, `gate` and `tui`: the card, for whoever reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syscard_tui.options import AsJson, options_of, say, say_json, version_number
+
+if TYPE_CHECKING:
+    from syscard.gates import Verdict
+    from syscard.views import View
+    from syscard_tui.wiring import House
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status")(status)
+    app.command("tui")(full_screen)
+    app.command("snapshot")(snapshot)
+    app.command("gate")(gate)
+    card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify.")
+    card.command("show")(show)
+    card.command("why")(why)
+    card.command("history")(history)
+    card.command("diff")(diff)
+    card.command("verify")(verify)
+    app.add_typer(card, name="card")
+
+
+def status(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 if something is broken.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One screen: what is broken, since when, where, what to do."""
+    from syscard_tui.quick import Asked, print_status
+
+    options = options_of(context)
+    raise typer.Exit(print_status(Asked(options.named_home, options.system, check, as_json)))
+
+
+def full_screen(context: typer.Context) -> None:
+    """The full-screen terminal: overview and card, refreshing while data arrive."""
+    from syscard.clock import system_clock
+    from syscard.errors import MissingExtra
+
+    options = options_of(context)
+    records, ref = options.home().records, options.ref()
+    try:
+        from syscard_tui.app import run
+    except ImportError as error:
+        raise MissingExtra("tui", "the full-screen terminal") from error
+    run(records, ref, system_clock)
+
+
+def show(
+    context: typer.Context,
+    version: Annotated[str | None, typer.Option("--version", help="An older card, e.g. v2.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The whole card."""
+    from syscard.render.cardtext import card_text
+
+    view = options_of(context).view() if version is None else _older(context, version_number(version))
+    if as_json:
+        say_json(view)
+    else:
+        say(card_text(view))
+
+
+def _older(context: typer.Context, version: int) -> View:
+    """The view of an older card. Live values are not kept, so it has none."""
+    from syscard.view import build_view
+    from syscard_tui.wiring import promote_policy
+
+    options = options_of(context)
+    house, ref = options.house(), options.ref()
+    with house.records() as records:
+        card = records.card(ref, version)
+        edits = list(records.edits(ref, until_version=version))
+    return build_view(
+        card, None, gate=promote_policy(), head=edits[-1].link, edits=len(edits), texts={}, written=edits[-1].recorded
+    )
+
+
+def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
+    """How the status of a claim came about."""
+    from syscard.errors import NotOnTheCard
+    from syscard.render.cardtext import why_text
+
+    view = options_of(context).view()
+    if not as_json:
+        say(why_text(view, claim))
+    elif claim in view["card"]["claims"]:
+        say_json(view["card"]["claims"][claim])
+    else:
+        raise NotOnTheCard(f"no claim '{claim}'; there is: {', '.join(view['card']['claims'])}")
+
+
+def history(context: typer.Context, as_json: AsJson = False) -> None:
+    """Every version: when, why, by whom, how many edits."""
+    from syscard.digest import iso
+
+    options = options_of(context)
+    house, ref = options.house(), options.ref()
+    versions: dict[int, dict[str, Any]] = {}
+    with house.records() as records:
+        for edit in records.edits(ref):
+            row = versions.setdefault(edit.version, {"version": edit.version, "cause": edit.cause, "edits": 0})
+            author = f"{edit.draft.author.kind}:{edit.draft.author.name}"
+            row |= {"edits": row["edits"] + 1, "observed": iso(edit.draft.observed), "author": author}
+            row["link"] = edit.link
+    if as_json:
+        say_json(list(versions.values()))
+        return
+    for row in versions.values():
+        say(
+            f"v{row['version']:<4} {row['observed'][:19]}Z  {row['edits']:>3} edits  {row['author']:<16} {row['cause']}"
+        )
+
+
+def diff(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(help="A version, e.g. v2.")],
+    after: Annotated[str | None, typer.Argument(help="A later one; the newest if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What changed between two versions that a leader should read."""
+    from syscard.diff import material_diff
+    from syscard.render.cardtext import diff_text
+
+    options = options_of(context)
+    house, ref = options.house(), options.ref()
+    with house.records() as records:
+        old = records.card(ref, version_number(before)).model_dump(mode="json")
+        new = records.card(ref, version_number(after) if after else None).model_dump(mode="json")
+    changes = material_diff(old, new)
+    if as_json:
+        say_json([asdict(c) for c in changes])
+    else:
+        say(diff_text(changes) if changes else "no material change")
+
+
+def verify(context: typer.Context, as_json: AsJson = False) -> None:
+    """Recompute the whole chain and the card. Exit 1 names the first edit that does not follow."""
+    from syscard.edits import verify as verify_chain
+    from syscard.errors import ChainBroken
+
+    options = options_of(context)
+    house, ref = options.house(), options.ref()
+    view = options.view()
+    with house.records() as records:
+        count = verify_chain(records.edits(ref))
+        card = records.card(ref)
+        erased = _erased(records.edits(ref), view["texts"])
+    if count != view["edits"] or card.digest != view["digest"]:
+        raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
+    if as_json:
+        say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased})
+        return
+    say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
+    if erased:
+        say(f"{erased} notes have been erased; their digests are still in the chain")
+
+
+def _erased(edits: Any, texts: dict[str, str]) -> int:
+    return sum(e.body.kind == "incident.note" and e.body.text_sha256 not in texts for e in edits)
+
+
+def snapshot(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; else snapshots/ in the home.")] = None,
+) -> None:
+    """Write the card as Markdown, JSON and one self-contained HTML file."""
+    options = options_of(context)
+    house, ref = options.house(), options.ref()
+    for path in write_snapshot(house, ref, options.view(), out or house.home.snapshots):
+        say(str(path))
+
+
+def write_snapshot(house: House, ref: str, view: View, folder: Path) -> tuple[Path, ...]:
+    """The three files of one card version; each appears whole or not at all."""
+    import json
+
+    from syscard.render.snapshot import html, json_document, markdown
+
+    version = view["card"]["version"]
+    previous = _previous(house, ref, folder, version)
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "md": markdown(view, previous),
+        "json": json.dumps(json_document(view), indent=2, ensure_ascii=False) + "\n",
+        "html": html(view, previous),
+    }
+    return tuple(_write(folder / f"v{version}.{suffix}", text) for suffix, text in contents.items())
+
+
+def _write(path: Path, text: str) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def _previous(house: House, ref: str, folder: Path, version: int) -> dict[str, Any] | None:
+    """The card of the newest earlier snapshot, or of the first version: what has changed since."""
+    stems = (p.stem.removeprefix("v") for p in folder.glob("v*.json"))
+    earlier = [n for n in map(int, filter(str.isdigit, stems)) if n < version]
+    if version <= 1:
+        return None
+    with house.records() as records:
+        return records.card(ref, max(earlier, default=1)).model_dump(mode="json")
+
+
+def gate(
+    context: typer.Context,
+    stage: Annotated[str, typer.Option(help="The stage that the policy must be for.")] = "promote",
+    policy: Annotated[Path | None, typer.Option("--policy", help="YAML of rules; else ours.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether this may be promoted: exit 0 yes, 1 no, 2 could not tell."""
+    from syscard.errors import UsageError
+    from syscard.gates import decide
+    from syscard_tui.wiring import promote_policy
+
+    rules = promote_policy(policy)
+    if rules.stage != stage:
+        raise UsageError(f"the policy is for stage '{rules.stage}', not '{stage}': name another with --policy")
+    view = options_of(context).view()
+    verdict = decide(rules, view["card"], view["live"])
+    if as_json:
+        say_json({"stage": stage, "blocked": verdict.blocked, "card": view["digest"], **asdict(verdict)})
+    else:
+        _say_verdict(verdict, view)
+    raise typer.Exit(1 if verdict.blocked else 0)
+
+
+def _say_verdict(verdict: Verdict, view: View) -> None:
+    say(f"{verdict.stage} {'BLOCKED' if verdict.blocked else 'open'}   card v{view['card']['version']}")
+    for check in verdict.checks:
+        word = "ok" if check.passed else "FAILED" if check.severity == "block" else "warn"
+        value = "no figure" if check.value is None else f"{check.value:g}"
+        items = f"   {', '.join(check.items[:6])}" if check.items and not check.passed else ""
+        say(f"  {word:<6} {check.says}: {value}, needs {check.op} {check.threshold:g}{items}")

@@ -1,0 +1,307 @@
+"""`demo`: a recorded recommender, replayed into a home of its own, with the figures that come out."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from syscard_tui.options import options_of, say
+
+if TYPE_CHECKING:
+    from syscard.card import Card, Incident
+    from syscard.clock import ReplayClock
+    from syscard.records.store import Records
+    from syscard_monitors.watch import Tick, Watcher
+    from syscard_tracing.rules import TraceRules
+    from syscard_tui.replay import Script, Stretch
+    from syscard_tui.wiring import House
+
+HOME: Final = Path(".demo")
+MARKER: Final = "DEMO"
+_WIDTH: Final = 80
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(context: typer.Context) -> None:
+    """Replay recorded spans of a real VLM + CF + LLM recommender, normal and with faults, into .demo/."""
+    from syscard.clock import ReplayClock, system_clock
+    from syscard_monitors.drift import DriftWorker
+    from syscard_tui.replay import script
+    from syscard_tui.wiring import House
+
+    started, now = time.monotonic(), system_clock()
+    home = options_of(context).named_home or HOME
+    worker = DriftWorker()
+    worker.warm()  # importing Evidently takes seconds: it does so while spans are read
+    try:
+        _empty(home)
+        tale = script(now)
+        clock = ReplayClock(tale.baseline.end)
+        house = House(options_of(context).new_home() if options_of(context).named_home else _made(home), clock)
+        (house.home.root / MARKER).write_text("made by: syscard demo\n", encoding="utf-8")
+        with house.records() as records:
+            _Demo(house, records, worker, clock, tale).run(now)
+    finally:
+        worker.close()
+    say(f"Done in {time.monotonic() - started:.0f} s.")
+
+
+def _made(home: Path) -> Any:
+    from syscard.home import Home
+
+    return Home(home).create()
+
+
+def _empty(home: Path) -> None:
+    """Take away what an earlier demo left; never a home that a demo has not made.
+
+    Raises:
+        UsageError: the folder is somebody's home.
+    """
+    from syscard.errors import UsageError
+
+    if not home.exists() or not any(home.iterdir()):
+        return
+    if not (home / MARKER).is_file():
+        raise UsageError(f"{home} was not made by the demo: name another folder with --home")
+    shutil.rmtree(home)
+
+
+class _Demo:
+    """One run: the five steps, each doing its work and saying what came out."""
+
+    def __init__(self, house: House, records: Records, worker: Any, clock: ReplayClock, tale: Script) -> None:
+        self._house = house
+        self._records = records
+        self._clock = clock
+        self._tale = tale
+        self._worker = worker
+        self._watcher: Watcher = house.watcher(records, worker)
+        self._rules: TraceRules
+        self._ref = ""
+        self._command = f".venv/bin/syscard --home {house.home.root}" if Path(".venv/bin/syscard").exists() else (
+            f"syscard --home {house.home.root}"
+        )  # fmt: skip
+
+    def run(self, now: datetime) -> None:
+        """All five steps."""
+        tale = self._tale
+        say(f"syscard demo: a real VLM + CF + LLM recommender, {tale.requests:,} recorded requests")
+        say(f"Recorded 2026-11-22 on a CPU; replayed now with event times moved to end at {now:%H:%M}")
+        say("UTC. No model runs, no network.")
+        say()
+        self._declare()
+        self._baseline()
+        before = self._again()
+        self._faults()
+        self._clock.move_to(now)
+        card = self._watcher.tick(self._ref).card
+        self._card(before, card)
+        self._words(card)
+        self._ending(card)
+
+    def _declare(self) -> None:
+        from syscard.declare import declaring
+        from syscard.system_file import parse_system
+        from syscard_configs import read_text
+        from syscard_tui.wiring import author
+
+        system = parse_system(read_text("examples", "recommender.yaml"), "recommender.yaml")
+        self._ref = system.system.ref
+        with self._records.transaction() as transaction:
+            card, _ = transaction.newest(self._ref)
+            drafts = declaring(card, system, author(), self._clock())
+            card = transaction.append(self._ref, drafts, cause="apply recommender.yaml", recorded=self._clock())
+        self._rules = self._house.rules(self._records)
+        _step(1, "What its team promised", "syscard apply system.yaml")
+        parts = (f"{len(card.components)} components", f"{len(card.interactions)} interactions",
+                 f"{len(card.claims)} claims", f"{len(card.risks)} risks", f"{len(card.unknowns)} unknown")  # fmt: skip
+        say(f"     {', '.join(parts)}".ljust(69) + f"-> card v{card.version}")
+
+    def _replay(self, stretch: Stretch) -> Tick:
+        from syscard_tracing.ingest import ingest_lines
+        from syscard_tui.progress import progress
+        from syscard_tui.replay import AFTERWARDS
+
+        self._clock.move_to(stretch.end + AFTERWARDS)
+        with progress("replay") as tell:
+            tell(0, 0, f"{len(stretch.lines):,} requests")
+            ingest_lines(stretch.lines, self._house.home, self._rules, self._clock, shift=stretch.shift)
+            return self._watcher.tick(self._ref, lambda done, of: tell(done, of, "windows"))
+
+    def _baseline(self) -> None:
+        from syscard_tui.wiring import author
+
+        self._replay(self._tale.baseline)
+        card = self._watcher.set_baseline(self._ref, "launch", author(), None, None)
+        found = card.baseline
+        _step(2, f"Normal traffic: {len(self._tale.baseline.lines):,} requests become the baseline",
+              "syscard baseline set")  # fmt: skip
+        if found is not None:
+            agree = (
+                "halves not compared" if found.agreement_p is None else f"halves agree (A/A p {found.agreement_p:.2f})"
+            )
+            varying = len(found.watched) - len(found.too_constant)
+            say(f"     {agree}; {varying} signals watched, {len(found.too_constant)} constant: watched for leaving it")
+
+    def _again(self) -> Card:
+        tick = self._replay(self._tale.again)
+        _step(3, f"Normal traffic again: {len(self._tale.again.lines)} requests", "syscard monitor")
+        breaches = sum(f.state == "breach" for f in tick.findings)
+        say(
+            f"     {breaches} findings, {len(tick.card.incidents)} incidents".ljust(69)
+            + f"-> card v{tick.card.version}"
+        )
+        counts = _counts(tick.card)
+        why = "; ".join(f"{c.id}: {c.overall.why}" for c in tick.card.claims.values() if c.status == "unknown")
+        say(f"     CLAIMS  {counts['holds']} hold   {counts['broken']} broken   {counts['unknown']} unknown")
+        for line in _wrapped(why, _WIDTH - 13):
+            say(f"             {line}")
+        return tick.card
+
+    def _faults(self) -> None:
+        """Every fault, against what was said: only then is the truth looked at."""
+        size = len(self._tale.faults[0][0].lines)
+        _step(4, f"{_number(len(self._tale.faults))} faults, {size} requests each, normal traffic between them", "")
+        say("     fault (truth)        on   syscard says                       blames   after")
+        right = false = 0
+        for stretch, afterwards in self._tale.faults:
+            known = set(self._records.current(self._ref).incidents)
+            first = self._replay(stretch).card
+            opened = [i for n, i in first.incidents.items() if n not in known]
+            right += _row(stretch, opened)
+            if afterwards is not None:
+                before = set(first.incidents)
+                false += len(set(self._replay(afterwards).card.incidents) - before)
+        incidents = self._records.current(self._ref).incidents
+        say(f"     {len(self._tale.faults)} faults, {len(incidents)} incidents, {right} on the right part; "
+            f"incidents in normal traffic: {false}")  # fmt: skip
+
+    def _card(self, before: Card, after: Card) -> None:
+        from syscard.diff import material_diff
+        from syscard.render.cardtext import diff_text
+
+        _step(5, "What the card says now", f"card v{before.version} -> v{after.version}")
+        changes = material_diff(before.model_dump(mode="json"), after.model_dump(mode="json"))
+        for line in diff_text(changes, _WIDTH - 5).splitlines():
+            say(f"     {line}")
+        for claim in after.claims.values():
+            if claim.status in ("holds", "unknown") and claim.status == before.claims[claim.id].status:
+                say(
+                    f"     {'=' if claim.status == 'holds' else '?'} {claim.status.upper():<8} {_claim(claim)}"[:_WIDTH]
+                )
+        from syscard.edits import verify
+
+        say(f"     chain of {verify(self._records.edits(self._ref))} edits verified: ok")
+        self._went(before)
+
+    def _went(self, before: Card) -> None:
+        """Claims that broke and came back while the faults passed: the history has them."""
+        from syscard.edits import SetClaim
+
+        broke: dict[str, int] = {}
+        for edit in self._records.edits(self._ref):
+            body = edit.body
+            if edit.version > before.version and isinstance(body, SetClaim):
+                broke.setdefault(body.claim, 0)
+                broke[body.claim] += any(s.status == "broken" for s in body.slices)
+        named = [f"{claim} {times}x" for claim, times in broke.items() if times]
+        say(f"     claims that broke on the way: {', '.join(named) or 'none'}")
+
+    def _words(self, card: Card) -> None:
+        if not card.incidents:
+            return
+        from syscard.render.cardtext import incident_text
+
+        worst = (card.open_incidents or tuple(card.incidents.values()))[0]
+        say()
+        say(f"INC-{worst.number} in words  (written from a template, no language model)")
+        view = self._view()
+        for line in incident_text(view, worst.number, _WIDTH - 5).splitlines()[1:]:
+            say(f"     {line}".rstrip())
+
+    def _view(self) -> dict[str, Any]:
+        from syscard.views import read_view
+
+        return read_view(self._house.home.records, self._ref)
+
+    def _ending(self, card: Card) -> None:
+        from syscard_tui.commands.cards import write_snapshot
+
+        view = self._view()
+        gate = view["gate"]
+        word = "BLOCKED (exit 1)" if gate["blocked"] else "open (exit 0)"
+        say()
+        say(f"Gate:      {gate['stage']} {word}")
+        for reason in gate["reasons"]:
+            say(f"           {reason}"[:_WIDTH])
+        files = write_snapshot(self._house, self._ref, view, self._house.home.snapshots)
+        say(f"Snapshot:  {files[2]}   (one file, opens offline)   {files[0].name}  {files[1].name}")
+        say()
+        say("Now you:")
+        number = max(card.incidents, default=1)
+        for command, what in (
+            (f"{self._command} tui", "the on-call screen"),
+            (f"{self._command} incident show INC-{number}", "evidence and traces"),
+            (f"{self._command} card diff v2 v{card.version}", "what a leader should read"),
+        ):
+            say(f"  {command:<55} {what}")
+        own = self._command.split(" --home")[0]
+        say(f"  {f'{own} init && {own} serve':<55} your own system, OTLP on :4318")
+
+
+def _step(number: int, title: str, command: str) -> None:
+    say(f"{number}/5  {title}".ljust(55) + f" {command}")
+
+
+def _number(count: int) -> str:
+    return {3: "Three", 4: "Four", 5: "Five", 6: "Six"}.get(count, str(count))
+
+
+def _counts(card: Card) -> dict[str, int]:
+    statuses = [c.status for c in card.claims.values()]
+    return {word: statuses.count(word) for word in ("holds", "broken", "unknown", "stale")}
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width)
+
+
+def _claim(claim: Any) -> str:
+    overall = claim.overall
+    if claim.status == "unknown":
+        return f"{claim.id:<18} {overall.why}"
+    return f"{claim.id:<18} {overall.value:.3g} of {overall.n:,}" if overall.value is not None else claim.id
+
+
+def _row(stretch: Stretch, opened: list[Incident]) -> bool:
+    """One line of the table; whether an incident names the part that the fault is on."""
+    fault = stretch.fault
+    if fault is None or not opened:
+        say(f"     {fault.name if fault else '':<20} {fault.part if fault else '':<4} nothing")
+        return False
+    incident = opened[0]
+    right = any(i.subject == fault.part for i in opened)
+    says = incident.title[:34]
+    after = _requests_until(stretch, incident)
+    blames = f"{incident.subject:<4} {'ok' if right else 'NO'}"
+    say(f"     {fault.name:<20} {fault.part:<4} {says:<34} {blames:<8} {after} req")
+    return right
+
+
+def _requests_until(stretch: Stretch, incident: Incident) -> int:
+    """Requests of the fault that had ended when the incident opened."""
+    from syscard_tui.replay import ended_by
+
+    return ended_by(stretch, incident.opened)

@@ -1,0 +1,215 @@
+"""`ingest`, `serve` and `doctor`: spans in, and whether the home is sound."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syscard_tui.options import AsJson, Options, note, options_of, say, say_json
+
+if TYPE_CHECKING:
+    from syscard_tracing.ingest import IngestResult
+    from syscard_tracing.rules import TraceRules
+    from syscard_tui.wiring import House
+
+TOKEN = "SYSCARD_TOKEN"  # noqa: S105  (the name of the variable)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ingest")(ingest)
+    app.command("serve")(serve)
+    doctor = typer.Typer(invoke_without_command=True, help="Check the home; read a trace file as syscard reads it.")
+    doctor.callback()(check_home)
+    doctor.command("trace")(trace)
+    app.add_typer(doctor, name="doctor")
+
+
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="OTLP files or folders: .json, .jsonl, .pb, each also .gz.")],
+    retime: Annotated[str | None, typer.Option("--retime", help="end=now, or end=2026-11-22T12:00:00Z.")] = None,
+) -> None:
+    """Store recorded spans. A span seen twice counts once."""
+    from syscard_tracing.ingest import IngestProgress, ingest
+    from syscard_tui.progress import progress
+    from syscard_tui.wiring import House
+
+    house = House(options_of(context).new_home())
+    end = _end(retime, house.clock())
+    with progress("ingest") as tell:
+
+        def told(now: IngestProgress) -> None:
+            tell(now.files_done, now.files, f"{now.phase} {Path(now.file).name}, {now.spans:,} spans")
+
+        result = ingest(paths, house.home, rules_now(house), house.clock, end, told)
+    _report(result)
+
+
+def _end(retime: str | None, now: datetime) -> datetime | None:
+    from syscard.errors import UsageError
+
+    if retime is None:
+        return None
+    key, _, value = retime.partition("=")
+    try:
+        moment = now if value == "now" else datetime.fromisoformat(value)
+    except ValueError:
+        key = ""
+    if key != "end":
+        raise UsageError(f"--retime {retime}: write end=now, or end=2026-11-22T12:00:00Z")
+    if moment.tzinfo is None:
+        raise UsageError(f"--retime {retime}: which time zone? write it with Z or +01:00")
+    return moment
+
+
+def _report(result: IngestResult) -> None:
+    say(f"{result.files} files, {result.requests:,} requests, {result.spans:,} spans: {result.stored:,} new, "
+        f"{result.duplicates:,} seen before, {sum(result.rejected.values()):,} refused")  # fmt: skip
+    for reason, count in result.rejected.most_common(5):
+        note(f"refused {count:,}: {reason}")
+    if result.first and result.last:
+        say(f"event time {result.first:%Y-%m-%d %H:%M:%S} to {result.last:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def rules_now(house: House) -> TraceRules:
+    """What the declared systems say of their spans; nothing where none is declared."""
+    from syscard_tracing.rules import TraceRules
+
+    if not house.home.records.is_file():
+        return TraceRules.of(())
+    with house.records() as records:
+        return house.rules(records)
+
+
+class FreshRules:
+    """The rules, read again only when the records have changed."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._stamp = -1
+        self._rules = rules_now(house)
+
+    def __call__(self) -> TraceRules:
+        """The rules of the newest card."""
+        from syscard.errors import NothingDeclared
+        from syscard.views import version_stamp
+
+        try:
+            stamp = version_stamp(self._house.home.records)
+        except NothingDeclared:
+            return self._rules
+        if stamp != self._stamp:
+            self._rules, self._stamp = rules_now(self._house), stamp
+        return self._rules
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of OTLP over HTTP.")] = 4318,
+    only: Annotated[str | None, typer.Option(help="receiver or monitor: run just that part.")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between two looks of the monitors.")] = 5.0,
+) -> None:
+    """Take spans over OTLP/HTTP, keep them, watch them. Stop with ctrl-c."""
+    from syscard.errors import UsageError
+    from syscard_tui.supervise import monitor_child
+    from syscard_tui.wiring import House
+
+    if only not in (None, "receiver", "monitor"):
+        raise UsageError(f"--only {only}: write receiver or monitor")
+    house = House(options_of(context).new_home())
+    if only == "monitor":
+        from syscard_tui.commands.watching import watch_forever
+
+        watch_forever(house, every)
+        return
+    if only == "receiver":
+        _receive(house, host, port)
+        return
+    with monitor_child(house.home, every):
+        _receive(house, host, port)
+
+
+def _receive(house: House, host: str, port: int) -> None:
+    from syscard_tracing.receiver import serve as receive
+
+    def ready(taken: int) -> None:
+        note(f"syscard takes spans on http://{host}:{taken}/v1/traces, home {house.home.root}; ctrl-c stops")
+
+    receive(
+        house.home,
+        host=host,
+        port=port,
+        token=os.environ.get(TOKEN),
+        rules=FreshRules(house),
+        clock=house.clock,
+        on_ready=ready,
+    )
+
+
+def check_home(context: typer.Context, as_json: AsJson = False) -> None:
+    """Check inbox, lake and records; say what happened and what to do. Exit 1 if something is wrong."""
+    if context.invoked_subcommand is not None:
+        return
+    findings = _findings(options_of(context))
+    if as_json:
+        say_json(findings)
+    else:
+        for finding in findings:
+            hint = f": {finding['do']}" if finding["do"] else ""
+            say(f"{'ok   ' if finding['ok'] else 'WRONG'} {finding['what']}{hint}")
+    raise typer.Exit(0 if all(f["ok"] for f in findings) else 1)
+
+
+def _findings(options: Options) -> list[dict[str, Any]]:
+    from syscard_tracing.doctor import check
+
+    house = options.house()
+    lake = [{"ok": f.ok, "what": f.what, "do": f.do} for f in check(house.home)]
+    return lake + _records_findings(house)
+
+
+def _records_findings(house: House) -> list[dict[str, Any]]:
+    from syscard.edits import verify
+    from syscard.errors import SyscardError
+
+    if not house.home.records.is_file():
+        return [{"ok": True, "what": "no system is declared yet", "do": "syscard apply system.yaml"}]
+    found = []
+    try:
+        with house.records() as records:
+            for ref in records.systems():
+                count = verify(records.edits(ref))
+                found.append({"ok": True, "what": f"{ref}: chain of {count} edits verified", "do": ""})
+    except SyscardError as error:
+        found.append({"ok": False, "what": str(error), "do": "restore the records from a backup"})
+    return found
+
+
+def trace(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A file of spans.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print how each span of a file is read, and what was not understood."""
+    from syscard.home import find_home
+    from syscard_tracing.doctor import read_trace_file
+    from syscard_tracing.rules import TraceRules
+    from syscard_tui.wiring import House
+
+    home = find_home(options_of(context).named_home)
+    spans = read_trace_file(file, rules_now(House(home)) if home else TraceRules.of(()))
+    if as_json:
+        say_json(spans)
+        return
+    for span in spans:
+        tokens = f" tokens {span['input_tokens']}/{span['output_tokens']}" if span["counts_tokens"] else ""
+        error = f" error {span['error_type']}" if span["error_type"] else ""
+        unread = f" not read: {', '.join(span['unread'])}" if span["unread"] else ""
+        say(f"{span['span_id']} {span['dialect']} {span['operation']} {span['component']} "
+            f"{span['model'] or '-'}{tokens}{error}{unread}")  # fmt: skip

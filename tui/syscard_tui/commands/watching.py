@@ -1,0 +1,141 @@
+"""`monitor` and `baseline`: look at what is new, and what it is compared with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from syscard_tui.options import AsJson, note, options_of, say, say_json
+
+if TYPE_CHECKING:
+    from syscard.records.store import Records
+    from syscard_monitors.watch import Tick, Watcher
+    from syscard_tui.wiring import House
+
+LEASE: Final = "monitor"
+LEASE_FOR: Final = timedelta(seconds=60)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("monitor")(monitor)
+    baseline = typer.Typer(no_args_is_help=True, help="The reference window that drift is measured against.")
+    baseline.command("set")(set_baseline)
+    baseline.command("show")(show_baseline)
+    app.add_typer(baseline, name="baseline")
+
+
+def monitor(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Look once and stop.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
+) -> None:
+    """Take new requests onto the card, window by window."""
+    house = options_of(context).house()
+    if not once:
+        watch_forever(house, every)
+        return
+    from syscard_monitors.drift import DriftWorker
+    from syscard_tui.progress import progress
+
+    worker = DriftWorker()
+    try:
+        with house.records() as records, progress("monitors") as tell:
+            watcher = house.watcher(records, worker)
+            ref = options_of(context).ref()
+            _say(ref, watcher.tick(ref, lambda done, of: tell(done, of, "windows")))
+    finally:
+        worker.close()
+
+
+def _say(ref: str, tick: Tick) -> None:
+    breaches = sum(f.state == "breach" for f in tick.findings)
+    say(f"{ref}: {tick.windows} windows, {tick.waiting} requests waiting for the next, {breaches} breaches, "
+        f"{len(tick.card.open_incidents)} incidents open, card v{tick.card.version}")  # fmt: skip
+
+
+def watch_forever(house: House, every: float) -> None:
+    """Look every few seconds until SIGTERM or ctrl-c. One process at a time: the others wait for the lease."""
+    from syscard_monitors.drift import DriftWorker
+
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    worker = DriftWorker()
+    try:
+        with house.records() as records:
+            watcher = house.watcher(records, worker)
+            while not stopping.is_set():
+                if _leased(records, owner, house.clock()):
+                    _look(records, watcher)
+                stopping.wait(every)
+            with records.transaction() as transaction:
+                transaction.release(LEASE, owner)
+    finally:
+        worker.close()
+
+
+def _leased(records: Records, owner: str, now: datetime) -> bool:
+    with records.transaction() as transaction:
+        return transaction.lease(LEASE, owner, now, LEASE_FOR) is not None
+
+
+def _look(records: Records, watcher: Watcher) -> None:
+    """One look at every system; what fails for one must not stop the others."""
+    from syscard.errors import SyscardError
+
+    for ref in records.systems():
+        try:
+            watcher.tick(ref)
+        except SyscardError as error:
+            note(f"monitors of {ref}: {error}")
+
+
+def set_baseline(
+    context: typer.Context,
+    since: Annotated[datetime | None, typer.Option("--from", help="Event time, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Event time, UTC.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+) -> None:
+    """Make a stretch of traffic the reference. Only a human does this; the old one stays in the history."""
+    from datetime import UTC
+
+    from syscard_monitors.drift import DriftWorker
+    from syscard_tui.wiring import author
+
+    house, ref = options_of(context).house(), options_of(context).ref()
+    worker = DriftWorker()
+    try:
+        with house.records() as records:
+            called = name or records.current(ref).monitors.get("baseline", {}).get("name", "baseline")
+            start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
+            card = house.watcher(records, worker).set_baseline(ref, called, author(), start, end)
+    finally:
+        worker.close()
+    if card.baseline:
+        set_ = card.baseline
+        say(f"baseline {set_.name}: {set_.requests:,} requests, {len(set_.watched)} signals, "
+            f"{len(set_.too_constant)} constant; card v{card.version}")  # fmt: skip
+
+
+def show_baseline(context: typer.Context, as_json: AsJson = False) -> None:
+    """Which reference is in force, who approved it, and whether its halves agree."""
+    found = options_of(context).view()["card"]["baseline"]
+    if as_json:
+        say_json(found)
+    elif found is None:
+        say("no baseline yet: set one with: syscard baseline set")
+    else:
+        agreement = "-" if found["agreement_p"] is None else f"{found['agreement_p']:.2g}"
+        say(f"{found['name']}: {found['requests']:,} requests, {found['start']} to {found['end']}")
+        say(f"approved by {found['approved_by']}; halves agree with p {agreement}")
+        say(f"signals: {', '.join(found['watched'])}")
+        say(f"constant (watched as 'left the constant'): {', '.join(found['too_constant']) or 'none'}")

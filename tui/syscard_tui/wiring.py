@@ -1,0 +1,109 @@
+"""The composition root: the only place where records, tracing and monitors are put together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from syscard.clock import Clock, system_clock
+from syscard.edits import Author, AuthorKind
+from syscard.errors import MissingExtra
+from syscard.gates import Policy, read_policy
+from syscard.home import Home
+from syscard_configs import read_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from syscard.records.store import Records
+    from syscard.system import System
+    from syscard_monitors.drift import DriftWorker
+    from syscard_monitors.watch import Watcher
+    from syscard_tracing.rules import TraceRules
+
+DATABASE: Final = "SYSCARD_DATABASE"
+"""Environment variable: URL of the records where they are not in the home."""
+
+
+def promote_policy(path: Path | None = None) -> Policy:
+    """The gate's policy: a file of the user's, else ours.
+
+    Raises:
+        UsageError: the file is none.
+    """
+    if path is None:
+        return read_policy(read_text("gates", "promote.yaml"), "gates/promote.yaml")
+    from syscard.errors import UsageError
+
+    try:
+        return read_policy(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: {getattr(error, 'strerror', 'not UTF-8')}: name a policy file with --policy"
+        ) from error
+
+
+def author() -> Author:
+    """The human at this terminal, by the name that the operating system gives."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.getuid()}"
+    return Author(kind=AuthorKind.HUMAN, name=name)
+
+
+class House:
+    """One home with its rooms, opened when they are needed."""
+
+    def __init__(self, home: Home, clock: Clock = system_clock) -> None:
+        self.home = home
+        self.clock = clock
+
+    @contextmanager
+    def records(self) -> Iterator[Records]:
+        """The records, closed afterwards.
+
+        Raises:
+            MissingExtra: the server extra is not installed.
+            RecordsError: they cannot be opened.
+        """
+        try:
+            from syscard.records.store import Records
+        except ImportError as error:
+            raise MissingExtra("server", "the records") from error
+        records = Records.open(os.environ.get(DATABASE) or self.home.records, promote_policy())
+        try:
+            yield records
+        finally:
+            records.close()
+
+    def scan(self, since: datetime | None) -> pl.LazyFrame:
+        """Observations in the lake, from a moment on."""
+        from syscard_tracing.roller import open_lake
+
+        return open_lake(self.home).scan(since)
+
+    def watcher(self, records: Records, worker: DriftWorker) -> Watcher:
+        """The monitors of this home."""
+        try:
+            from syscard_monitors.watch import Watcher
+        except ImportError as error:
+            raise MissingExtra("server", "the monitors") from error
+        return Watcher(records, self.scan, self.clock, worker, packs=self.home.root / "packs")
+
+    def systems(self, records: Records) -> tuple[System, ...]:
+        """The declared systems."""
+        from syscard.declare import system_of
+
+        return tuple(system_of(records.card(ref)) for ref in records.systems())
+
+    def rules(self, records: Records) -> TraceRules:
+        """What the declared systems say of their spans."""
+        from syscard_tracing.rules import TraceRules
+
+        return TraceRules.of(self.systems(records))
