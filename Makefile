@@ -2,6 +2,8 @@
 PY := .venv/bin/python
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
+# Certificates of the machine, as pip uses them: a firm may have its own.
+export UV_SYSTEM_CERTS := 1
 # With this set, every start would compile every package again.
 unexport PYTHONDONTWRITEBYTECODE
 

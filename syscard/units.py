@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -36,9 +37,14 @@ def parse_duration(text: object) -> timedelta:
     if not match:
         raise ValueError(f"'{text}' is no duration; write a number and a unit, e.g. 30s, 5m, 1d")
     try:
-        return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-    except OverflowError:
+        # In whole microseconds, not in seconds: a float has no room for both decades and microseconds.
+        return timedelta(microseconds=round(Fraction(match[1]) * _microseconds(match[2])))
+    except (OverflowError, ValueError):
         raise ValueError(f"'{text}' is too long for a duration; write a shorter one, e.g. 365d") from None
+
+
+def _microseconds(unit: str) -> int:
+    return round(_SECONDS[unit] * 1_000_000)
 
 
 def parse_day(value: object) -> date:
@@ -59,7 +65,7 @@ def duration_text(value: timedelta) -> str:
     """The shortest exact spelling: `timedelta(days=1)` -> `1d`."""
     microseconds = value // timedelta(microseconds=1)
     for unit in ("d", "h", "m", "s", "ms"):
-        size = round(_SECONDS[unit] * 1_000_000)
+        size = _microseconds(unit)
         if microseconds and microseconds % size == 0:
             return f"{microseconds // size}{unit}"
     return f"{microseconds}us"

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 MAX_EXPRESSION: Final = 500
+MOST_ROWS: Final = 500_000
+"""Spans that one look takes into memory; the rest waits for the next look."""
+NEEDED: Final = (
+    "trace_id", "span_id", "parent_span_id", "name", "component", "duration_us", "error_type", "fallback",
+    "input_tokens", "output_tokens", "counts_tokens", "component_version", "model", "model_response", "prompt_hash",
+    "features",
+)  # fmt: skip
+"""Columns that requests are made of."""
 _MEMBER: Final = re.compile(r"^\s*([\w.]+)\s+(not\s+)?in\s+([\w.]+)\s*$")
 # Not behind a digit: the e of 1e-6 is no field.
 _TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(?<!\w)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -27,13 +35,16 @@ _WORDS: Final = frozenset(
 _REFUSED: Final = frozenset(("select", "from", "with", "exists"))
 
 
-def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None = None) -> list[Row]:
-    """Observations of a system as rows, with times in microseconds.
+def rows(
+    scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None = None, limit: int = MOST_ROWS
+) -> list[Row]:
+    """The oldest observations of a system in a stretch of time, as rows with times in microseconds.
 
     Args:
-        scan: observations of a stretch of time (`syscard.observation.COLUMNS`).
+        scan: observations (`syscard.observation.COLUMNS`).
         services: `service.name` values that belong to the system; empty takes all.
         environment: `deployment.environment.name`, None takes all.
+        limit: most rows to take; exactly so many mean that there may be more.
     """
     import polars as pl
 
@@ -42,7 +53,7 @@ def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None
     if environment is not None:
         scan = scan.filter(pl.col("environment") == environment)
     times = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("start", "received")]
-    return scan.with_columns(times).drop("start", "received", "day").collect().to_dicts()
+    return scan.select(*NEEDED, *times).bottom_k(limit, by="start_us").collect().to_dicts()
 
 
 def fields_of(expression: str) -> frozenset[str]:

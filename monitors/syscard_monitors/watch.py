@@ -15,9 +15,10 @@ from syscard.card import Card
 from syscard.clock import Clock
 from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
+from syscard.errors import MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.live import Live, PartNow, SignalNow, WatcherNow
-from syscard.records.store import Records
+from syscard.records.store import Records, Transaction
 from syscard.system import System
 from syscard_monitors import baseline, claims, frames
 from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros
@@ -80,6 +81,7 @@ class Watcher:
 
         Raises:
             RecordsError: the records refused; nothing of the window they refused was kept.
+            MonitorError: another monitor took the same window, or the system was declared anew: look again.
             UsageError: a pack that is not there, or is none.
         """
         card = self._records.current(ref)
@@ -141,12 +143,15 @@ class Watcher:
             services=[service] if service else [],
             environment=select.get("deployment.environment.name"),
         )
-        memory.newest_us = max((memory.newest_us, *(r["start_us"] for r in rows)))
+        newest = max((r["start_us"] for r in rows), default=0)
+        memory.newest_us = max(memory.newest_us, newest)
+        # A look that could not take everything knows nothing of what comes after its newest span.
+        reached = now if len(rows) < frames.MOST_ROWS else min(now, newest)
         return assemble(
             rows,
             root=system.traces.request.root,
             frontier=memory.frontier,
-            watermark_us=now,
+            watermark_us=reached,
             before_us=memory.watermark_us,
             complete_after=system.traces.request.complete_after,
             seen_before_us=memory.ran_us,
@@ -187,6 +192,7 @@ class Watcher:
         findings = findings_of(known, plan, memory, requests, window, self._worker.p_values)
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
+            _alone(transaction, plan, memory, known, card)
             drafts, after = edits_of(card, plan, memory, requests, window, findings, sums)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
@@ -203,6 +209,7 @@ class Watcher:
         ref, now = plan.system.system.ref, self._clock()
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
+            _alone(transaction, plan, memory, card, card)
             live = transaction.live(ref) or Live(as_of=card.observed, watcher=WatcherNow(total=len(plan.signals)))
             watcher = live.watcher.model_copy(
                 update={
@@ -222,6 +229,19 @@ class Watcher:
                 recorded=now,
                 live=live.model_copy(update={"watcher": watcher}),
             )
+
+
+def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, card: Card) -> None:
+    """Nobody else has taken this window, and the system is still the one that was looked at.
+
+    Raises:
+        MonitorError: the look must be made again; nothing of the window was written.
+    """
+    ref = plan.system.system.ref
+    if recall(transaction.watch(ref)).frontier != memory.frontier:
+        raise MonitorError(f"another monitor is at work on {ref}: it has taken this window, nothing was written twice")
+    if card.version != known.version and system_of(card) != plan.system:
+        raise MonitorError(f"{ref} was declared anew while it was looked at: look again")
 
 
 def _longest(system: System) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -179,7 +179,7 @@ def edits_of(
     drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]
     drafts += claim_drafts(card, plan.system, memory, window, sums)
     after = preview(card, drafts)
-    drafts += _risk_drafts(card, after, window)
+    drafts += _risk_drafts(card, after, memory.quiet, window)
     drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window)
     return tuple(drafts), preview(card, drafts)
 
@@ -208,11 +208,25 @@ def micros_of(claim: Claim) -> int:
 
 
 def _worth_an_edit(card: Card, claim: Claim, slices: Sequence[SliceStatus], window: Window) -> bool:
+    """A status changed, the evidence is half expired, or the figure on the card no longer says what is so."""
     known = card.claims[claim.id]
     if {(s.slice, s.status) for s in known.slices} != {(s.slice, s.status) for s in slices}:
         return True
-    aged = known.assessed is not None and window.end - known.assessed > claim.valid_for / 2
-    return aged or known.assessed is None
+    aged = known.assessed is None or window.end - known.assessed > claim.valid_for / 2
+    return aged or _moved(known.overall, slices[0])
+
+
+def _moved(stored: SliceStatus, now: SliceStatus) -> bool:
+    """The value is further from the stored one than its interval is wide, or stands on twice the requests."""
+    if stored.value is None or now.value is None:
+        return False
+    if now.n >= 2 * stored.n:
+        return True
+    return None not in (stored.low, stored.high) and abs(now.value - stored.value) > _width(stored)
+
+
+def _width(stored: SliceStatus) -> float:
+    return (stored.high or 0.0) - (stored.low or 0.0)
 
 
 def _claim_edit(claim: Claim, slices: Sequence[SliceStatus], window: Window) -> list[Draft]:
@@ -239,14 +253,15 @@ def _claim_evidence(claim: Claim, status: SliceStatus, window: Window) -> Draft:
     return Draft(body=body, author=AUTHOR, observed=window.end)
 
 
-def _risk_drafts(before: Card, after: Card, window: Window) -> list[Draft]:
-    """A claim that a risk watches has just broken while an incident is open: observed evidence for the risk."""
+def _risk_drafts(before: Card, after: Card, quiet: Mapping[int, int], window: Window) -> list[Draft]:
+    """A claim that a risk watches has just broken while an incident is firing: observed evidence for the risk."""
     broken = {c for c, card in after.claims.items() if card.status == "broken" and before.claims[c].status != "broken"}
+    firing = [i for i in after.open_incidents if quiet.get(i.number) == 0]
     drafts = []
     for risk in after.risks.values():
         hit = sorted(broken & set(risk.declared.get("watch", ())))
-        incident = after.open_incidents[0] if after.open_incidents else None
-        if hit and incident is not None:
+        if hit and firing:
+            incident = max(firing, key=lambda i: i.number)
             says = f"claim {', '.join(hit)} broke while INC-{incident.number} ({incident.subject}) was open"
             body = RiskSeen(risk=risk.id, incident=incident.number, says=says)
             drafts.append(Draft(body=body, author=AUTHOR, observed=window.end))

@@ -120,8 +120,7 @@ class Records:
     def watch(self, system: str) -> dict[str, Any]:
         """What the monitors remembered; empty before their first run."""
         with self._session() as session:
-            row = session.get(WatchRow, system)
-            return dict(json.loads(row.body)) if row else {}
+            return Transaction(session, self._gate).watch(system)
 
     def tallies(self, system: str, since_us: int) -> list[tuple[int, int, dict[str, Any]]]:
         """(window, end in microseconds, sums) of the windows that ended after a moment, in order."""
@@ -208,6 +207,11 @@ class Transaction:
             return Card.model_validate(body["card"]), _edit(row)
         rows = self._session.exec(select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq)))
         return fold((_edit(r) for r in rows), start=system), _edit(row)
+
+    def watch(self, system: str) -> dict[str, Any]:
+        """What the monitors remembered; empty before their first run."""
+        row = self._session.get(WatchRow, system)
+        return dict(json.loads(row.body)) if row else {}
 
     def set_watch(self, system: str, state: dict[str, Any]) -> None:
         """Replace what the monitors remember."""

@@ -192,9 +192,9 @@ def write_snapshot(house: House, ref: str, view: View, folder: Path) -> tuple[Pa
     previous = _previous(house, ref, folder, version)
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
-        "md": markdown(view, previous),
+        "md": markdown(view, previous, house.clock()),
         "json": json.dumps(json_document(view), indent=2, ensure_ascii=False) + "\n",
-        "html": html(view, previous),
+        "html": html(view, previous, house.clock()),
     }
     return tuple(_write(folder / f"v{version}.{suffix}", text) for suffix, text in contents.items())
 

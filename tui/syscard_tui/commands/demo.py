@@ -96,8 +96,8 @@ class _Demo:
         """All five steps."""
         tale = self._tale
         say(f"syscard demo: a real VLM + CF + LLM recommender, {tale.requests:,} recorded requests")
-        say(f"Recorded 2026-11-22 on a CPU; replayed now with event times moved to end at {now:%H:%M}")
-        say("UTC. No model runs, no network.")
+        say(f"Recorded 2026-11-22 on a CPU; replayed with event times moved to end {now:%H:%M} UTC.")
+        say("No model runs, no network.")
         say()
         self._declare()
         self._baseline()
@@ -144,14 +144,15 @@ class _Demo:
         self._replay(self._tale.baseline)
         card = self._watcher.set_baseline(self._ref, "launch", author(), None, None)
         found = card.baseline
-        _step(2, f"Normal traffic: {len(self._tale.baseline.lines):,} requests become the baseline",
+        _step(2, f"Normal traffic: {len(self._tale.baseline.lines):,} requests are the baseline",
               "syscard baseline set")  # fmt: skip
         if found is not None:
             agree = (
                 "halves not compared" if found.agreement_p is None else f"halves agree (A/A p {found.agreement_p:.2f})"
             )
             varying = len(found.watched) - len(found.too_constant)
-            say(f"     {agree}; {varying} signals watched, {len(found.too_constant)} constant: watched for leaving it")
+            say(f"     {agree}; {varying} signals watched for drift,")
+            say(f"     {len(found.too_constant)} constant ones for leaving their value")
 
     def _again(self) -> Card:
         tick = self._replay(self._tale.again)
@@ -172,7 +173,7 @@ class _Demo:
         """Every fault, against what was said: only then is the truth looked at."""
         size = len(self._tale.faults[0][0].lines)
         _step(4, f"{_number(len(self._tale.faults))} faults, {size} requests each, normal traffic between them", "")
-        say("     fault (truth)        on   syscard says                       blames   after")
+        say("     fault (truth)       on   syscard says                       blames   after")
         right = false = 0
         for stretch, afterwards in self._tale.faults:
             known = set(self._records.current(self._ref).incidents)
@@ -205,16 +206,18 @@ class _Demo:
         self._went(before)
 
     def _went(self, before: Card) -> None:
-        """Claims that broke and came back while the faults passed: the history has them."""
+        """Claims that broke while the faults passed, and how often: the history has them."""
         from syscard.edits import SetClaim
 
-        broke: dict[str, int] = {}
+        times: dict[str, int] = {}
+        broken: set[str] = set()
         for edit in self._records.edits(self._ref):
             body = edit.body
-            if edit.version > before.version and isinstance(body, SetClaim):
-                broke.setdefault(body.claim, 0)
-                broke[body.claim] += any(s.status == "broken" for s in body.slices)
-        named = [f"{claim} {times}x" for claim, times in broke.items() if times]
+            if isinstance(body, SetClaim) and edit.version > before.version:
+                now = any(s.status == "broken" for s in body.slices)
+                times[body.claim] = times.get(body.claim, 0) + (now and body.claim not in broken)
+                broken = broken | {body.claim} if now else broken - {body.claim}
+        named = [f"{claim} ({n}x)" for claim, n in times.items() if n]
         say(f"     claims that broke on the way: {', '.join(named) or 'none'}")
 
     def _words(self, card: Card) -> None:
@@ -245,22 +248,28 @@ class _Demo:
         for reason in gate["reasons"]:
             say(f"           {reason}"[:_WIDTH])
         files = write_snapshot(self._house, self._ref, view, self._house.home.snapshots)
-        say(f"Snapshot:  {files[2]}   (one file, opens offline)   {files[0].name}  {files[1].name}")
+        say(f"Snapshot:  {files[2]}  (one file, opens offline)  {files[0].name}  {files[1].name}")
         say()
         say("Now you:")
         number = max(card.incidents, default=1)
         for command, what in (
             (f"{self._command} tui", "the on-call screen"),
             (f"{self._command} incident show INC-{number}", "evidence and traces"),
-            (f"{self._command} card diff v2 v{card.version}", "what a leader should read"),
+            (f"{self._command} card diff v2 v{card.version}", "what leaders should read"),
         ):
-            say(f"  {command:<55} {what}")
+            say(_offer(command, what))
         own = self._command.split(" --home")[0]
-        say(f"  {f'{own} init && {own} serve':<55} your own system, OTLP on :4318")
+        say(_offer(f"{own} init && {own} serve", "your own system on :4318"))
 
 
 def _step(number: int, title: str, command: str) -> None:
-    say(f"{number}/5  {title}".ljust(55) + f" {command}")
+    say((f"{number}/5  {title}".ljust(55) + f" {command}").rstrip())
+
+
+def _offer(command: str, what: str) -> str:
+    """A command and what it is for, on one line where both have room: commands are copied, so they are never broken."""
+    line = f"  {command:<53} {what}"
+    return line if len(line) <= _WIDTH else f"  {command}\n{'':<56}{what}"
 
 
 def _number(count: int) -> str:
@@ -289,14 +298,14 @@ def _row(stretch: Stretch, opened: list[Incident]) -> bool:
     """One line of the table; whether an incident names the part that the fault is on."""
     fault = stretch.fault
     if fault is None or not opened:
-        say(f"     {fault.name if fault else '':<20} {fault.part if fault else '':<4} nothing")
+        say(f"     {fault.name if fault else '':<19} {fault.part if fault else '':<4} nothing")
         return False
     incident = opened[0]
     right = any(i.subject == fault.part for i in opened)
     says = incident.title[:34]
     after = _requests_until(stretch, incident)
     blames = f"{incident.subject:<4} {'ok' if right else 'NO'}"
-    say(f"     {fault.name:<20} {fault.part:<4} {says:<34} {blames:<8} {after} req")
+    say(f"     {fault.name:<19} {fault.part:<4} {says:<34} {blames:<8} {after} req")
     return right
 
 
