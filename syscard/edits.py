@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -220,7 +221,7 @@ class Draft(Value):
     observed: datetime
     """When what it says was so: event time."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What the edit says, without ids, host and recorded time."""
         return digest(self.content())
@@ -270,6 +271,13 @@ def _linked(draft: Draft, last: Edit | None, version: int, cause: str, recorded:
     previous = last.link if last else GENESIS
     link = link_digest(previous, draft.digest, seq, version, cause, recorded)
     return Edit(seq=seq, version=version, cause=cause, draft=draft, recorded=recorded, previous=previous, link=link)
+
+
+def provisional(drafts: Iterable[Draft], at: datetime) -> tuple[Edit, ...]:
+    """Drafts as edits without a place in the chain: to see what a card would be, never to be kept."""
+    return tuple(
+        Edit(seq=0, version=0, cause="", draft=draft, recorded=at, previous=GENESIS, link=GENESIS) for draft in drafts
+    )
 
 
 def link_digest(previous: str, content: str, seq: int, version: int, cause: str, recorded: datetime) -> str:

@@ -145,7 +145,7 @@ def _open(
         traces=tuple(dict.fromkeys(t for f in ordered for t in f.traces))[:3],
         note=notes.sentences(subject, since, ordered, heirs, unchanged),
         unknowns=notes.unknowns(subject, card),
-        do_first=notes.do_first(subject, main, card),
+        do_first=notes.do_first(subject, ordered, card),
     )
     return [*evidence, Draft(body=body, author=author, observed=main.window.end)]
 

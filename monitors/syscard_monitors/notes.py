@@ -11,14 +11,15 @@ from syscard.finding import Finding
 from syscard.words import figure, plural
 
 _FIRST: Final = {
-    "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
+    "undeclared": "declare {c} in system.yaml, or take it out of the system",
     "rate": "look at the error type in the example traces, and at what {c} calls",
+    "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
     "ratio": "compare the deployed prompt and request settings of {c} with the declared ones",
     "share": "open the example traces and compare {c}'s inputs with the baseline's",
     "number": "open the example traces and compare {c}'s inputs with the baseline's",
     "category": "open the example traces and compare {c}'s inputs with the baseline's",
-    "undeclared": "declare {c} in system.yaml, or take it out of the system",
 }
+"""First step by kind of finding; the kinds that narrow a cause down most come first."""
 
 
 def change(finding: Finding) -> str:
@@ -83,9 +84,11 @@ def unknowns(subject: str, card: Card) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def do_first(subject: str, main: Finding, card: Card) -> str:
-    """One thing to do, and the runbook where there is one."""
+def do_first(subject: str, findings: Sequence[Finding], card: Card) -> str:
+    """One thing to do, by the kind of finding that narrows it down most, and the runbook where there is one."""
     end = subject.split("->")[-1]
+    kinds = {f.kind for f in findings if f.about == subject} or {f.kind for f in findings}
+    narrowest = next((kind for kind in _FIRST if kind in kinds), "number")
     declared = (card.components[end].declared if end in card.components else None) or {}
-    step = _FIRST.get(main.kind, _FIRST["number"]).format(c=end)
+    step = _FIRST[narrowest].format(c=end)
     return f"{step}; runbook: {declared['runbook']}" if declared.get("runbook") else step

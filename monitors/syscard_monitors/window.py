@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from syscard.card import Card
-from syscard.edits import AddEvidence, Author, AuthorKind, Draft, RiskSeen, SetClaim, SliceStatus, chain
+from syscard.edits import AddEvidence, Author, AuthorKind, Draft, RiskSeen, SetClaim, SliceStatus, provisional
 from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
@@ -185,8 +185,8 @@ def edits_of(
 
 
 def preview(card: Card, drafts: Sequence[Draft]) -> Card:
-    """The card as it will be with these drafts; version and links are not to be relied on."""
-    return fold(chain(drafts, head=None, cause="", recorded=card.observed), start=card)
+    """The card as it will be with these drafts, but for its version."""
+    return fold(provisional(drafts, card.observed), start=card)
 
 
 def claim_drafts(card: Card, system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> list[Draft]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from syscard.home import Home
 from syscard_tui.options import note
 
+PARENT: Final = "SYSCARD_PARENT"
+"""Environment variable of a supervised child: the process without which it ends."""
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _STOP_S = 10.0
@@ -29,13 +33,19 @@ def monitor_child(home: Home, every: float) -> Iterator[None]:
         thread.join(_STOP_S + 1)
 
 
+def orphaned() -> bool:
+    """Whether this process is a supervised child whose parent has gone without a word (kill -9, out of memory)."""
+    return os.environ.get(PARENT) not in (None, str(os.getppid()))
+
+
 def _supervise(home: Home, every: float, stopping: threading.Event) -> None:
     """Start, wait, start again: after each death that came soon, wait twice as long."""
     wait = _FIRST_WAIT_S
     while not stopping.is_set():
         child = subprocess.Popen(  # noqa: S603  (our own interpreter and module, no shell)
             [sys.executable, "-m", "syscard_tui", "--home", str(home.root), "serve", "--only", "monitor",
-             "--every", str(every)]
+             "--every", str(every)],
+            env={**os.environ, PARENT: str(os.getpid())},
         )  # fmt: skip
         lived = _wait(child, stopping)
         if stopping.is_set():

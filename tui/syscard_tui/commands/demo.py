@@ -221,16 +221,23 @@ class _Demo:
         say(f"     claims that broke on the way: {', '.join(named) or 'none'}")
 
     def _words(self, card: Card) -> None:
+        """The worst open incident as on-call reads it; everything else is in `incident show`."""
         if not card.incidents:
             return
-        from syscard.render.cardtext import incident_text
-
         worst = (card.open_incidents or tuple(card.incidents.values()))[0]
+        evidence = [i for f in worst.findings if (i := card.evidence_id(f.evidence))]
         say()
-        say(f"INC-{worst.number} in words  (written from a template, no language model)")
-        view = self._view()
-        for line in incident_text(view, worst.number, _WIDTH - 5).splitlines()[1:]:
-            say(f"     {line}".rstrip())
+        shown = f"evidence {evidence[0]} .. {evidence[-1]}"
+        say(f"INC-{worst.number} in words  (from a template, no language model; {shown})")
+        texts = (
+            *worst.note,
+            f"Not known: {'; '.join(worst.unknowns)}.",
+            f"Look at: trace {' '.join(f'{t[:8]}..' for t in worst.traces)}",
+            f"Do first: {worst.do_first}",
+        )
+        for text in texts:
+            for line in _wrapped(text, _WIDTH - 5):
+                say(f"     {line}")
 
     def _view(self) -> dict[str, Any]:
         from syscard.views import read_view

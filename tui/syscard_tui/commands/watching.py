@@ -64,6 +64,7 @@ def _say(ref: str, tick: Tick) -> None:
 def watch_forever(house: House, every: float) -> None:
     """Look every few seconds until SIGTERM or ctrl-c. One process at a time: the others wait for the lease."""
     from syscard_monitors.drift import DriftWorker
+    from syscard_tui.supervise import orphaned
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +74,7 @@ def watch_forever(house: House, every: float) -> None:
     try:
         with house.records() as records:
             watcher = house.watcher(records, worker)
-            while not stopping.is_set():
+            while not stopping.is_set() and not orphaned():
                 if _leased(records, owner, house.clock()):
                     _look(records, watcher)
                 stopping.wait(every)
