@@ -13,6 +13,8 @@ Row = dict[str, Any]
 ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
+LARGEST: Final = 1e15
+"""Largest number that a span is believed."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -174,15 +176,21 @@ def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str,
         "call": 1,
     }
     for name, value in {**features, **standard}.items():
-        if value is not None:
+        if _usable(value):
             values[f"{component}.{name}"].append(value)
+
+
+def _usable(value: Any) -> bool:
+    """Whether a value can be counted with: spans can say NaN, infinity, or a number beyond all measure."""
+    return value is not None and not (isinstance(value, int | float) and not abs(value) <= LARGEST)
 
 
 def _collect_root(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
     values["latency"].append(span["duration_us"] / 1_000_000)
     values["error"].append(span["error_type"] is not None)
     for name, value in features.items():
-        values[name].append(value)
+        if _usable(value):
+            values[name].append(value)
 
 
 def _facts(span: Row, features: dict[str, Any]) -> SpanFacts:

@@ -78,7 +78,7 @@ def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], wor
         raise UsageError("no complete request in that time: nothing to take as a baseline")
     columns = {s.key: _present(signal_values(s, requests, None)) for s in signals}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
-    kept = {key: sorted(found) for key, found in columns.items() if found}
+    kept = {key: sorted(found) for key, found in columns.items() if found and len({type(v) for v in found}) == 1}
     values = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
     constant = tuple(k for k, r in references(values).items() if r.constant is not None)
     return BaselineData(

@@ -92,7 +92,11 @@ def measure(signal: Signal, values: Sequence[Any] | None, reference: Reference |
         return Missing(why, signal.min_window, len(present))
     if signal.kind == "category":
         return _category(signal, [str(v) for v in present], reference)
-    numbers = [float(v) for v in present]
+    try:
+        numbers = [float(v) for v in present]
+        _numbers(reference)
+    except (TypeError, ValueError):
+        return Missing(f"{signal.expr} is not a number in every request", state=State.ERROR)
     if signal.kind == "number" and reference.constant is not None:
         return _left_the_constant(signal, numbers, reference)
     return _NUMERIC[signal.kind](signal, numbers, reference)

@@ -340,7 +340,7 @@ def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get("immediate"):
-            connection.exec_driver_sql(f"SELECT 1")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
 
 
 def _migrate(engine: Engine) -> None:

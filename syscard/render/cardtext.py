@@ -269,7 +269,7 @@ def _incident(view: View, face: IncidentFace, width: int) -> Iterator[str]:
     yield from ("", "TIMELINE")
     for at, who, what in face.events:
         yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")
-    yield from ("", "TRACES  syscard doctor trace FILE shows the spans of a trace")
+    yield from ("", "TRACES  syscard doctor trace TRACE shows its spans")
     yield from (line for trace in face.traces or ("none kept",) for line in wrap(trace, width, first="  "))
 
 

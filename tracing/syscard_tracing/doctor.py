@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from syscard.errors import SyscardError
+from syscard.digest import iso
+from syscard.errors import SyscardError, UsageError
 from syscard.home import Home
 from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.files import requests
@@ -21,6 +24,7 @@ SHOWN: Final = (
     "trace_id", "span_id", "parent_span_id", "dialect", "operation", "component", "model", "model_response", "provider",
     "input_tokens", "output_tokens", "counts_tokens", "error_type", "segment",
 )  # fmt: skip
+TRACE_REFERENCE: Final = re.compile(r"^([0-9a-f]{32})(?:@([0-9]{1,17}))?$")
 
 
 class DoctorFinding(NamedTuple):
@@ -51,6 +55,30 @@ def read_trace_file(path: Path, rules: TraceRules) -> list[dict[str, Any]]:
     spans = [span for request in requests(path) for span in request.decoded.spans]
     readings = normaliser.read(spans, datetime.now(UTC))
     return [_shown(reading.as_dict(), reading.unread) for reading in readings]
+
+
+def read_stored_trace(home: Home, reference: str) -> list[dict[str, Any]]:
+    """The spans of one trace in the lake, in order of start: what `read_trace_file` gives, with times and features.
+
+    `reference` is `trace_id@start` (microseconds since the epoch), as findings and incidents name traces; the start may
+    be left out, which makes it a look into every file.
+
+    Raises:
+        UsageError: the reference is none, or the lake has no such trace (any more).
+    """
+    match = TRACE_REFERENCE.match(reference)
+    if not match:
+        raise UsageError(f"'{reference}' is no trace: write its 32 hex digits, with @start behind it where it is known")
+    around = datetime.fromtimestamp(int(match[2]) / 1_000_000, UTC) if match[2] else None
+    rows = open_lake(home).trace(match[1], around).to_dicts()
+    if not rows:
+        raise UsageError(f"no span of trace {match[1]} is in the lake (any more)")
+    return [_shown(row, ()) | _stored(row) for row in rows]
+
+
+def _stored(row: dict[str, Any]) -> dict[str, Any]:
+    features = json.loads(row["features"] or "{}")
+    return {"start": iso(row["start"]), "duration_ms": row["duration_us"] / 1000, "features": features}
 
 
 def _fine(what: str, do: str = "") -> DoctorFinding:

@@ -193,23 +193,45 @@ def _records_findings(house: House) -> list[dict[str, Any]]:
 
 def trace(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A file of spans.")],
+    what: Annotated[str, typer.Argument(metavar="FILE|TRACE", help="A file of spans, or a trace in the lake.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print how each span of a file is read, and what was not understood."""
+    """Print how each span of a file, or of a stored trace (id, or id@start), is read."""
+    from syscard_tracing.doctor import TRACE_REFERENCE
+
+    stored = TRACE_REFERENCE.match(what) and not Path(what).exists()
+    spans = _stored_spans(context, what) if stored else _spans_of(context, Path(what))
+    if as_json:
+        say_json(spans)
+        return
+    for span in spans:
+        say(_span_line(span))
+
+
+def _stored_spans(context: typer.Context, reference: str) -> list[dict[str, Any]]:
+    from syscard_tracing.doctor import read_stored_trace
+
+    return read_stored_trace(options_of(context).home(), reference)
+
+
+def _spans_of(context: typer.Context, file: Path) -> list[dict[str, Any]]:
     from syscard.home import find_home
     from syscard_tracing.doctor import read_trace_file
     from syscard_tracing.rules import TraceRules
     from syscard_tui.wiring import House
 
     home = find_home(options_of(context).named_home)
-    spans = read_trace_file(file, rules_now(House(home)) if home else TraceRules.of(()))
-    if as_json:
-        say_json(spans)
-        return
-    for span in spans:
-        tokens = f" tokens {span['input_tokens']}/{span['output_tokens']}" if span["counts_tokens"] else ""
-        error = f" error {span['error_type']}" if span["error_type"] else ""
-        unread = f" not read: {', '.join(span['unread'])}" if span["unread"] else ""
-        say(f"{span['span_id']} {span['dialect']} {span['operation']} {span['component']} "
-            f"{span['model'] or '-'}{tokens}{error}{unread}")  # fmt: skip
+    return read_trace_file(file, rules_now(House(home)) if home else TraceRules.of(()))
+
+
+def _span_line(span: dict[str, Any]) -> str:
+    """One span; of a stored one also how long it took and what it says."""
+    from syscard.words import safe
+
+    tokens = f" tokens {span['input_tokens']}/{span['output_tokens']}" if span["counts_tokens"] else ""
+    error = f" error {span['error_type']}" if span["error_type"] else ""
+    unread = f" not read: {', '.join(span['unread'])}" if span["unread"] else ""
+    took = f" {span['duration_ms']:.1f} ms" if "duration_ms" in span else ""
+    says = "".join(f"\n    {key} = {value}" for key, value in span.get("features", {}).items())
+    named = f"{span['span_id']} {span['dialect']} {span['operation']} {span['component']} {span['model'] or '-'}"
+    return "\n".join(safe(line) for line in f"{named}{took}{tokens}{error}{unread}{says}".split("\n"))
