@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from syscard.system import System
+
 Row = dict[str, Any]
+SELECTABLE: Final = {
+    "gen_ai.operation.name": "operation",
+    "gen_ai.request.model": "model",
+    "syscard.component": "component",
+}
+"""Attributes that components are selected by -> the column of an observation that has them."""
 ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
@@ -74,6 +82,26 @@ class Assembled:
     """Traces whose root never came, newly given up on."""
     late: int
     """Requests that became visible after their window had closed."""
+
+
+def named_as_declared(rows: Iterable[Row], system: System) -> Iterator[Row]:
+    """Rows with the component that the system declares for them now.
+
+    A span that came before its component was declared was stored under a name made from what it does; where the
+    declaration selects by something that every observation has, it can be told apart afterwards.
+    """
+    rules = [(ref, _columns(c.select)) for ref, c in system.components.items()]
+    usable = [(ref, wanted) for ref, wanted in rules if wanted is not None]
+    for row in rows:
+        if row["component"] is not None and row["component"] not in system.components:
+            matched = (ref for ref, wanted in usable if all(row[name] == value for name, value in wanted.items()))
+            row["component"] = next(matched, row["component"])
+        yield row
+
+
+def _columns(select: Mapping[str, str]) -> dict[str, str] | None:
+    """A selection by columns; None where it asks for what observations do not have."""
+    return {SELECTABLE[k]: v for k, v in select.items()} if select.keys() <= SELECTABLE.keys() else None
 
 
 def micros(moment: datetime) -> int:

@@ -21,7 +21,7 @@ MAX_EXPRESSION: Final = 500
 MOST_ROWS: Final = 500_000
 """Spans that one look takes into memory; the rest waits for the next look."""
 NEEDED: Final = (
-    "trace_id", "span_id", "parent_span_id", "name", "component", "duration_us", "error_type", "fallback",
+    "trace_id", "span_id", "parent_span_id", "name", "operation", "component", "duration_us", "error_type", "fallback",
     "input_tokens", "output_tokens", "counts_tokens", "component_version", "model", "model_response", "prompt_hash",
     "features",
 )  # fmt: skip

@@ -21,7 +21,7 @@ from syscard.live import Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
 from syscard.system import System
 from syscard_monitors import baseline, claims, frames
-from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros
+from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros, named_as_declared
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.graph import Graph
 from syscard_monitors.memory import Memory, recall
@@ -148,7 +148,7 @@ class Watcher:
         # A look that could not take everything knows nothing of what comes after its newest span.
         reached = now if len(rows) < frames.MOST_ROWS else min(now, newest)
         return assemble(
-            rows,
+            named_as_declared(rows, system),
             root=system.traces.request.root,
             frontier=memory.frontier,
             watermark_us=reached,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, create_engine, delete, select
 
 from syscard.card import Card
 from syscard.digest import canonical, iso, text_digest
 from syscard.edits import Draft, Edit, chain
-from syscard.errors import ChainBroken, NotOnTheCard, RecordsError
+from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
 from syscard.gates import Policy
 from syscard.live import Live
@@ -29,6 +30,7 @@ from syscard.view import build_view, with_live
 HEAD: Final = "0001"
 """Newest Alembic revision; `make check` compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
 _WRITER: Final = 0x73797363617264
 """Key of PostgreSQL's advisory lock: `syscard` in ASCII."""
 
@@ -50,17 +52,22 @@ class Records:
 
         Raises:
             RecordsError: the file is no records file, is newer than this release, or cannot be written.
+            MissingExtra: the database's driver is not installed.
         """
-        url = f"sqlite:///{where}" if isinstance(where, Path) else where
-        engine = create_engine(url)
-        if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
-        elif engine.dialect.name == "postgresql":
-            _prepare_postgresql(engine)
+        # Not as text: a path may hold signs that mean something in a URL.
+        url = URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where
         try:
+            engine = create_engine(url)
+            if engine.dialect.name == "sqlite":
+                _prepare_sqlite(engine)
+            elif engine.dialect.name == "postgresql":
+                _prepare_postgresql(engine)
             _migrate(engine)
+        except ImportError as error:
+            raise MissingExtra("postgres", "a database that is no file") from error
         except SQLAlchemyError as error:
-            raise RecordsError(f"{where}: {_plain(error)}: run: syscard doctor") from error
+            shown = _PASSWORD.sub("***", str(where))
+            raise RecordsError(f"{shown}: {_plain(error)}: run: syscard doctor") from error
         return cls(engine, gate)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from syscard.views import View, choose, read_view
 if TYPE_CHECKING:
     from syscard_tui.wiring import House
 
+_LAST = 2**31 - 1
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
 
 
@@ -79,6 +80,6 @@ def version_number(text: str) -> int:
     from syscard.errors import UsageError
 
     number = text.removeprefix("v")
-    if not number.isdigit():
+    if not number.isdecimal() or not 0 < int(number) <= _LAST:
         raise UsageError(f"'{text}' is no card version: write v2 or 2")
     return int(number)

@@ -147,6 +147,7 @@ def diff(
 
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
     """Recompute the whole chain and the card. Exit 1 names the first edit that does not follow."""
+    from syscard.digest import digest, text_digest
     from syscard.edits import verify as verify_chain
     from syscard.errors import ChainBroken
 
@@ -159,6 +160,10 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         erased = _erased(records.edits(ref), view["texts"])
     if count != view["edits"] or card.digest != view["digest"]:
         raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
+    if digest(view["card"]) != card.digest:
+        raise ChainBroken(f"{ref}: the card that the faces show is not the one that its {count} edits give")
+    if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
+        raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
     if as_json:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased})
         return

@@ -138,7 +138,7 @@ def _number(text: str) -> int:
     from syscard.errors import UsageError
 
     digits = text.upper().removeprefix("INC-")
-    if not digits.isdigit():
+    if not digits.isdecimal():
         raise UsageError(f"'{text}' is no incident: write INC-3 or 3")
     return int(digits)
 

@@ -45,11 +45,11 @@ def monitor(
     from syscard_monitors.drift import DriftWorker
     from syscard_tui.progress import progress
 
+    ref = options_of(context).ref()
     worker = DriftWorker()
     try:
         with house.records() as records, progress("monitors") as tell:
             watcher = house.watcher(records, worker)
-            ref = options_of(context).ref()
             _say(ref, watcher.tick(ref, lambda done, of: tell(done, of, "windows")))
     finally:
         worker.close()
