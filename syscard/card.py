@@ -12,6 +12,8 @@ from syscard.finding import Value
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
 IncidentState = Literal["open", "acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
+SEVERITIES = ("page", "ticket", "note")
+"""Worst first."""
 OPEN_STATES: tuple[IncidentState, ...] = ("open", "acknowledged", "mitigating")
 
 
@@ -169,9 +171,8 @@ class Card(Value):
     @property
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that wait for somebody, worst and oldest first."""
-        order = {"page": 0, "ticket": 1, "note": 2}
         waiting = [i for i in self.incidents.values() if i.is_open]
-        return tuple(sorted(waiting, key=lambda i: (order[i.severity], i.number)))
+        return tuple(sorted(waiting, key=lambda i: (SEVERITIES.index(i.severity), i.number)))
 
     def evidence_id(self, digest_or_none: str | None) -> str | None:
         """`E-7` for an evidence digest."""

@@ -6,11 +6,11 @@ its link in the chain adds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
@@ -226,6 +226,12 @@ class Draft(Value):
         """What the edit says, without ids, host and recorded time."""
         return digest(self.content())
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, without the digest of what it was copied from."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("digest", None)
+        return copied
+
     def content(self) -> dict[str, Any]:
         """The JSON value under the digest."""
         return {
@@ -307,7 +313,9 @@ def verify(edits: Iterable[Edit]) -> int:
     for count, edit in enumerate(edits, start=1):
         if edit.seq != count or edit.version not in (version, version + 1):
             raise ChainBroken(f"edit {edit.seq} (v{edit.version}): an edit is missing or out of place before it")
-        expected = link_digest(previous, edit.draft.digest, edit.seq, edit.version, edit.cause, edit.recorded)
+        # Digested anew, whatever the draft says it is.
+        content = digest(edit.draft.content())
+        expected = link_digest(previous, content, edit.seq, edit.version, edit.cause, edit.recorded)
         if edit.previous != previous or edit.link != expected:
             raise ChainBroken(
                 f"edit {edit.seq} (v{edit.version}, {edit.body.kind}): its digest does not match its content"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from syscard import edits as e
 from syscard.card import (
+    SEVERITIES,
     Card,
     ClaimCard,
     ComponentCard,
@@ -159,7 +160,7 @@ def _extend(card: Card, body: e.ExtendIncident, edit: e.Edit) -> dict[str, Any]:
         "findings": (*incident.findings, *body.findings),
         "inherited_by": inherited,
         "unchanged": tuple(u for u in incident.unchanged if u not in changed),
-        "severity": body.severity,
+        "severity": min(incident.severity, body.severity, key=SEVERITIES.index),
     }
     what = "joined by " + ", ".join(f"{f.about}: {f.label}" for f in body.findings)
     return _with_event(card, body.number, edit, what, **changes)

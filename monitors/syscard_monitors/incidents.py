@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from syscard.card import Card, Incident
+from syscard.card import SEVERITIES, Card, Incident
 from syscard.digest import digest
 from syscard.edits import (
     AddEvidence,
@@ -28,7 +28,6 @@ from syscard_monitors.graph import Graph
 
 RESOLVE_AFTER: Final = 3
 """Windows running in which every signal of an incident must be ok before it resolves by itself."""
-_SEVERITIES: Final = ("page", "ticket", "note")
 SYSTEM: Final = "system"
 
 
@@ -166,7 +165,7 @@ def _ordered(subject: str, findings: Sequence[Finding]) -> list[Finding]:
     """The subject's own first, then by severity, then by how far beyond the tolerance."""
     return sorted(
         findings,
-        key=lambda f: (f.about != subject, _SEVERITIES.index(f.severity), -(f.effect or 0) / (f.tolerance or 1), f.key),
+        key=lambda f: (f.about != subject, SEVERITIES.index(f.severity), -(f.effect or 0) / (f.tolerance or 1), f.key),
     )
 
 
@@ -217,7 +216,7 @@ def _unchanged(subject: str, findings: Iterable[Finding], heirs: tuple[str, ...]
 
 
 def _worst(severities: Iterable[str]) -> str:
-    return min(severities, key=_SEVERITIES.index)
+    return min(severities, key=SEVERITIES.index)
 
 
 def _settle(

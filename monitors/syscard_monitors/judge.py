@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from syscard.finding import Finding, State, Window
 from syscard_monitors import stats
-from syscard_monitors.drift import Comparison
+from syscard_monitors.drift import Comparison, Method
 from syscard_monitors.packs import Signal
 
 HYSTERESIS: Final = 0.8
@@ -36,7 +37,35 @@ class Reference:
         """Requests with a value."""
         return len(self.values)
 
-    @property
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The values as numbers, sorted.
+
+        Raises:
+            ValueError: they are text.
+        """
+        return tuple(float(v) for v in self.values)
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean of the numbers."""
+        return stats.mean(self.numbers)
+
+    @cached_property
+    def binary(self) -> bool:
+        """Whether every value is 0 or 1."""
+        return {*self.numbers} <= {0.0, 1.0}
+
+    @cached_property
+    def hits(self) -> int:
+        """Values above zero."""
+        return sum(v > 0 for v in self.numbers)
+
+    def quantile(self, q: float) -> float:
+        """The q-quantile of the numbers, which are sorted already."""
+        return self.numbers[max(0, math.ceil(q * self.n) - 1)]
+
+    @cached_property
     def constant(self) -> float | str | None:
         """The one value that (nearly) all requests have, None where they vary."""
         if not self.values:
@@ -94,7 +123,7 @@ def measure(signal: Signal, values: Sequence[Any] | None, reference: Reference |
         return _category(signal, [str(v) for v in present], reference)
     try:
         numbers = [float(v) for v in present]
-        _numbers(reference)
+        _ = reference.numbers
     except (TypeError, ValueError):
         return Missing(f"{signal.expr} is not a number in every request", state=State.ERROR)
     if signal.kind == "number" and reference.constant is not None:
@@ -102,55 +131,39 @@ def measure(signal: Signal, values: Sequence[Any] | None, reference: Reference |
     return _NUMERIC[signal.kind](signal, numbers, reference)
 
 
-def _numbers(reference: Reference) -> tuple[float, ...]:
-    return tuple(float(v) for v in reference.values)
-
-
 def _share(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    before = _numbers(reference)
-    now, then = stats.mean(values), stats.mean(before)
-    binary = {*values, *before} <= {0.0, 1.0}
-    effect = _directed(now - then, signal.direction)
-    return _measured(
-        signal,
-        values,
-        now,
-        then,
-        effect,
-        comparison=_compare(signal, values, before, "syscard_fisher" if binary else "ks"),
-    )
+    now = stats.mean(values)
+    binary = reference.binary and {*values} <= {0.0, 1.0}
+    effect = _directed(now - reference.mean, signal.direction)
+    comparison = _compare(signal, values, reference, "syscard_fisher" if binary else "ks")
+    return _measured(signal, values, now, reference.mean, effect, comparison=comparison)
 
 
 def _rate(signal: Signal, values: list[float], reference: Reference) -> Measured:
     """Worse only, exact: Fisher's one-sided test of this window against the baseline."""
-    before = _numbers(reference)
-    hits, hits_before = sum(v > 0 for v in values), sum(v > 0 for v in before)
-    now, then = hits / len(values), hits_before / len(before)
-    p = stats.fisher_worse(hits, len(values), hits_before, len(before))
+    hits = sum(v > 0 for v in values)
+    now, then = hits / len(values), reference.hits / reference.n
+    p = stats.fisher_worse(hits, len(values), reference.hits, reference.n)
     return _measured(signal, values, now, then, now - then, p_value=p, method="fisher one-sided")
 
 
 def _number(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    before = _numbers(reference)
-    effect = stats.ks_distance(values, before)
-    comparison = _compare(signal, values, before, "ks")
-    return _measured(signal, values, stats.mean(values), stats.mean(before), effect, comparison=comparison)
+    effect = stats.ks_distance(values, reference.numbers)
+    comparison = _compare(signal, values, reference, "ks")
+    return _measured(signal, values, stats.mean(values), reference.mean, effect, comparison=comparison)
 
 
 def _ratio(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    before = _numbers(reference)
-    now, then = stats.quantile(values, 0.5), stats.quantile(before, 0.5)
-    effect = _factor(now, then, signal)
-    comparison = _compare(signal, values, before, "ks")
-    return _measured(signal, values, stats.mean(values), stats.mean(before), effect, comparison=comparison)
+    effect = _factor(stats.quantile(values, 0.5), reference.quantile(0.5), signal)
+    comparison = _compare(signal, values, reference, "ks")
+    return _measured(signal, values, stats.mean(values), reference.mean, effect, comparison=comparison)
 
 
 def _latency(signal: Signal, values: list[float], reference: Reference) -> Measured:
     """Judged on medians (20 requests have no 95th percentile to speak of), shown as p95."""
-    before = _numbers(reference)
-    effect = _factor(stats.quantile(values, 0.5), stats.quantile(before, 0.5), signal)
-    comparison = _compare(signal, values, before, "ks")
-    now, then = stats.quantile(values, 0.95), stats.quantile(before, 0.95)
+    effect = _factor(stats.quantile(values, 0.5), reference.quantile(0.5), signal)
+    comparison = _compare(signal, values, reference, "ks")
+    now, then = stats.quantile(values, 0.95), reference.quantile(0.95)
     return _measured(signal, values, now, then, effect, comparison=comparison)
 
 
@@ -236,8 +249,8 @@ def _factor(now: float, then: float, signal: Signal) -> float:
     return {"up": grown, "down": 1 / grown, "both": max(grown, 1 / grown)}[signal.direction]
 
 
-def _compare(signal: Signal, values: list[float], before: tuple[float, ...], method: Any) -> Comparison:
-    return Comparison(signal.key, method, signal.alpha, before, tuple(values))
+def _compare(signal: Signal, values: list[float], reference: Reference, method: Method) -> Comparison:
+    return Comparison(signal.key, method, signal.alpha, reference.numbers, tuple(values))
 
 
 def _same(a: float | str, b: float | str | None) -> bool:

@@ -20,15 +20,17 @@ from syscard.finding import Finding, State, Window
 from syscard.live import Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
 from syscard.system import System
-from syscard_monitors import baseline, claims, frames
+from syscard_monitors import baseline, frames
 from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros, named_as_declared
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.graph import Graph
+from syscard_monitors.judge import Reference
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
 from syscard_monitors.window import (
     Plan,
+    Said,
     Sums,
     edits_of,
     findings_of,
@@ -71,6 +73,7 @@ class Watcher:
         self._clock = clock
         self._worker = worker
         self._packs = packs
+        self._baseline: tuple[str, dict[str, Reference]] | None = None
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
         """Take every full window of new requests of a system onto its card.
@@ -131,9 +134,15 @@ class Watcher:
     def _plan(self, card: Card) -> Plan:
         system, references = system_of(card), None
         if card.baseline is not None:
-            references = baseline.references(self._records.baseline_data(card.baseline.data_digest))
+            references = self._references(card.baseline.data_digest)
         graph = Graph(frozenset(system.components), frozenset(system.edges))
         return Plan(system, self._signals(system), graph, references)
+
+    def _references(self, data_digest: str) -> dict[str, Reference]:
+        """The baseline's values, read again only when there is another baseline."""
+        if self._baseline is None or self._baseline[0] != data_digest:
+            self._baseline = data_digest, baseline.references(self._records.baseline_data(data_digest))
+        return self._baseline[1]
 
     def _assembled(self, system: System, since: datetime | None, memory: Memory, now: int) -> Assembled:
         select = system.traces.select
@@ -193,12 +202,14 @@ class Watcher:
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
-            drafts, after = edits_of(card, plan, memory, requests, window, findings, sums)
+            said = edits_of(card, plan, memory, requests, window, findings, sums)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
-            live = _live(after, plan, memory, requests, window, findings, sums, sum(gap), errors, self._clock())
-            card = transaction.append(ref, drafts, cause=f"window {window.index}", recorded=self._clock(), live=live)
+            live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
+            card = transaction.append(
+                ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
+            )
             transaction.add_tally(ref, window.index, end, own)
             transaction.drop_tallies(ref, end - _longest(plan.system))
             transaction.set_watch(ref, memory.body())
@@ -250,13 +261,11 @@ def _longest(system: System) -> int:
 
 
 def _live(
-    card: Card,
-    plan: Plan,
+    said: Said,
     memory: Memory,
     requests: Sequence[Request],
     window: Window,
     findings: Sequence[Finding],
-    sums: Sequence[Sums],
     minutes: float,
     errors: Mapping[str, str],
     now: datetime,
@@ -278,9 +287,9 @@ def _live(
     return Live(
         as_of=window.end,
         watcher=watcher,
-        parts=_parts(card, requests, minutes, window),
+        parts=_parts(said.after, requests, minutes, window),
         signals={f.key: _signal(f, memory) for f in findings},
-        claims=_claims(plan.system, memory, window, sums),
+        claims=said.claims,
     )
 
 
@@ -296,13 +305,3 @@ def _signal(finding: Finding, memory: Memory) -> SignalNow:
     )
     since = moment(memory.streaks[finding.key].state_since_us)
     return SignalNow(**shared, key=finding.key, since=since, history=tuple(memory.history[finding.key]))
-
-
-def _claims(system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> dict[str, Any]:
-    """Where each claim stands this minute; the card changes only when its status does."""
-    found = {}
-    for claim in system.claims:
-        since = micros(window.end) - micros_of(claim)
-        slices = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
-        found[claim.id] = claims.assess(claim, slices, memory.violating.get(claim.id, {})).slices
-    return found

@@ -30,6 +30,20 @@ Sums = tuple[int, dict[str, Any]]
 """(end of a window in microseconds, sums by claim and slice)."""
 
 
+Slices = tuple[SliceStatus, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a window says to the card."""
+
+    drafts: tuple[Draft, ...]
+    after: Card
+    """The card as it will be."""
+    claims: dict[str, Slices]
+    """Where every claim stands now, whether or not that is worth an edit."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that is the same for all windows of one look."""
@@ -171,17 +185,18 @@ def edits_of(
     window: Window,
     findings: Sequence[Finding],
     sums: Sequence[Sums],
-) -> tuple[tuple[Draft, ...], Card]:
-    """What a window says to the card, and the card as it will be: seen, incidents, claims, risks, then the parts."""
+) -> Said:
+    """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states."""
     begun = starting(plan, memory, findings)
     outcome = incidents.update(card, findings, begun, incidents.Firing(memory.quiet), plan.graph, AUTHOR)
     memory.quiet = dict(outcome.firing.quiet)
     drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]
-    drafts += claim_drafts(card, plan.system, memory, window, sums)
+    slices = assess_claims(plan.system, memory, window, sums)
+    drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)
     drafts += _risk_drafts(card, after, memory.quiet, window)
     drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window)
-    return tuple(drafts), preview(card, drafts)
+    return Said(tuple(drafts), preview(card, drafts), slices)
 
 
 def preview(card: Card, drafts: Sequence[Draft]) -> Card:
@@ -189,17 +204,22 @@ def preview(card: Card, drafts: Sequence[Draft]) -> Card:
     return fold(provisional(drafts, card.observed), start=card)
 
 
-def claim_drafts(card: Card, system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> list[Draft]:
-    """Edits for claims whose status changed in any slice, or whose evidence is half expired."""
-    drafts: list[Draft] = []
+def assess_claims(system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> dict[str, Slices]:
+    """Where every claim stands after a window; remembers for how many windows running a slice was violated."""
+    found = {}
     for claim in system.claims:
         since = micros(window.end) - micros_of(claim)
-        slices = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
-        assessed = claims.assess(claim, slices, memory.violating.get(claim.id, {}))
+        merged = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
+        assessed = claims.assess(claim, merged, memory.violating.get(claim.id, {}))
         memory.violating[claim.id] = assessed.violating
-        if _worth_an_edit(card, claim, assessed.slices, window):
-            drafts += _claim_edit(claim, assessed.slices, window)
-    return drafts
+        found[claim.id] = assessed.slices
+    return found
+
+
+def claim_drafts(card: Card, system: System, slices: Mapping[str, Slices], window: Window) -> list[Draft]:
+    """Edits for claims whose status or figure has changed, or whose evidence is half expired."""
+    worth = [c for c in system.claims if _worth_an_edit(card, c, slices[c.id], window)]
+    return [draft for claim in worth for draft in _claim_edit(claim, slices[claim.id], window)]
 
 
 def micros_of(claim: Claim) -> int:

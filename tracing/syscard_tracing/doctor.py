@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from syscard.digest import iso
-from syscard.errors import SyscardError, UsageError
+from syscard.errors import LakeError, TraceError, UsageError
 from syscard.home import Home
 from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.files import requests
@@ -104,7 +104,7 @@ def _check_inbox(home: Home) -> Iterator[DoctorFinding]:
                 yield _wrong(f"inbox {home.inbox}: {integrity}", "stop serve and put the file aside")
                 return
             yield from _check_progress(home, inbox)
-    except SyscardError as error:
+    except (LakeError, TraceError) as error:
         yield _wrong(str(error), f"put {home.inbox} aside: what it still held is lost, the lake is not")
 
 
@@ -113,7 +113,7 @@ def _check_progress(home: Home, inbox: Inbox) -> Iterator[DoctorFinding]:
     try:
         lake = open_lake(home)
         done, version = lake.done_seq(inbox.app_id), lake.version()
-    except SyscardError as error:
+    except (LakeError, TraceError) as error:
         yield _wrong(f"inbox: {inbox.pending()} spans wait and the lake cannot be read ({error})")
         return
     waiting = inbox.pending(done)
@@ -142,7 +142,7 @@ def _check_lake(home: Home) -> Iterator[DoctorFinding]:
     try:
         lake = open_lake(home)
         stats, missing = lake.stats(), lake.missing_files()
-    except SyscardError as error:
+    except (LakeError, TraceError) as error:
         yield _wrong(str(error), "keep the folder and report it")
         return
     if missing:

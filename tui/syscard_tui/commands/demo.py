@@ -43,6 +43,7 @@ def demo(context: typer.Context) -> None:
     worker = DriftWorker()
     worker.warm()  # importing Evidently takes seconds: it does so while spans are read
     try:
+        _need_server()
         _empty(home)
         tale = script(now)
         clock = ReplayClock(tale.baseline.end)
@@ -53,6 +54,20 @@ def demo(context: typer.Context) -> None:
     finally:
         worker.close()
     say(f"Done in {time.monotonic() - started:.0f} s.")
+
+
+def _need_server() -> None:
+    """Say what is missing before an earlier demo is taken away.
+
+    Raises:
+        MissingExtra: the server extra is not installed.
+    """
+    from syscard.errors import MissingExtra
+
+    try:
+        import syscard.records.store  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("server", "the demo") from error
 
 
 def _made(home: Path) -> Any:

@@ -176,7 +176,7 @@ def _findings(options: Options) -> list[dict[str, Any]]:
 
 def _records_findings(house: House) -> list[dict[str, Any]]:
     from syscard.edits import verify
-    from syscard.errors import SyscardError
+    from syscard.errors import RecordsError
 
     if not house.home.records.is_file():
         return [{"ok": True, "what": "no system is declared yet", "do": "syscard apply system.yaml"}]
@@ -186,7 +186,7 @@ def _records_findings(house: House) -> list[dict[str, Any]]:
             for ref in records.systems():
                 count = verify(records.edits(ref))
                 found.append({"ok": True, "what": f"{ref}: chain of {count} edits verified", "do": ""})
-    except SyscardError as error:
+    except RecordsError as error:
         found.append({"ok": False, "what": str(error), "do": "restore the records from a backup"})
     return found
 
