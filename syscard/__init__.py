@@ -1,6 +1,7 @@
 """syscard: a system card that stays true.
 
 The core: what a card is and how it may change. Names are loaded when they are used, so importing this costs nothing.
+The fold is `syscard.fold.fold`: a module and its function cannot both have the name here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from syscard.card import Card
     from syscard.errors import SyscardError
     from syscard.finding import Finding
-    from syscard.fold import fold
     from syscard.system import System
     from syscard.system_file import read_system
     from syscard.views import read_view
@@ -22,11 +22,10 @@ _HOMES: Final = {
     "Finding": "syscard.finding",
     "SyscardError": "syscard.errors",
     "System": "syscard.system",
-    "fold": "syscard.fold",
     "read_system": "syscard.system_file",
     "read_view": "syscard.views",
 }
-__all__ = ["Card", "Finding", "SyscardError", "System", "fold", "read_system", "read_view"]
+__all__ = ["Card", "Finding", "SyscardError", "System", "read_system", "read_view"]
 __version__ = "0.1.0"
 
 

@@ -14,6 +14,8 @@ PartState = Literal["ok", "broken", "inherited", "unknown"]
 IncidentState = Literal["open", "acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
 SEVERITIES = ("page", "ticket", "note")
 """Worst first."""
+INCIDENTS_SHOWN = 50
+"""Newest incidents that keep their evidence on the card, open or not."""
 OPEN_STATES: tuple[IncidentState, ...] = ("open", "acknowledged", "mitigating")
 
 
@@ -156,7 +158,10 @@ class Card(Value):
     baseline: SetBaseline | None = None
     incidents: dict[int, Incident] = {}
     evidence: dict[str, Evidence] = {}
-    """By digest."""
+    """By digest: what a claim, an open incident or one of the newest `INCIDENTS_SHOWN` incidents rests on. The edits
+    hold everything there was."""
+    evidence_count: int = 0
+    """Evidence that has arrived, so that `E-7` stays `E-7` when `E-1` to `E-6` are no longer here."""
 
     @property
     def digest(self) -> str:
@@ -173,6 +178,14 @@ class Card(Value):
         """Incidents that wait for somebody, worst and oldest first."""
         waiting = [i for i in self.incidents.values() if i.is_open]
         return tuple(sorted(waiting, key=lambda i: (SEVERITIES.index(i.severity), i.number)))
+
+    @property
+    def rests_on(self) -> frozenset[str]:
+        """Digests of the evidence that is still needed to read this card."""
+        newest = frozenset(sorted(self.incidents)[-INCIDENTS_SHOWN:])
+        shown = (i for n, i in self.incidents.items() if i.is_open or n in newest)
+        of_claims = (s.evidence for c in self.claims.values() for s in c.slices if s.evidence)
+        return frozenset((*of_claims, *(f.evidence for i in shown for f in i.findings)))
 
     def evidence_id(self, digest_or_none: str | None) -> str | None:
         """`E-7` for an evidence digest."""

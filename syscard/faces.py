@@ -5,24 +5,23 @@ Pure functions over the JSON of a view; standard library only, so that `syscard 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from syscard.health import QUIET_AFTER as QUIET_AFTER
+from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, watcher_state
+from syscard.health import traffic_line as traffic_line
+from syscard.health import watcher_line as watcher_line
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
 from syscard.words import clock, figure, moment, one_line, plural, span_of
 
-SILENT_AFTER: Final = timedelta(seconds=90)
-"""A watcher that has not run for this long is said to be silent."""
-QUIET_AFTER: Final = timedelta(minutes=15)
-"""Without a span for this long, the watcher's line says that there is no traffic."""
 _JUST_BEFORE: Final = timedelta(hours=1)
 """A version first seen this long before an incident is named beside it."""
 _OPEN: Final = ("open", "acknowledged", "mitigating")
-WatcherState = Literal["never", "silent", "errors", "alive"]
 _SEVERITY: Final = {"page": 0, "ticket": 1, "note": 2}
 MARKS: Final = {"broken": "!", "inherited": "~", "ok": " ", "holds": " ", "unknown": "?", "stale": "?"}
 
@@ -84,14 +83,21 @@ class PartRow:
     @property
     def mark(self) -> str:
         """One character that says the state without colour."""
-        return "?" if self.word == "was ok" else MARKS[self.state]
+        return "?" if self.word in ("was ok", "idle") else MARKS[self.state]
 
     @property
     def word(self) -> str:
-        """The state as a face says it: `ok` stays small, everything else is loud."""
-        if self.state == "ok":
-            return "ok" if self.fresh else "was ok"
-        return self.state.upper()
+        """The state as a face says it: `ok` stays small and is said only of what was looked at and took requests."""
+        if self.state != "ok":
+            return self.state.upper()
+        if not self.fresh:
+            return "was ok"
+        return "idle" if self.idle else "ok"
+
+    @property
+    def idle(self) -> bool:
+        """Whether not one request went through it: what nobody used was not seen to work."""
+        return self.per_minute == 0
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,10 @@ class Overview:
     """Requests in closed windows since the beginning."""
     traffic: str = ""
     """How much was seen, or that nothing was: an empty period is not a quiet one."""
+    quiet: bool = False
+    """No span for `QUIET_AFTER`, though there were some before."""
+    doubts: tuple[str, ...] = ()
+    """Why this is not OK although nothing is known to be broken: `no span for 9 h`, `2 parts unknown`."""
 
     @property
     def measured(self) -> bool:
@@ -171,7 +181,8 @@ def overview(view: View, now: datetime) -> Overview:
     waiting = tuple(i for i in incident_faces(view) if i.is_open)
     claims = tuple(claim_row(view, ref, fresh=fresh) for ref in card["claims"])
     parts = tuple(_part_rows(card, live, fresh))
-    verdict, since = _verdict(waiting, claims, parts, sure=state == "alive" and bool(watcher.get("requests")))
+    doubts = (*doubts_of_watching(card, watcher, now), *_doubts(card, claims))
+    verdict, since = _verdict(waiting, claims, parts, sure=not doubts)
     identity = card["identity"]
     return Overview(
         system=one_line(card["system"]),
@@ -192,71 +203,42 @@ def overview(view: View, now: datetime) -> Overview:
         watcher_state=state,
         requests=watcher.get("requests", 0),
         traffic=traffic_line(watcher),
+        quiet=quiet_for(watcher, now) is not None,
+        doubts=doubts,
     )
-
-
-def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
-    """`never` ran, `silent` for too long, ran with `errors`, or `alive`."""
-    last_run = moment(watcher.get("last_run"))
-    if last_run is None:
-        return "never"
-    if now - last_run > SILENT_AFTER:
-        return "silent"
-    return "errors" if watcher.get("errors") else "alive"
-
-
-def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
-    """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
-    last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
-    if last_run is None:
-        return False, "WATCHER HAS NEVER RUN: nothing on this card is measured yet"
-    state = watcher_state(watcher, now)
-    monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago"
-    if state == "silent":
-        return False, f"WATCHER SILENT: {monitors}; what follows may be out of date"
-    rate = f", {watcher['per_minute']:.0f} req/min" if watcher.get("per_minute") else ""
-    line = f"{_last_span(last_span, now)}, {monitors}{rate}"
-    if state == "errors":
-        errors = watcher["errors"]
-        return False, f"WATCHER HAS {plural(len(errors), 'ERROR', 'ERRORS')}: {one_line(errors[0])}; {line}"
-    return True, f"watcher alive: {line}"
-
-
-def _last_span(last_span: datetime | None, now: datetime) -> str:
-    if last_span is None:
-        return "NO SPAN yet"
-    age = now - last_span
-    return f"NO SPAN for {span_of(age)}" if age > QUIET_AFTER else f"last span {span_of(age)} ago"
-
-
-def traffic_line(watcher: dict[str, Any]) -> str:
-    """What the card rests on: `440 requests in 22 windows`, or that there was no traffic."""
-    requests, waiting = watcher.get("requests", 0), watcher.get("waiting", 0)
-    more = f", {plural(waiting, 'request')} waiting for a full window" if waiting else ""
-    if not requests:
-        return f"no window of requests has been closed: nothing here is measured{more}"
-    return f"{plural(requests, 'request')} in {plural(watcher.get('windows', 0), 'window')}{more}"
 
 
 def _verdict(
     incidents: tuple[IncidentFace, ...], claims: tuple[ClaimRow, ...], parts: tuple[PartRow, ...], *, sure: bool
 ) -> tuple[str, datetime | None]:
-    """The worst that stands; OK only if it is sure: every claim holds, by a watcher that ran and saw traffic."""
+    """The worst that stands; OK only without a doubt."""
     broken = [c.since for c in claims if c.status == "broken"]
     begun = [*(i.since for i in incidents), *(p.since for p in parts if p.state == "broken")]
     if broken:
         return "BROKEN", min([*broken, *begun])
     if begun:
         return "INCIDENT", min(begun)
-    if not sure or not claims or any(c.status != "holds" for c in claims):
-        return "UNKNOWN", None
-    return "OK", None
+    return ("OK", None) if sure else ("UNKNOWN", None)
+
+
+def _doubts(card: dict[str, Any], claims: tuple[ClaimRow, ...]) -> Iterator[str]:
+    """What on the card itself is not known to be well."""
+    if not claims:
+        yield "no claim is declared"
+    parts = [*card["components"].values(), *card["interactions"].values()]
+    unknown = sum(1 for part in parts if part["declared"] is not None and part["state"] == "unknown")
+    if unknown:
+        yield f"{plural(unknown, 'part')} unknown"
+    for status in ("broken", "stale", "unknown"):
+        if count := sum(1 for claim in claims if claim.status == status):
+            yield f"{plural(count, 'claim')} {status}"
 
 
 VERDICT_RULE: Final = (
     "BROKEN: a claim is broken. INCIDENT: no claim is broken, but an incident is open or a part is broken. "
-    "UNKNOWN: neither, but a claim is unknown or stale, or the watcher is silent, has errors or saw no traffic. "
-    "OK: every claim holds, nothing is open, and the watcher ran and saw traffic."
+    "UNKNOWN: neither, but a claim is unknown or stale, a declared part is unknown, no monitor gave a verdict, "
+    "no span came for 15 min, or the watcher is silent, has errors or saw no traffic. "
+    "OK: every claim holds, every declared part is watched, nothing is open, and the watcher ran and saw traffic."
 )
 """How the one word at the top is decided; printed beside it where leaders read it."""
 
@@ -306,10 +288,28 @@ def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
 
 def _cause(raw: dict[str, Any]) -> str:
     """Where the change starts in the declared graph. Whether it was handed on is not tested, and that is said."""
-    subject, heirs = one_line(raw["subject"]), _lines(raw["inherited_by"])
-    if not heirs:
+    subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(_shows_on(raw))
+    if not heirs and not edges:
         return f"{subject} is the only part with findings"
-    return f"{subject} is the first part that changed; {', '.join(heirs)} may only inherit it (order, not tested)"
+    shows = f"; it shows on {', '.join(edges)}" if edges else ""
+    inherits = f"; {', '.join(heirs)} may only inherit it (order, not tested)" if heirs else ""
+    return f"{subject} is the first part that changed{shows}{inherits}"
+
+
+def may_inherit(raw: dict[str, Any]) -> tuple[str, ...]:
+    """Parts of an incident other than its subject that have findings or were named as heirs."""
+    return tuple(ref for ref in _others(raw) if ref not in _shows_on(raw))
+
+
+def _shows_on(raw: dict[str, Any]) -> tuple[str, ...]:
+    """Edges that end in the subject: what they hand over did not change, what the subject makes of it did."""
+    return tuple(ref for ref in _others(raw) if ref.endswith(f"->{raw['subject']}"))
+
+
+def _others(raw: dict[str, Any]) -> tuple[str, ...]:
+    """By the findings themselves: the list of heirs leaves out edges that end in the subject."""
+    named = dict.fromkeys([*raw["inherited_by"], *(f["about"] for f in raw["findings"])])
+    return tuple(ref for ref in named if ref != raw["subject"])
 
 
 def _changes_before(card: dict[str, Any], raw: dict[str, Any]) -> list[str]:
@@ -376,11 +376,18 @@ def _part(raw: dict[str, Any], kind: str, live: dict[str, Any], fresh: bool) -> 
         per_minute=now.get("per_minute"),
         error_share=now.get("error_share"),
         p95_ms=now.get("p95_ms"),
-        why=one_line(raw["why"]) or ("" if raw["declared"] else "nobody declared it"),
+        why=one_line(raw["why"]) or _why_not(raw, now),
         declared=raw["declared"] is not None,
         history=tuple(_most_telling(signals)),
         fresh=fresh,
     )
+
+
+def _why_not(raw: dict[str, Any], now: dict[str, Any]) -> str:
+    """What to say of a part whose state needs no reason, but which nobody declared or used."""
+    if not raw["declared"]:
+        return "nobody declared it"
+    return "no request in the newest window" if raw["state"] == "ok" and now.get("per_minute") == 0 else ""
 
 
 def _most_telling(signals: list[dict[str, Any]]) -> list[float | None]:

@@ -23,6 +23,8 @@ from syscard.card import (
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
+_LETS_GO: Final = frozenset(("declare", "claim", "incident.open", "incident.state"))
+"""Kinds of edits after which something may rest on less evidence than before."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -42,7 +44,20 @@ def apply(card: Card, edit: e.Edit) -> Card:
     rule: Callable[[Card, Any, e.Edit], dict[str, Any]] = _RULES[edit.body.kind]
     changes = rule(card, edit.body, edit)
     newest = max(card.observed, edit.draft.observed)
-    return card.model_copy(update={**changes, "version": edit.version, "observed": newest})
+    after = card.model_copy(update={**changes, "version": edit.version, "observed": newest})
+    return _without_let_go(card, after) if edit.body.kind in _LETS_GO else after
+
+
+def _without_let_go(before: Card, after: Card) -> Card:
+    """Evidence leaves the card with the edit that lets go of it; all of it would make every look slower than the last.
+
+    Only what was rested on can be let go of: evidence comes before the edit that rests on it. Looking at one edit at a
+    time, the card is the same whether it was folded from the beginning or from an earlier version.
+    """
+    let_go = (before.rests_on - after.rests_on) & after.evidence.keys()
+    if not let_go:
+        return after
+    return after.model_copy(update={"evidence": {k: v for k, v in after.evidence.items() if k not in let_go}})
 
 
 def _declare(card: Card, body: e.Declare, edit: e.Edit) -> dict[str, Any]:
@@ -100,8 +115,9 @@ def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> dict[str, Any]:
     key = edit.draft.digest
     if key in card.evidence:
         return {}
-    new = Evidence(id=f"E-{len(card.evidence) + 1}", digest=key, observed=edit.draft.observed, figure=body)
-    return {"evidence": {**card.evidence, key: new}}
+    number = card.evidence_count + 1
+    new = Evidence(id=f"E-{number}", digest=key, observed=edit.draft.observed, figure=body)
+    return {"evidence": {**card.evidence, key: new}, "evidence_count": number}
 
 
 def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:

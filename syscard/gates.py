@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syscard.errors import UsageError
+from syscard.words import one_line
 
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<=": operator.le,
@@ -86,10 +87,13 @@ class Verdict:
 
 
 def _reason(check: Check) -> str:
+    """In one line: names of components come from spans, and reasons go to terminals and logs."""
+    says = one_line(check.says)
     if check.value is None:
-        return f"{check.says}: no figure"
-    items = f" ({', '.join(check.items[:4])}{', ...' if len(check.items) > 4 else ''})" if check.items else ""
-    return f"{check.says}: {check.value:g}, needs {check.op} {check.threshold:g}{items}"
+        return f"{says}: no figure"
+    more = ", ..." if len(check.items) > 4 else ""
+    items = f" ({', '.join(map(one_line, check.items[:4]))}{more})" if check.items else ""
+    return f"{says}: {check.value:g}, needs {check.op} {check.threshold:g}{items}"
 
 
 def read_policy(text: str, name: str) -> Policy:

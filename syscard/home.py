@@ -56,8 +56,11 @@ class Home:
             UsageError: the folder cannot be made or written.
         """
         try:
-            for folder in (self.root, self.snapshots, self.reports):
-                folder.mkdir(parents=True, exist_ok=True)
+            # The owner's only: what stands inside then needs no mode of its own. A folder that is there keeps its mode.
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.snapshots, self.reports):
+                folder.mkdir(exist_ok=True)
             self.keys.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise UsageError(f"home {self.root}: {error.strerror}: choose another with --home") from error

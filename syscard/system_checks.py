@@ -58,11 +58,12 @@ def faults(system: System) -> tuple[Fault, ...]:
 
 
 def warnings(system: System, today: date, lines: Lines = NO_LINES) -> tuple[Problem, ...]:
-    """What is allowed but needs a human: days that have passed, claims that look back further than spans are kept.
+    """What is allowed but needs a human: days that passed, claims longer than spans are kept, keys not yet in force.
 
     Without `lines` every warning points at line 1; `syscard.system_file.read_warnings` has them.
     """
-    return located((*_past_days(system, today), *_forgotten_windows(system)), system.body(), lines)
+    found = (*_past_days(system, today), *_forgotten_windows(system), *_not_in_force(system))
+    return located(found, system.body(), lines)
 
 
 def located(found: Iterable[Fault], values: object, lines: Lines) -> tuple[Problem, ...]:
@@ -333,3 +334,15 @@ def _forgotten_windows(system: System) -> Iterator[Fault]:
             yield Fault(
                 ("claims", i, "window", "last"), what, f"last: {duration_text(kept)}, or a longer traces.retain"
             )
+
+
+def _not_in_force(system: System) -> Iterator[Fault]:
+    """What was declared, not what is so by default: a promise that nothing keeps must not look kept."""
+    what = "declared, not yet in force in this release"
+    if "retain" in system.traces.model_fields_set:
+        yield Fault(("traces", "retain"), f"{what}: spans are kept until the lake is removed")
+    if system.monitors.false_alarms:
+        yield Fault(("monitors", "false_alarms"), f"{what}: the packs' own thresholds decide")
+    for key, tuned in system.monitors.tune.items():
+        if tuned.objective:
+            yield Fault(("monitors", "tune", key, "objective"), f"{what}: a claim can promise the same")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from syscard.card import Card
 from syscard.digest import digest, iso
-from syscard.gates import Policy, decide
+from syscard.gates import Policy, Verdict, decide
 from syscard.live import Live
 
 SCHEMA: Final = "syscard.view/1"
@@ -41,10 +41,10 @@ def build_view(
 
 def with_live(view: dict[str, Any], live: dict[str, Any] | None, gate: Policy, written: datetime) -> dict[str, Any]:
     """The same card with other live values: what most windows change is only these."""
-    verdict = decide(gate, view["card"], live)
-    return {
-        **view,
-        "written": iso(written),
-        "live": live,
-        "gate": {"stage": verdict.stage, "blocked": verdict.blocked, "reasons": list(verdict.reasons)},
-    }
+    verdict = verdict_json(decide(gate, view["card"], live))
+    return {**view, "written": iso(written), "live": live, "gate": verdict}
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """A gate's verdict as a view keeps it."""
+    return {"stage": verdict.stage, "blocked": verdict.blocked, "reasons": list(verdict.reasons)}

@@ -68,7 +68,10 @@ def read_view(records: Path, system: str | None = None) -> View:
     chosen = choose(records, system)
     with _reading(records) as connection:
         row = connection.execute("select body from view where system = ?", (chosen,)).fetchone()
-    view: View = json.loads(row[0])
+    try:
+        view: View = json.loads(row[0])
+    except ValueError as error:
+        raise RecordsError(f"{records}: the view of {chosen} is not JSON: run: syscard doctor") from error
     return view
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,6 +21,8 @@ SELECTABLE: Final = {
 ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
+MOST_SPANS: Final = 2_000
+"""Spans of one request that are looked at."""
 LARGEST: Final = 1e15
 """Largest number that a span is believed."""
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,10 +30,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, order=True)
 class Frontier:
-    """How far requests have been taken into windows: everything up to (end of root, trace id) is in."""
+    """How far requests have been taken into windows: everything up to (end of root, id of the request) is in."""
 
     end_us: int = 0
-    trace_id: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,12 @@ class Request:
     """One request: its times, and the values of its fields, as lists over repeated calls."""
 
     trace_id: str
+    root_id: str
+    """Span id of the root: a trace can hold several requests."""
     start_us: int
     end_us: int
     received_us: int
+    """When the newest of its spans was received."""
     values: dict[str, list[Any]] = field(repr=False)
     """`<component>.<field>` -> one value a call, in order of start."""
     spans: tuple[SpanFacts, ...] = field(repr=False, default=())
@@ -64,7 +69,7 @@ class Request:
     @property
     def place(self) -> Frontier:
         """Its place in the order in which requests fill windows."""
-        return Frontier(self.end_us, self.trace_id)
+        return Frontier(self.end_us, f"{self.trace_id}/{self.root_id}")
 
     @property
     def reference(self) -> str:
@@ -81,7 +86,9 @@ class Assembled:
     orphans: int
     """Traces whose root never came, newly given up on."""
     late: int
-    """Requests that became visible after their window had closed."""
+    """Requests that came, or got spans, after their window had closed."""
+    roots: int
+    """Requests that were looked at, whether or not they are new."""
 
 
 def named_as_declared(rows: Iterable[Row], system: System) -> Iterator[Row]:
@@ -123,29 +130,30 @@ def assemble(
 
     Args:
         rows: observations from `REACH_BACK` before the frontier on, in any order.
-        root: name that a root span must have; None takes any span without a parent.
+        root: name that a root span must have; its parent may be in another system (a gateway). None takes any span
+            without a parent.
         frontier: how far requests are in windows already.
         watermark_us: newest moment that event time is known to have reached.
         before_us: the watermark of the look before; tells which orphans are new.
         complete_after: how long after its root's end a request may still get spans.
-        seen_before_us: received time of the look before; tells which requests are late.
+        seen_before_us: newest received time that the look before saw; tells which spans are late.
     """
     ready_us = watermark_us - complete_after // _MICROSECOND
     complete: list[Request] = []
-    orphans = late = 0
+    orphans = late = roots = 0
     for spans in _by_trace(rows):
-        top = _root(spans, root)
-        if top is None:
+        tops = _roots(spans, root)
+        if not tops:
             given_up = max(_end(s) for s in spans) + ORPHAN_AFTER // _MICROSECOND
             orphans += before_us < given_up <= watermark_us
-            continue
-        request = _request(top, spans)
-        if request.place > frontier:
-            if request.end_us <= ready_us:
-                complete.append(request)
-        elif request.received_us > seen_before_us > 0:
-            late += 1
-    return Assembled(tuple(sorted(complete, key=lambda r: r.place)), orphans, late)
+        for top, own in _by_root(spans, tops):
+            roots += 1
+            request = _request(top, own)
+            if request.place > frontier:
+                complete += [request] if request.end_us <= ready_us else []
+            else:
+                late += request.received_us > seen_before_us > 0
+    return Assembled(tuple(sorted(complete, key=lambda r: r.place)), orphans, late, roots)
 
 
 def _by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -157,9 +165,37 @@ def _by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield spans
 
 
-def _root(spans: list[Row], name: str | None) -> Row | None:
-    tops = [s for s in spans if s["parent_span_id"] is None and name in (None, s["name"])]
-    return tops[0] if tops else None
+def _roots(spans: list[Row], name: str | None) -> list[Row]:
+    """Spans at which requests begin. Without a name only a span without any parent can be told to be one."""
+    if name is None:
+        return [s for s in spans if s["parent_span_id"] is None]
+    ours = {s["span_id"] for s in spans}
+    return [s for s in spans if s["name"] == name and s["parent_span_id"] not in ours]
+
+
+def _by_root(spans: list[Row], tops: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Each root with its spans; one that no root is above of goes to the newest root before it."""
+    if len(tops) <= 1:
+        yield from ((top, spans[:MOST_SPANS]) for top in tops)
+        return
+    by_id = {s["span_id"]: s for s in spans}
+    own: dict[str, list[Row]] = {t["span_id"]: [] for t in tops}
+    for span in spans:
+        before = [t["span_id"] for t in tops if t["start_us"] <= span["start_us"]] or [tops[0]["span_id"]]
+        own[_top_of(span, by_id, own.keys()) or before[-1]].append(span)
+    yield from ((top, own[top["span_id"]][:MOST_SPANS]) for top in tops)
+
+
+def _top_of(span: Row, by_id: Mapping[str, Row], tops: Collection[str]) -> str | None:
+    """The root above a span, by its parents; None where the way up is broken (or goes in a circle)."""
+    for _ in range(len(by_id)):
+        if span["span_id"] in tops:
+            return str(span["span_id"])
+        above = by_id.get(span["parent_span_id"] or "")
+        if above is None:
+            return None
+        span = above
+    return None
 
 
 def _end(row: Row) -> int:
@@ -176,12 +212,13 @@ def _request(top: Row, spans: list[Row]) -> Request:
             _collect(values, span, features)
         if span is top:
             _collect_root(values, span, features)
-        facts.append(_facts(span, features))
+        facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
     return Request(
         trace_id=top["trace_id"],
+        root_id=top["span_id"],
         start_us=top["start_us"],
         end_us=_end(top),
-        received_us=top["received_us"],
+        received_us=max(s["received_us"] for s in spans),
         values=dict(values),
         spans=tuple(facts),
     )
@@ -221,14 +258,14 @@ def _collect_root(values: defaultdict[str, list[Any]], span: Row, features: dict
             values[name].append(value)
 
 
-def _facts(span: Row, features: dict[str, Any]) -> SpanFacts:
+def _facts(span: Row, features: dict[str, Any], parent: str | None) -> SpanFacts:
     named = {k: v for k, v in features.items() if k.split(".")[-1] in ("id", "ids", "items", "item")}
     lists = [v for v in named.values() if isinstance(v, list)]
     single = [v for v in named.values() if isinstance(v, str)]
     gives = frozenset(str(x) for many in lists for x in many)
     return SpanFacts(
         span_id=span["span_id"],
-        parent=span["parent_span_id"],
+        parent=parent,
         component=span["component"],
         start_us=span["start_us"],
         end_us=_end(span),

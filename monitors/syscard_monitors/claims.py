@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from syscard.digest import digest
 from syscard.edits import SliceStatus
 from syscard.errors import MonitorError
 from syscard.metric import Metric, parse_metric
@@ -22,6 +23,9 @@ from syscard_monitors.stats import Z95, Interval, rule_of_three
 from syscard_monitors.tally import Tally, merged, read_tally, tally
 
 ALL: Final = "all"
+OTHER: Final = "other groups"
+MOST_SLICES: Final = 20
+"""Groups of a claim that are told apart: a segment can have any number of labels."""
 BROKEN_AFTER: Final = 2
 """Windows running in which the whole interval must violate the promise."""
 Slices = dict[str, Tally]
@@ -33,6 +37,11 @@ class Assessment:
 
     slices: tuple[SliceStatus, ...]
     violating: dict[str, int]
+
+
+def promise(claim: Claim) -> str:
+    """What the sums of a claim belong to: another metric or other segments make another promise."""
+    return f"{claim.id}@{digest([claim.metric, list(claim.by)])[:12]}"
 
 
 def tallies(claim: Claim, requests: Sequence[Request]) -> Slices:
@@ -47,6 +56,8 @@ def tallies(claim: Claim, requests: Sequence[Request]) -> Slices:
         return {}
     wanted = metric.quantile is not None
     slices = {ALL: _tally(values, quantiles=wanted)}
+    if metric.aggregate in ("share", "disparity") and any(not 0 <= float(v) <= 1 for v in values if v is not None):
+        raise MonitorError(f"{claim.metric}: a value outside 0..1 is no share")
     for dimension in claim.by:
         slices |= _by_segment(dimension, requests, values, quantiles=wanted)
     return slices
@@ -75,12 +86,19 @@ def body(slices: Slices) -> dict[str, Any]:
 
 
 def over_windows(bodies: Iterable[Mapping[str, Any]]) -> Slices:
-    """The sums of several windows, slice by slice."""
+    """The sums of several windows, slice by slice; beyond `MOST_SLICES` the smallest groups are put together."""
     gathered: dict[str, list[Tally]] = {}
     for window in bodies:
         for name, sums in window.items():
             gathered.setdefault(name, []).append(read_tally(sums))
-    return {name: merged(found) for name, found in sorted(gathered.items(), key=lambda g: (g[0] != ALL, g[0]))}
+    return _bounded({name: merged(found) for name, found in gathered.items()})
+
+
+def _bounded(slices: Slices) -> Slices:
+    largest = sorted((name for name in slices if name != ALL), key=lambda name: (-slices[name].n, name))
+    kept, rest = sorted(largest[:MOST_SLICES]), largest[MOST_SLICES:]
+    named = {name: slices[name] for name in (ALL, *kept) if name in slices}
+    return named | ({OTHER: merged(slices[name] for name in rest)} if rest else {})
 
 
 def assess(claim: Claim, slices: Slices, violating: Mapping[str, int]) -> Assessment:

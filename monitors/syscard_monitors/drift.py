@@ -125,12 +125,14 @@ def value_drift(comparisons: Sequence[Comparison]) -> dict[str, float]:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reference, current = (
-            evidently.Dataset.from_pandas(_frame(pandas, {n: getattr(c, side) for n, c in named.items()}), definition)
-            for side in ("reference", "current")
-        )
         wanted = [metrics.ValueDrift(column=n, method=c.method, threshold=c.threshold) for n, c in named.items()]
         try:
+            reference, current = (
+                evidently.Dataset.from_pandas(
+                    _frame(pandas, {n: getattr(c, side) for n, c in named.items()}), definition
+                )
+                for side in ("reference", "current")
+            )
             report = evidently.Report(wanted).run(current, reference).dict()
         except Exception as error:
             raise MonitorError(f"Evidently could not compare {[c.key for c in comparisons]}: {error}") from error

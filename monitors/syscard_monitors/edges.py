@@ -16,6 +16,8 @@ from syscard_monitors.assemble import Request, SpanFacts
 EvidenceClass = Literal["link", "tool_call", "value", "ancestor", "order"]
 STRENGTH: Final[dict[str, int]] = {"order": 0, "ancestor": 1, "value": 2, "tool_call": 3, "link": 4}
 UNDECLARED_AFTER: Final = 5
+MOST_SPANS: Final = 200
+"""Spans of one request that are compared with each other."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def seen_edges(requests: Iterable[Request], declared: frozenset[tuple[str, str]]
 def _edges(
     spans: tuple[SpanFacts, ...], declared: frozenset[tuple[str, str]]
 ) -> Iterator[tuple[str, str, EvidenceClass]]:
-    """Spans are in order of start."""
+    """Spans are in order of start; of a request with very many, the first `MOST_SPANS` speak for it."""
+    spans = spans[:MOST_SPANS]
     by_id = {s.span_id: s for s in spans}
     for i, span in enumerate(spans):
         if span.component is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from syscard.system import edge_ends
+from syscard.system import EDGE, edge_ends
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Graph:
 
     def end_of(self, part: str) -> str:
         """The component in which a finding about a part shows: itself, or the edge's target."""
-        return edge_ends(part)[1] if "->" in part else part
+        return edge_ends(part)[1] if EDGE.match(part) else part
 
     def related(self, one: str, other: str) -> bool:
         """Whether two components are the same or one lies upstream of the other."""

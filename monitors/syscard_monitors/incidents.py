@@ -37,6 +37,10 @@ class Firing:
 
     quiet: Mapping[int, int] = field(default_factory=dict)
     """Open incident -> windows running in which nothing of it was in breach."""
+    configured: frozenset[str] = frozenset()
+    """Signals that watch the system now: one of them without a finding is not quiet, it is unknown."""
+    rebaselined: frozenset[int] = frozenset()
+    """Incidents that were open when the baseline changed."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,16 @@ def _grouped(begun: Iterable[Finding], changed: frozenset[str], graph: Graph) ->
     for finding in begun:
         root = graph.first_changed(finding.about, changed) or finding.about
         groups.setdefault(root, []).append(finding)
-    return groups
+    return _one_for_many(groups)
+
+
+def _one_for_many(groups: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+    """Parts that nobody declared and that appear together are one incident of the system, not one each."""
+    alone = [root for root, found in groups.items() if all(f.kind == "undeclared" for f in found)]
+    if len(alone) <= 1:
+        return groups
+    together = [f for root in alone for f in groups[root]]
+    return {**{root: found for root, found in groups.items() if root not in alone}, SYSTEM: together}
 
 
 def _owners(card: Card) -> dict[str, int]:
@@ -236,10 +249,12 @@ def _settle(
         if not incident.is_open or incident.number in quiet:
             continue
         keys = [f.key for f in incident.findings if owners.get(f.key) == incident.number]
-        runs = _quiet_runs([states.get(k) for k in keys], firing.quiet.get(incident.number, 0))
+        watched = [states.get(k, State.UNKNOWN if k in firing.configured else None) for k in keys]
+        runs = _quiet_runs(watched, firing.quiet.get(incident.number, 0))
         counted[incident.number] = runs
         if runs >= RESOLVE_AFTER and window is not None:
-            drafts.append(_resolve(incident.number, window, author))
+            how = _how(incident, watched, keys, firing)
+            drafts.append(_resolve(incident.number, how, window, author))
             del counted[incident.number]
     return drafts, counted
 
@@ -254,6 +269,14 @@ def _quiet_runs(states: Sequence[State | None], before: int) -> int:
     return before + 1 if all(s in (State.OK, None) for s in states) else before
 
 
-def _resolve(number: int, window: Window, author: Author) -> Draft:
-    body = MoveIncident(number=number, state="resolved", resolution="self_cleared")
+def _how(incident: Incident, watched: Sequence[State | None], keys: Sequence[str], firing: Firing) -> str:
+    """Why an incident is over: only `self_cleared` says that its signals came back."""
+    if incident.number in firing.rebaselined:
+        return "rebaselined"
+    gone = [k for k, state in zip(keys, watched, strict=True) if state is None and not k.endswith(".undeclared")]
+    return "no_longer_watched" if gone else "self_cleared"
+
+
+def _resolve(number: int, how: str, window: Window, author: Author) -> Draft:
+    body = MoveIncident(number=number, state="resolved", resolution=how)
     return Draft(body=body, author=author, observed=window.end)

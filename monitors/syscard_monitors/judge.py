@@ -19,6 +19,8 @@ from syscard_monitors.drift import Comparison, Method
 from syscard_monitors.packs import Signal
 
 HYSTERESIS: Final = 0.8
+MOST: Final = 10_000.0
+"""Largest factor that is told: something that was and is no more has changed by no finite one."""
 _NEAR: Final = 1e-3
 """Values this close (relative) to a constant are the constant."""
 
@@ -113,7 +115,7 @@ def measure(signal: Signal, values: Sequence[Any] | None, reference: Reference |
     """
     if reference is None:
         return Missing("no baseline: syscard baseline set")
-    if reference.n < signal.min_n and signal.kind != "volume":
+    if reference.n < signal.min_n:
         return Missing(f"needs n {signal.min_n} in the baseline, has {reference.n}", signal.min_n, reference.n)
     present = [v for v in values or () if v is not None]
     if len(present) < signal.min_window:
@@ -242,10 +244,10 @@ def _directed(difference: float, direction: str) -> float:
 
 
 def _factor(now: float, then: float, signal: Signal) -> float:
-    """By how many times a median changed the watched way; 1 where the change is below the floor."""
-    if abs(now - then) < signal.floor or now <= 0 or then <= 0:
+    """By how many times a median changed the watched way, at most `MOST`; 1 where the change is below the floor."""
+    if now == then or abs(now - then) < signal.floor:
         return 1.0
-    grown = now / then
+    grown = min(MOST, max(1 / MOST, now / then if then else MOST))
     return {"up": grown, "down": 1 / grown, "both": max(grown, 1 / grown)}[signal.direction]
 
 
@@ -300,7 +302,9 @@ def verdict(
         "severity": signal.severity,
     }
     if isinstance(measured, Missing):
-        return Finding(**shared, state=measured.state, n=measured.n, needs=measured.needs, why=measured.why), 0
+        finding = Finding(**shared, state=measured.state, n=measured.n, needs=measured.needs, why=measured.why)
+        # A monitor that failed has not seen the signal come back: the streak waits for the next window.
+        return finding, streak.windows if measured.state is State.ERROR else 0
     state, count = _decided(signal, measured, streak)
     finding = Finding(
         **shared,

@@ -24,9 +24,16 @@ class Memory:
     orphans: int = 0
     late: int = 0
     watermark_us: int = 0
-    ran_us: int = 0
     newest_us: int = 0
     """Start of the newest span that was looked at."""
+    received_us: int = 0
+    """Newest received time that was looked at."""
+    floor_us: int = 0
+    """Before this there is nothing but spans that belong to no request."""
+    baseline: str | None = None
+    """Digest of the baseline that the last window was compared with."""
+    rebaselined: list[int] = field(default_factory=list)
+    """Incidents that were open when the baseline changed: being quiet now proves nothing for them."""
     streaks: dict[str, Streak] = field(default_factory=dict)
     pending: dict[str, list[Any]] = field(default_factory=dict)
     """Values of the windows beyond the tolerance that wait for one more, by signal."""
@@ -38,14 +45,17 @@ class Memory:
         """JSON form."""
         return {
             "format": FORMAT,
-            "frontier": [self.frontier.end_us, self.frontier.trace_id],
+            "frontier": [self.frontier.end_us, self.frontier.request],
             "windows": self.windows,
             "requests": self.requests,
             "orphans": self.orphans,
             "late": self.late,
             "watermark_us": self.watermark_us,
-            "ran_us": self.ran_us,
             "newest_us": self.newest_us,
+            "received_us": self.received_us,
+            "floor_us": self.floor_us,
+            "baseline": self.baseline,
+            "rebaselined": self.rebaselined,
             "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
             "pending": self.pending,
             "history": self.history,
@@ -65,8 +75,11 @@ def recall(body: Mapping[str, Any]) -> Memory:
         orphans=body["orphans"],
         late=body["late"],
         watermark_us=body["watermark_us"],
-        ran_us=body["ran_us"],
         newest_us=body["newest_us"],
+        received_us=body["received_us"],
+        floor_us=body["floor_us"],
+        baseline=body["baseline"],
+        rebaselined=list(body["rebaselined"]),
         streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
         pending=dict(body["pending"]),
         history=dict(body["history"]),

@@ -33,6 +33,8 @@ def change(finding: Finding) -> str:
 
 def title(subject: str, main: Finding) -> str:
     """`agrees 0.90 -> 0.33`; the part is named only where it is not the subject itself."""
+    if subject == "system" and main.kind == "undeclared":
+        return "several parts seen in spans, declared by nobody"
     where = "" if main.about == subject else f"{main.about} "
     return f"{where}{change(main)}"
 

@@ -15,6 +15,8 @@ from syscard_monitors.edges import STRENGTH, UNDECLARED_AFTER, SeenEdge, seen_ed
 MOST_VALUES = 20
 """Versions, models and prompts remembered of one component: spans can hold anything."""
 MOST_PARTS = 200
+MOST_UNDECLARED = 20
+"""Findings about undeclared parts in one window: a sender can make up any number of names."""
 _IDENTITY = {"version": "version", "model": "model", "model_response": "model", "prompt": "prompt"}
 
 
@@ -90,7 +92,8 @@ def undeclared(card: Card, requests: Sequence[Request], window: Window) -> tuple
     declared = frozenset((e.source, e.target) for e in card.interactions.values() if e.declared is not None)
     edges = [(e.ref, e.traces) for e in _named(seen_edges(requests, declared)) if (e.source, e.target) not in declared]
     traces = tuple(r.reference for r in requests[:3])
-    return tuple(_finding(ref, n, window, traces) for ref, n in sorted({**dict(refs), **dict(edges)}.items()))
+    named = sorted({**dict(refs), **dict(edges)}.items())[:MOST_UNDECLARED]
+    return tuple(_finding(ref, n, window, traces) for ref, n in named)
 
 
 def _nobodys(part: object) -> bool:

@@ -11,14 +11,22 @@ from syscard.live import PartNow
 from syscard_monitors.assemble import Request
 from syscard_monitors.stats import quantile
 
+RARE = 0.2
+"""A component that fewer requests than this reach in the baseline may miss a whole window."""
 _VERDICTS = (State.OK, State.WARN, State.BREACH)
 
 
 def part_drafts(
-    card: Card, findings: Sequence[Finding], quiet: Mapping[int, int], author: Author, window: Window
+    card: Card,
+    findings: Sequence[Finding],
+    quiet: Mapping[int, int],
+    author: Author,
+    window: Window,
+    requests: Sequence[Request],
 ) -> tuple[Draft, ...]:
     """The edits for parts whose state, reason or incident has changed."""
-    wanted = {ref: _state(ref, card, findings, quiet) for ref in card.parts}
+    silent = _silent(card, findings, requests)
+    wanted = {ref: _state(ref, card, findings, quiet, silent) for ref in card.parts}
     changed = [body for ref, body in wanted.items() if _differs(card.parts[ref], body)]
     return tuple(Draft(body=body, author=author, observed=window.end) for body in changed)
 
@@ -27,7 +35,17 @@ def _differs(part: PartCard, body: SetPart) -> bool:
     return (part.state, part.why, part.incident) != (body.state, body.why, body.incident)
 
 
-def _state(ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int, int]) -> SetPart:
+def _silent(card: Card, findings: Sequence[Finding], requests: Sequence[Request]) -> frozenset[str]:
+    """Parts that no request of the window reached, unless the baseline says that few ever do."""
+    rare = {f.about for f in findings if f.signal == "reached" and f.reference is not None and f.reference < RARE}
+    quiet = {ref for ref in card.components if ref not in rare and not any(f"{ref}.call" in r.values for r in requests)}
+    edges = {ref for ref, e in card.interactions.items() if {e.source, e.target} & quiet}
+    return frozenset(quiet | edges)
+
+
+def _state(
+    ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int, int], silent: frozenset[str]
+) -> SetPart:
     open_now = [i for i in card.open_incidents if quiet.get(i.number) == 0]
     for incident in open_now:
         if incident.subject == ref:
@@ -39,6 +57,8 @@ def _state(ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int
     broken = [c.id for c in card.claims.values() if c.status == "broken" and c.declared.get("about") == ref]
     if broken:
         return SetPart(ref=ref, state="broken", why=f"claim broken: {', '.join(broken)}")
+    if ref in silent:
+        return SetPart(ref=ref, state="unknown", why="no request reaches it")
     return _calm(ref, card, [f for f in findings if f.about == ref])
 
 

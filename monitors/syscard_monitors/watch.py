@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from syscard.card import Card
 from syscard.clock import Clock
@@ -20,11 +20,12 @@ from syscard.finding import Finding, State, Window
 from syscard.live import Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
 from syscard.system import System
-from syscard_monitors import baseline, frames
-from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros, named_as_declared
+from syscard_monitors import baseline
+from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import Reference
+from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
@@ -41,13 +42,10 @@ from syscard_monitors.window import (
     window_of,
 )
 
-if TYPE_CHECKING:
-    import polars as pl
-
+LEAST_MINUTES: Final = 1 / 60
+"""A window that took less than a second says nothing of a rate."""
 WINDOW: Final = 20
 """Requests in a counted window."""
-Scan = Callable[[datetime | None], "pl.LazyFrame"]
-"""Observations from a moment on (event time); None for all."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,20 @@ class Watcher:
     """The monitors of the systems in one home."""
 
     def __init__(
-        self, records: Records, scan: Scan, clock: Clock, worker: DriftWorker, packs: Path | None = None
+        self,
+        records: Records,
+        scan: Scan,
+        clock: Clock,
+        worker: DriftWorker,
+        packs: Path | None = None,
+        most_rows: int = MOST_ROWS,
     ) -> None:
         self._records = records
         self._scan = scan
         self._clock = clock
         self._worker = worker
         self._packs = packs
+        self._most_rows = most_rows
         self._baseline: tuple[str, dict[str, Reference]] | None = None
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
@@ -90,7 +95,7 @@ class Watcher:
         card = self._records.current(ref)
         memory = recall(self._records.watch(ref))
         plan = self._plan(card)
-        looked = self._look(plan.system, memory)
+        looked = look(self._scan, plan.system, memory, micros(self._clock()), self._most_rows)
         memory.orphans, memory.late = memory.orphans + looked.orphans, memory.late + looked.late
         full = len(looked.complete) // WINDOW
         windows = [looked.complete[i * WINDOW : (i + 1) * WINDOW] for i in range(full)]
@@ -112,7 +117,8 @@ class Watcher:
             MonitorError: the signals cannot be computed.
         """
         system = system_of(self._records.current(ref))
-        data = baseline.measure_baseline(self._signals(system), self._between(system, since, until), self._worker)
+        requests = between(self._scan, system, since, until, micros(self._clock()))
+        data = baseline.measure_baseline(self._signals(system), requests, self._worker)
         with self._records.transaction() as transaction:
             body = SetBaseline(
                 name=name,
@@ -144,42 +150,6 @@ class Watcher:
             self._baseline = data_digest, baseline.references(self._records.baseline_data(data_digest))
         return self._baseline[1]
 
-    def _assembled(self, system: System, since: datetime | None, memory: Memory, now: int) -> Assembled:
-        select = system.traces.select
-        service = select.get("service.name")
-        rows = frames.rows(
-            self._scan(since - REACH_BACK if since else None),
-            services=[service] if service else [],
-            environment=select.get("deployment.environment.name"),
-        )
-        newest = max((r["start_us"] for r in rows), default=0)
-        memory.newest_us = max(memory.newest_us, newest)
-        # A look that could not take everything knows nothing of what comes after its newest span.
-        reached = now if len(rows) < frames.MOST_ROWS else min(now, newest)
-        return assemble(
-            named_as_declared(rows, system),
-            root=system.traces.request.root,
-            frontier=memory.frontier,
-            watermark_us=reached,
-            before_us=memory.watermark_us,
-            complete_after=system.traces.request.complete_after,
-            seen_before_us=memory.ran_us,
-        )
-
-    def _look(self, system: System, memory: Memory) -> Assembled:
-        """New complete requests; moves the watermark on."""
-        now = micros(self._clock())
-        since = moment(memory.frontier.end_us) if memory.frontier.end_us else None
-        looked = self._assembled(system, since, memory, now)
-        memory.watermark_us = memory.ran_us = now
-        return looked
-
-    def _between(self, system: System, since: datetime | None, until: datetime | None) -> tuple[Request, ...]:
-        now = micros(self._clock())
-        found = self._assembled(system, since, Memory(frontier=Frontier()), now).complete
-        low, high = micros(since) if since else 0, micros(until) if until else now
-        return tuple(r for r in found if low <= r.start_us and r.end_us <= high)
-
     def _sums(self, system: System, windows: Sequence[Sequence[Request]]) -> list[Sums]:
         """Kept sums of the windows that the claims of this look can reach back to."""
         if not windows:
@@ -202,7 +172,7 @@ class Watcher:
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
-            said = edits_of(card, plan, memory, requests, window, findings, sums)
+            said = edits_of(card, plan, memory, requests, window, findings, sums, errors)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
@@ -271,30 +241,31 @@ def _live(
     now: datetime,
 ) -> Live:
     failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
-    verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in findings)
+    signals = [f for f in findings if f.kind != "undeclared"]
+    verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in signals)
     watcher = WatcherNow(
         last_span=moment(memory.newest_us),
         last_run=now,
         ran=verdicts,
-        total=len([f for f in findings if f.kind != "undeclared"]),
+        total=len(signals),
         errors=(*failed, *(f"{ref}: {why}" for ref, why in errors.items())),
         requests=memory.requests,
         windows=memory.windows,
-        per_minute=len(requests) / minutes if minutes else None,
+        per_minute=len(requests) / minutes if minutes > LEAST_MINUTES else None,
         orphans=memory.orphans,
         late=memory.late,
     )
     return Live(
         as_of=window.end,
         watcher=watcher,
-        parts=_parts(said.after, requests, minutes, window),
+        parts=_parts(said.after, requests, max(minutes, LEAST_MINUTES), window),
         signals={f.key: _signal(f, memory) for f in findings},
         claims=said.claims,
     )
 
 
 def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Window) -> dict[str, PartNow]:
-    parts = parts_now(card, requests, minutes or 1e-9)
+    parts = parts_now(card, requests, minutes)
     return {ref: p.model_copy(update={"last_seen": window.end if p.requests else None}) for ref, p in parts.items()}
 
 

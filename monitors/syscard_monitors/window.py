@@ -171,7 +171,7 @@ def sums_of(system: System, requests: Sequence[Request]) -> tuple[dict[str, Any]
     sums, errors = {}, {}
     for claim in system.claims:
         try:
-            sums[claim.id] = claims.body(claims.tallies(claim, requests))
+            sums[claims.promise(claim)] = claims.body(claims.tallies(claim, requests))
         except MonitorError as error:
             errors[claim.id] = str(error)
     return sums, errors
@@ -185,18 +185,30 @@ def edits_of(
     window: Window,
     findings: Sequence[Finding],
     sums: Sequence[Sums],
+    errors: Mapping[str, str],
 ) -> Said:
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states."""
     begun = starting(plan, memory, findings)
-    outcome = incidents.update(card, findings, begun, incidents.Firing(memory.quiet), plan.graph, AUTHOR)
+    _note_baseline(card, memory)
+    firing = incidents.Firing(memory.quiet, frozenset(s.key for s in plan.signals), frozenset(memory.rebaselined))
+    outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)
     memory.quiet = dict(outcome.firing.quiet)
     drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]
-    slices = assess_claims(plan.system, memory, window, sums)
+    slices = assess_claims(plan.system, memory, window, sums, errors)
     drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)
     drafts += _risk_drafts(card, after, memory.quiet, window)
-    drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window)
+    drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window, requests)
     return Said(tuple(drafts), preview(card, drafts), slices)
+
+
+def _note_baseline(card: Card, memory: Memory) -> None:
+    """Incidents that are open while the baseline changes are remembered: quiet then proves nothing for them."""
+    current = card.baseline.data_digest if card.baseline else None
+    if memory.baseline not in (None, current):
+        memory.rebaselined = sorted({*memory.rebaselined, *(i.number for i in card.open_incidents)})
+    memory.rebaselined = [n for n in memory.rebaselined if n in card.incidents and card.incidents[n].is_open]
+    memory.baseline = current
 
 
 def preview(card: Card, drafts: Sequence[Draft]) -> Card:
@@ -204,15 +216,21 @@ def preview(card: Card, drafts: Sequence[Draft]) -> Card:
     return fold(provisional(drafts, card.observed), start=card)
 
 
-def assess_claims(system: System, memory: Memory, window: Window, sums: Sequence[Sums]) -> dict[str, Slices]:
+def assess_claims(
+    system: System, memory: Memory, window: Window, sums: Sequence[Sums], errors: Mapping[str, str]
+) -> dict[str, Slices]:
     """Where every claim stands after a window; remembers for how many windows running a slice was violated."""
-    found = {}
+    found: dict[str, Slices] = {}
+    violating: dict[str, dict[str, int]] = {}
     for claim in system.claims:
-        since = micros(window.end) - micros_of(claim)
-        merged = claims.over_windows(body[claim.id] for end, body in sums if end > since and claim.id in body)
-        assessed = claims.assess(claim, merged, memory.violating.get(claim.id, {}))
-        memory.violating[claim.id] = assessed.violating
-        found[claim.id] = assessed.slices
+        key, since = claims.promise(claim), micros(window.end) - micros_of(claim)
+        if claim.id in errors:
+            found[claim.id] = (SliceStatus(status="unknown", why=f"cannot be computed: {errors[claim.id]}"),)
+            continue
+        merged = claims.over_windows(body[key] for end, body in sums if end > since and key in body)
+        assessed = claims.assess(claim, merged, memory.violating.get(key, {}))
+        violating[key], found[claim.id] = assessed.violating, assessed.slices
+    memory.violating = violating
     return found
 
 
@@ -230,10 +248,15 @@ def micros_of(claim: Claim) -> int:
 def _worth_an_edit(card: Card, claim: Claim, slices: Sequence[SliceStatus], window: Window) -> bool:
     """A status changed, the evidence is half expired, or the figure on the card no longer says what is so."""
     known = card.claims[claim.id]
-    if {(s.slice, s.status) for s in known.slices} != {(s.slice, s.status) for s in slices}:
+    if known.overall.status != slices[0].status or _judged(known.slices) != _judged(slices):
         return True
     aged = known.assessed is None or window.end - known.assessed > claim.valid_for / 2
     return aged or _moved(known.overall, slices[0])
+
+
+def _judged(slices: Sequence[SliceStatus]) -> set[tuple[str, str]]:
+    """Slices with a verdict: groups that come and go without one are worth no edit."""
+    return {(s.slice, s.status) for s in slices if s.status != "unknown"}
 
 
 def _moved(stored: SliceStatus, now: SliceStatus) -> bool:

@@ -28,7 +28,7 @@ from syscard.records.tables import BaselineRow, EditRow, LeaseRow, TallyRow, Tex
 from syscard.view import build_view, with_live
 
 HEAD: Final = "0001"
-"""Newest Alembic revision; `make check` compares it with the migrations."""
+"""Newest Alembic revision; tests/unit/syscard/test_migrations.py compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
 _WRITER: Final = 0x73797363617264
@@ -210,7 +210,8 @@ class Transaction:
             return empty_card(system), None
         view = self._session.get(ViewRow, system)
         body = json.loads(view.body) if view else {}
-        if body.get("head") == row.link:
+        # A card of before evidence was counted would number new evidence from 1 again.
+        if body.get("head") == row.link and "evidence_count" in body["card"]:
             return Card.model_validate(body["card"]), _edit(row)
         rows = self._session.exec(select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq)))
         return fold((_edit(r) for r in rows), start=system), _edit(row)

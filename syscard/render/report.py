@@ -16,11 +16,12 @@ from typing import Any, Final
 from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
 from syscard.render.facts import answered, evidence_value, is_share_of_group, observed_text, spread, versions_text
+from syscard.render.status import rate as rate_text
 from syscard.slices import claim_status, figures_text, missing_text
 from syscard.views import View
 from syscard.words import figure, moment, one_line, plural, share, span_of, stamp
 
-NO_FIGURE: Final = "-"
+_RESTS_ON: Final = "What the claims and incidents of this card rest on; the chain holds every record there was"
 
 
 @dataclass(frozen=True)
@@ -223,14 +224,13 @@ def _parts(view: View, face: Overview) -> Section:
 def _component_row(card: dict[str, Any], ref: str, part: Any) -> tuple[str, ...]:
     raw = card["components"][ref]
     owner = one_line((raw["declared"] or {}).get("owner", "nobody"))
-    rate = NO_FIGURE if part.per_minute is None else f"{part.per_minute:,.0f}"
-    return part.ref, _state(part), versions_text(raw), owner, rate, share(part.error_share), figure(part.p95_ms, "ms")
+    live = (rate_text(part), share(part.error_share), figure(part.p95_ms, "ms"))
+    return part.ref, _state(part), versions_text(raw), owner, *live
 
 
 def _edge_row(ref: str, edge: dict[str, Any], part: Any) -> tuple[str, ...]:
     declared = (spread(edge["declared"]) or "yes") if edge["declared"] is not None else "NOT DECLARED"
-    rate = NO_FIGURE if part.per_minute is None else f"{part.per_minute:,.0f}"
-    return one_line(ref), _state(part), declared, observed_text(edge), rate
+    return one_line(ref), _state(part), declared, observed_text(edge), rate_text(part)
 
 
 def _state(part: Any) -> str:
@@ -258,7 +258,7 @@ def _baseline(base: dict[str, Any] | None) -> Iterable[str]:
 def _evidence(view: View) -> Section:
     rows = tuple(_evidence_row(item) for item in view["card"]["evidence"].values())
     heads = ("Evidence", "About", "Metric", "Value and interval", "n", "Method", "Window", "Digest")
-    return Section("evidence", "Annex: evidence", tables=(Table("Every evidence record", heads, rows, "None so far."),))
+    return Section("evidence", "Annex: evidence", tables=(Table(_RESTS_ON, heads, rows, "None so far."),))
 
 
 def _evidence_row(item: dict[str, Any]) -> tuple[str, ...]:

@@ -81,25 +81,10 @@ def now_lines(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
 def quiet_text(overview: Overview) -> tuple[str, Tone]:
     """What NOW says without an incident: never peace without proof that somebody looked."""
     if overview.verdict == "OK":
-        unwatched = sum(1 for part in overview.parts if part.state == "unknown")
+        unwatched = sum(1 for part in overview.parts if part.state == "unknown")  # a declared one would be a doubt
         but = f"; {plural(unwatched, 'part')} unwatched" if unwatched else ""
         return f"nothing is broken: {_all_claims(overview)} hold over {overview.traffic}{but}", "good"
-    return f"no incident is open, which is not the same as OK: {', '.join(_doubts(overview))}", "unsure"
-
-
-def _doubts(overview: Overview) -> Iterator[str]:
-    """Why the absence of incidents says nothing."""
-    if not overview.measured:
-        yield "nobody is looking"
-    if not overview.requests:
-        yield "no request was seen"
-    if not overview.claims:
-        yield "no claim is declared"
-    for status in ("broken", "stale", "unknown"):
-        if count := overview.count(status):
-            yield f"{plural(count, 'claim')} {status}"
-    if overview.watcher_state == "errors":
-        yield "the watcher has errors"
+    return f"no incident is open, which is not the same as OK: {', '.join(overview.doubts)}", "unsure"
 
 
 def _all_claims(overview: Overview) -> str:
@@ -169,8 +154,10 @@ def _figures(since: str, *others: str) -> str:
 
 
 def rate(part: PartRow) -> str:
-    """Requests a minute, or a dash."""
-    return "-" if part.per_minute is None else f"{part.per_minute:,.0f}"
+    """Requests a minute, or a dash; few are not none."""
+    if part.per_minute is None:
+        return "-"
+    return "<1" if 0 < part.per_minute < 1 else f"{part.per_minute:,.0f}"
 
 
 def part_since(part: PartRow, now: datetime) -> str:

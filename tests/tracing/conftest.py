@@ -56,7 +56,8 @@ class Children:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+            # A child with little disk must not leave half a file of bytecode: Python would choke on it ever after.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         self._all.append(child)
         return child

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 from syscard.system import Keep, System
 from syscard_tracing.batch import from_bytes, to_bytes, to_table
+from syscard_tracing.doctor import read_trace_file
+from syscard_tracing.labels import component_name
 from syscard_tracing.normalise import Normaliser, Reading
 from syscard_tracing.rules import TraceRules, plain
 from syscard_tracing.spans import Event, RawSpan
@@ -48,6 +52,8 @@ SYSTEM: dict[str, Any] = {
         "agent": {"kind": "agent", "owner": "o", "select": {"gen_ai.operation.name": "invoke_agent"}},
     },
 }
+LLM_ELSEWHERE = {"kind": "llm", "owner": "o", "select": {"region": "nowhere"}}
+SENTENCE = "Alice Smith of 5 Main Street takes insulin"
 RULES = TraceRules.of([System.model_validate(SYSTEM)])
 Read = Callable[..., dict[str, Any]]
 
@@ -83,6 +89,156 @@ def test_a_span_that_nobody_declared_gets_a_discovered_key(read: Read) -> None:
     chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m-1", "gen_ai.agent.name": "a"}
     assert read(chat)["component"] == "chat:m-1"
     assert read({}, name="handle")["component"] == "step:handle"
+
+
+def _shop(**changes: Any) -> TraceRules:
+    return TraceRules.of([System.model_validate(SYSTEM | changes)])
+
+
+def test_a_root_that_the_file_names_is_kept_as_the_file_says_it(read: Read) -> None:
+    assert read(name="invoke_agent recommender")["name"] == "invoke_agent recommender"
+    root = "Answer one shopper (from the web, or by phone)"
+    assert read(name=root)["name"].startswith("step #")
+    rules = _shop(traces={"select": {"service.name": "The shop (north)"}, "request": {"root": root}})
+    row = read(name=root, rules=rules, resource={"service.name": "The shop (north)"})
+    assert (row["name"], row["service"]) == (root, "The shop (north)")
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("cf", "cf"),
+        ("MyRanker", "myranker"),
+        ("My Ranker.v2", "my-ranker-v2"),
+        ("chat:SmolLM2-135M-Instruct", "chat:SmolLM2-135M-Instruct"),
+        ("execute_tool:search items", "execute_tool:search items"),
+        ("component:#0123456789ab", "component:#0123456789ab"),
+        ("a->b", None),
+        ("a->b->c", None),
+        ("->", None),
+        ("chat:a->b", None),
+        ("chat:", None),
+        ("LLM", None),
+        (" ", None),
+        ("7", None),
+        ("llm\x1b[31m", None),
+        ("llm\x07", None),
+        ("llm\u202etxt", None),
+        ("l\u200blm", None),
+        ("llm\n2026-01-01 all is well", None),
+        ("jan@example.org", None),
+        ("chat:jan@example.org", None),
+        ("x" * 10_000, None),
+        ("Überkäfer", None),
+    ],
+)
+def test_a_component_has_a_safe_name_whatever_it_calls_itself(stated: str, kept: str | None, read: Read) -> None:
+    component = read({"syscard.component": stated}, rules=_shop(components={"llm": LLM_ELSEWHERE}))["component"]
+    assert component == kept if kept else re.fullmatch("component:#[0-9a-f]{12}", component)
+
+
+def test_a_component_without_a_name_is_named_by_what_it_does(read: Read) -> None:
+    assert read({"syscard.component": ""}, name="handle")["component"] == "step:handle"
+    assert read({}, name="")["component"] == "step:unnamed"
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "a->b"}
+    assert re.fullmatch("execute_tool:#[0-9a-f]{12}", read(tool)["component"])
+
+
+def test_own_fields_are_read_under_the_name_that_a_component_gave_itself(read: Read) -> None:
+    row = read({"syscard.component": "MyRanker", "syscard.MyRanker.score": 0.5})
+    assert (row["component"], row["features"]) == ("myranker", {"score": 0.5})
+
+
+def test_a_sentence_under_an_own_name_is_counted_and_said(read: Read) -> None:
+    own = {
+        "syscard.llm.rationale": SENTENCE,
+        "syscard.llm.picks": ["1f950", SENTENCE],
+        "syscard.llm.rationale.words": 3,
+    }
+    row = read({"syscard.component": "llm2", "syscard.llm2.mood": "good"} | own)
+    assert row["features"] == {
+        "mood": "good",
+        "llm.rationale.chars": len(SENTENCE),
+        "llm.rationale.words": 3,
+        "llm.rationale.pii": 0,
+        "llm.picks.chars": len(SENTENCE) + 6,
+        "llm.picks.words": 9,
+        "llm.picks.pii": 0,
+    }
+    assert row["unread"] == ("syscard.llm.rationale", "syscard.llm.picks")
+
+
+def test_a_sentence_in_a_column_is_a_mark_that_changes_with_it(read: Read) -> None:
+    first, again, other = (
+        read({"syscard.component": "x", "syscard.component.version": said})["component_version"]
+        for said in (SENTENCE, SENTENCE, SENTENCE + ".")
+    )
+    assert re.fullmatch("#[0-9a-f]{12}", first)
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        SENTENCE,
+        f"syscard.{SENTENCE}",
+        SENTENCE.replace(" ", "_") + "_daily",
+        SENTENCE.replace(" ", "-") + "-daily",
+        "k" * 65,
+        "a\nb",
+        "7up",
+        "call.+31612345678",
+        "host/10.1.2.3",
+        "syscard." + "k" * 121,
+        "evaluations." + "k" * 64 + ".evaluation.label",
+    ],
+)
+def test_a_key_that_is_not_shaped_like_one_is_counted_and_not_named(key: str, read: Read) -> None:
+    row = read({key: 7}, scope="openinference.x")
+    assert (row["features"], row["unread"]) == ({}, ("(unnamed)",))
+
+
+def test_long_keys_are_kept_where_a_table_names_them_or_they_are_ours(read: Read) -> None:
+    own = "syscard.cf.a_b_c_d_e_f_g_h_i_j_k"
+    row = read({own: 7, "gen_ai.usage.cache_creation.input_tokens": 1, "gen_ai.response.finish_reasons": ["stop"]})
+    assert len(row["features"]) == 3
+    assert row["unread"] == ()
+
+
+PLACES = (
+    "syscard.component", "syscard.component.version", "syscard.llm.rationale", "syscard.user.segment",
+    "gen_ai.tool.name", "gen_ai.operation.name", "gen_ai.request.model", "gen_ai.input.messages", "error.type",
+    "app.age", "app.note",
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(PLACES) | st.text(max_size=9), st.text() | st.lists(st.text())), st.text())
+def test_whatever_a_span_says_every_column_can_be_seen_and_every_component_is_safe(
+    said: dict[str, Any], name: str
+) -> None:
+    full = _shop(traces=SYSTEM["traces"] | {"keep": "full"})
+    resource: dict[str, Any] = {"service.name": "shop", "deployment.environment.name": name}
+    odd = _bare(0, said, trace_id="a" * 32, parent_span_id=None)._replace(name=name, scope=name, resource=resource)
+    (reading,) = Normaliser(full, bytes(32)).read([odd], datetime(2026, 11, 20, tzinfo=UTC))
+    row = reading.as_dict()
+    texts = [text for text in row.values() if isinstance(text, str)]
+    kept = json.loads(row["features"])
+    assert all(text.isprintable() for text in (*texts, *reading.unread, *kept))
+    assert all(text.isprintable() for text in kept.values() if isinstance(text, str))
+    assert component_name(row["component"]) == row["component"]
+
+
+def test_a_span_of_any_name_is_read_from_a_file_into_one_line(
+    tmp_path: Path, line_of: Callable[..., bytes], now: datetime
+) -> None:
+    lines = "ok\n2026-01-01 \x1b[2Jall is well\u2028\u202e"
+    said = [{"key": key, "value": {"stringValue": lines}} for key in (*PLACES, lines)]
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(line_of(0, name=lines, attributes=said) + b"\n")
+    (shown,) = read_trace_file(path, RULES)
+    texts = [*shown["unread"], *(text for text in shown.values() if isinstance(text, str))]
+    assert all(text.isprintable() for text in texts)
+    assert "well" not in str(shown)
 
 
 def test_another_systems_span_is_not_ours(read: Read) -> None:
@@ -131,7 +287,7 @@ def _exception(kind: str) -> tuple[Event, ...]:
         ({"events": _exception("ValueError")}, "ValueError"),
         ({"status_code": 1, "events": _exception("ValueError")}, None),
         ({"status_code": 2, "attributes": {"error.type": "timeout"}, "events": _exception("E")}, "timeout"),
-        ({"status_code": 2, "attributes": {"error.type": "user bob failed"}}, "error"),
+        ({"status_code": 2, "attributes": {"error.type": "user bob failed"}}, "#fc8011cceffa"),
     ],
 )
 def test_an_error_has_a_type_and_never_a_message(fields: dict[str, Any], error: str | None, read: Read) -> None:
@@ -262,7 +418,7 @@ def test_text_that_utf8_cannot_carry_is_stored_all_the_same(
 ) -> None:
     odd = span(0, {"syscard.llm.x": "\ud800", "app.note": "\ud800", "\ud800": 1}, name="\ud800", scope="\ud800")
     rows = [reading.row for reading in Normaliser(RULES, bytes(32)).read([odd], now)]
-    assert to_table(rows).to_pylist()[0]["name"] == "?"
+    assert to_table(rows).to_pylist()[0]["name"].startswith("step #")
 
 
 def test_values_are_compared_as_people_write_them() -> None:

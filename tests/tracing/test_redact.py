@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,19 @@ from hypothesis import strategies as st
 from syscard.clock import ReplayClock
 from syscard.errors import TraceError
 from syscard.home import Home
-from syscard.system import Keep
+from syscard.system import Keep, System
 from syscard_tracing import keys
 from syscard_tracing.batch import from_bytes
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.ingest import ingest, ingest_lines
-from syscard_tracing.pii import mask
+from syscard_tracing.labels import is_label
+from syscard_tracing.pii import clean, mask
+from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.redact import FULL_LIMIT, MASKED_LIMIT, TERMS, Redactor
 from syscard_tracing.rules import TraceRules
 
 CANARY = "zebrakoekje"
+SENTENCE = f"Alice Smith of 5 Main Street takes insulin and a {CANARY}"
 PICTURE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAA"
 
 
@@ -118,77 +119,148 @@ def test_kept_text_is_capped_and_never_holds_a_picture() -> None:
         assert "iVBOR" not in redactor.text("f", [f"see {PICTURE}", PICTURE], keep)["f"]
 
 
-def _canary_request() -> dict[str, Any]:
-    text = {"stringValue": f"the {CANARY} of jan"}
-    places = [
-        "gen_ai.input.messages",
-        "gen_ai.output.messages",
-        "gen_ai.system_instructions",
-        "gen_ai.prompt",
-        "gen_ai.prompt.0.content",
-        "gen_ai.tool.call.arguments",
-        "gen_ai.tool.call.result",
-        "input.value",
-        "output.value",
-        "metadata",
-        "anything",
-        "db.statement",
-        "llm.input_messages.0.message.content",
-        "llm.prompt_template.variables",
-        "user.id",
-        "session.id",
-        "enduser.id",
-        "error.type",
-        "gen_ai.conversation.id",
-        "llm.invocation_parameters",
-        "exception.message",
-        "url.full",
-    ]
-    attributes = [{"key": key, "value": text} for key in places]
-    attributes += [
-        {"key": "list", "value": {"arrayValue": {"values": [text]}}},
-        {"key": "map", "value": {"kvlistValue": {"values": [{"key": CANARY, "value": text}]}}},
-        {"key": "syscard.map", "value": {"kvlistValue": {"values": [{"key": "k", "value": text}]}}},
-        {"key": "bytes", "value": {"bytesValue": "emVicmFrb2VramU="}},
-    ]
-    event = {
-        "name": "exception",
-        "attributes": [{"key": k, "value": text} for k in ("exception.message", "exception.stacktrace")],
-    }
-    kind = {"name": "exception", "attributes": [{"key": "exception.type", "value": text}]}
-    span = {
+def _pair(key: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"key": key, "value": value}
+
+
+def _array(*values: dict[str, Any]) -> dict[str, Any]:
+    return {"arrayValue": {"values": list(values)}}
+
+
+TEXT = {"stringValue": SENTENCE}
+TEXT_PLACES = (
+    "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.prompt",
+    "gen_ai.prompt.0.content", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "input.value", "output.value",
+    "metadata", "anything", "db.statement", "llm.input_messages.0.message.content", "llm.prompt_template.variables",
+    "user.id", "session.id", "enduser.id", "gen_ai.conversation.id", "llm.invocation_parameters", "exception.message",
+    "url.full",
+)  # fmt: skip
+LABEL_PLACES = (
+    "syscard.llm.rationale", "syscard.anything", "syscard.item.id", "syscard.component", "syscard.component.version",
+    "syscard.component.kind", "syscard.operation", "syscard.prompt.hash", "syscard.user.segment", "syscard.user.id",
+    "syscard.session.id", "syscard.fallback", "syscard.fallback.reason", "syscard.llm.fallback",
+    "syscard.llm.fallback.reason", "gen_ai.operation.name", "openinference.span.kind", "gen_ai.request.model",
+    "gen_ai.response.model", "gen_ai.provider.name", "gen_ai.system", "gen_ai.agent.name", "gen_ai.agent.version",
+    "gen_ai.tool.name", "gen_ai.tool.type", "gen_ai.tool.call.id", "gen_ai.workflow.name", "gen_ai.response.id",
+    "gen_ai.response.finish_reasons", "gen_ai.usage.input_tokens", "gen_ai.request.temperature", "tool.name",
+    "agent.name", "graph.node.id", "llm.request.model_name", "llm.model_name", "llm.provider", "llm.finish_reason",
+    "llm.token_count.prompt", "evaluations.0.evaluation.label", "error.type", "app.version", "app.prompt", "app.age",
+    "app.user", "app.note",
+)  # fmt: skip
+KEYS = (
+    SENTENCE,
+    f"syscard.{SENTENCE}",
+    f"syscard.llm.{SENTENCE}",
+    f"gen_ai.{SENTENCE}",
+    f"llm.input_messages.{SENTENCE}",
+    f"evaluations.{SENTENCE}.evaluation.label",
+    f"syscard.{SENTENCE}.fallback.reason",
+    f"{SENTENCE}\n",
+    SENTENCE.replace(" ", "_"),
+    SENTENCE.replace(" ", "."),
+    SENTENCE.replace(" ", "-"),
+    f"evaluations.{SENTENCE.replace(' ', '_')}.evaluation.label",
+)
+
+
+def _attributes() -> list[list[dict[str, Any]]]:
+    """Attributes that say the sentence, by span: everywhere at once, and in each place alone."""
+    alone = [_pair(key, TEXT) for key in (*TEXT_PLACES, *LABEL_PLACES)]
+    lists = [_pair(key, _array({"stringValue": "stop"}, TEXT, _array(TEXT))) for key in LABEL_PLACES]
+    named = [_pair(key, value) for key in KEYS for value in (TEXT, {"intValue": 7}, {"boolValue": True}, _array(TEXT))]
+    inner = {"kvlistValue": {"values": [_pair(SENTENCE, TEXT), _pair("k", TEXT)]}}
+    odd = [_pair("map", inner), _pair("syscard.map", inner), _pair("bytes", {"bytesValue": "emVicmFrb2VramU="})]
+    model = {"stringValue": json.dumps({"model": SENTENCE})}
+    everything = [*alone, *lists, *named, *odd, _pair("llm.invocation_parameters", model)]
+    return [[], alone, lists, *([pair] for pair in everything)]
+
+
+def _events() -> list[dict[str, Any]]:
+    said = [_pair(k, TEXT) for k in ("exception.message", "exception.stacktrace", "exception.type", "reason", SENTENCE)]
+    return [{"name": name, "attributes": said} for name in ("exception", "fallback", SENTENCE)]
+
+
+def _canary_spans(first: int) -> list[dict[str, Any]]:
+    pairs = [_pair(key, TEXT) for key in (*TEXT_PLACES, *LABEL_PLACES, *KEYS)]
+    base = {
         "traceId": "a" * 32,
-        "spanId": "b" * 16,
-        "name": "chat",
         "startTimeUnixNano": "1795176000000000000",
-        "attributes": attributes,
-        "events": [event, kind, {"name": CANARY, "attributes": attributes}],
-        "links": [{"traceId": "a" * 32, "spanId": "b" * 16, "attributes": attributes}],
-        "traceState": CANARY,
-        "status": {"code": 2, "message": CANARY},
+        "links": [{"traceId": "a" * 32, "spanId": "b" * 16, "attributes": pairs, "traceState": SENTENCE}],
+        "traceState": SENTENCE,
+        "status": {"code": 2, "message": SENTENCE},
+        "events": _events(),
     }
-    resource = {"attributes": [{"key": "process.command_line", "value": text}, {"key": "host.name", "value": text}]}
-    scopes = [
-        {"scope": {"name": scope, "attributes": attributes}, "spans": [{**span, "spanId": f"{i + 1:016x}"}]}
-        for i, scope in enumerate(["openinference.x", "opentelemetry.instrumentation.genai.x", "syscard", "other"])
+    names = (SENTENCE, f"chat {SENTENCE}")
+    return [
+        {**base, "spanId": f"{first + i:016x}", "name": names[i % 2], "attributes": attributes}
+        for i, attributes in enumerate(_attributes(), 1)
     ]
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": scopes}]}
 
 
-def test_a_canary_in_any_text_place_is_in_no_byte_of_the_home(home: Home, clock: ReplayClock) -> None:
-    result = ingest_lines([json.dumps(_canary_request()).encode()], home, TraceRules(), clock)
-    assert result.stored == 4
-    files = [path for path in home.root.rglob("*") if path.is_file()]
-    assert len(files) > 3
+def _canary_request(service: str) -> dict[str, Any]:
+    known = ["openinference.x", "opentelemetry.instrumentation.genai.x", "syscard", "other"]
+    scopes = [
+        {
+            "scope": {"name": f"{scope} {SENTENCE}", "version": SENTENCE, "attributes": [_pair("k", TEXT)]},
+            "schemaUrl": SENTENCE,
+            "spans": _canary_spans(1000 * i),
+        }
+        for i, scope in enumerate(known, 1)
+    ]
+    said = ("process.command_line", "host.name", "deployment.environment.name", "service.version", *KEYS)
+    resource = {"attributes": [_pair("service.name", {"stringValue": service}), *(_pair(key, TEXT) for key in said)]}
+    return {"resourceSpans": [{"resource": resource, "schemaUrl": SENTENCE, "scopeSpans": scopes}]}
+
+
+def _declared(select: dict[str, str]) -> System:
+    version = {"from": "app.version", "prompt": "app.prompt"}
+    return System.model_validate(
+        {
+            "schema": "syscard/1",
+            "system": {
+                "ref": "shop", "name": "Shop", "version": "1", "owner": {"team": "t", "accountable": "a"},
+                "intended_use": "sell", "users": ["u"], "out_of_scope": ["o"], "limitations": ["l"],
+                "review": {"every": "90d", "next": "2027-02-01"},
+            },
+            "traces": {"select": {"service.name": "shop"}, "segments": {"age_band": "app.age"}, "user": "app.user"},
+            "components": {
+                "llm": {"kind": "llm", "owner": "o", "select": select, "version": version, "text": ["app.note"]}
+            },
+        }
+    )  # fmt: skip
+
+
+RULES = {
+    "nothing is declared": ("shop", TraceRules()),
+    "the service is a sentence": (SENTENCE, TraceRules()),
+    "another component is declared": ("shop", TraceRules.of([_declared({"syscard.component": "vlm"})])),
+    "every span is of a declared component": ("shop", TraceRules.of([_declared({"service.name": "shop"})])),
+}
+
+
+@pytest.mark.parametrize("declared", RULES)
+def test_a_sentence_in_any_place_of_a_span_is_in_no_byte_of_the_home(
+    declared: str, home: Home, clock: ReplayClock
+) -> None:
+    service, rules = RULES[declared]
+    body = json.dumps(_canary_request(service)).encode()
+    with Inbox(home.inbox, clock=clock) as inbox:
+        accepted = Pipeline(home, inbox, lambda: rules, clock).accept(body, as_json=True)
+        assert (accepted.spans, accepted.message) == (4 * len(_attributes()), "")
+        _is_clean(str(from_bytes([batch.body for batch in inbox.after(0)]).to_pylist()).encode())
+    assert ingest_lines([body], home, rules, clock).stored == accepted.spans
     from syscard_tracing.lake import Lake
 
-    assert CANARY not in str(Lake(home.lake).scan().collect().to_dicts())
-    with Inbox(home.inbox) as inbox:
-        assert CANARY not in str(from_bytes([batch.body for batch in inbox.after(0)]).to_pylist())
+    _is_clean(str(Lake(home.lake).scan().collect().to_dicts()).encode())
+    files = [path for path in home.root.rglob("*") if path.is_file()]
+    assert len(files) > 3
     for path in files:
-        content = path.read_bytes().lower()
-        assert CANARY.encode() not in content, path
-        assert b"emvicmfrb2vramu" not in content, path
+        _is_clean(path.read_bytes())
+
+
+def _is_clean(content: bytes) -> None:
+    found = [word for word in (b"zebrakoekje", b"smith", b"insulin", b"emvicmfrb2vramu") if word in content.lower()]
+    assert not found
 
 
 def test_users_and_messages_of_the_corpus_are_in_no_byte_of_the_home(
@@ -203,16 +275,52 @@ def test_users_and_messages_of_the_corpus_are_in_no_byte_of_the_home(
             ]
 
 
-def test_labels_are_masked_too(home: Home, clock: ReplayClock, line_of: Callable[..., bytes], now: datetime) -> None:
-    own = [{"key": "syscard.llm.to", "value": {"stringValue": "jan@example.org " + "see " * 100}}]
-    ingest_lines([line_of(0, name="chat jan@example.org " + "yes " * 100, attributes=own)], home, TraceRules(), clock)
-    from syscard_tracing.lake import Lake
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prepared food", "book and paper", "light and video", "25-34", "65+", "gpt-4o-2024-08-06", "v1.2.3", "1f950",
+        "meta-llama/Llama-3.2-90B-Vision-Instruct", "openai.RateLimitError", "plush_animal", "#0123456789ab", "Gemüse",
+    ],
+)  # fmt: skip
+def test_what_is_shaped_like_a_label_is_one(text: str) -> None:
+    assert is_label(text)
+    assert Redactor(bytes(32)).label(text) == text
 
-    (row,) = Lake(home.lake).scan().collect().to_dicts()
-    assert row["name"].startswith("chat [email] yes yes")
-    assert len(row["name"]) == 200
-    assert len(json.loads(row["features"])["llm.to"]) == 128
-    assert "jan@" not in str(row)
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SENTENCE, "of five Main Street", "x" * 65, "two  blanks", " before", "after ", "a\tb", "a\n", "what?", "(one)",
+        "a->b", "jan@example.org", "+31612345678", "sk-abcdefghijklmnopqrstuv", "10.1.2.3", "a\u200bb", "a\u202eb",
+        "a\x1b", "\u3164", "\ud800", "", "a\u00a0b",
+    ],
+)  # fmt: skip
+def test_what_is_not_shaped_like_a_label_is_none(text: str) -> None:
+    assert not is_label(text)
+    assert len(Redactor(bytes(32)).label(text)) == 13
+
+
+@given(st.text())
+def test_what_stands_for_words_is_a_label_itself(text: str) -> None:
+    redactor = Redactor(bytes(32))
+    assert is_label(redactor.label(text))
+    assert redactor.label(redactor.label(text)) == redactor.label(text)
+    assert redactor.mark(text) != Redactor(b"x" * 32).mark(text)
+
+
+@given(st.text())
+def test_cleaned_text_can_be_seen_and_stays_as_it_is(text: str) -> None:
+    assert clean(text).isprintable()
+    assert clean(clean(text)) == clean(text)
+
+
+def test_an_address_with_a_character_that_nobody_sees_is_found() -> None:
+    found = Redactor(bytes(32)).text("f", ["mail jan\u200b@exam\u00adple.org\nnow"], Keep.MASKED)
+    assert (found["f"], found["f.pii"]) == ("mail [email] now", 1)
+
+
+def test_a_declared_word_is_kept_whatever_its_shape() -> None:
+    assert Redactor(bytes(32)).label("Our model (new)", frozenset({"Our model (new)"})) == "Our model (new)"
 
 
 def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -201,17 +202,22 @@ def _about_incident(number: int) -> st.SearchStrategy[e.Body]:
     )
 
 
+@cache
+def _next(incidents: int) -> st.SearchStrategy[e.Body]:
+    """Any edit that may follow once so many incidents have opened."""
+    about = [_about_incident(n) for n in range(1, incidents + 1)]
+    return st.one_of(*_FREE, st.builds(opening, number=st.just(incidents + 1), subject=_refs), *about)
+
+
 @st.composite
-def histories(draw: Callable[..., Any], least: int = 1, most: int = 12) -> tuple[tuple[e.Draft, ...], ...]:
+def histories(draw: Callable[..., Any], least: int = 1, most: int = 8) -> tuple[tuple[e.Draft, ...], ...]:
     """Batches of edits that may follow each other: what is said of an incident is said after it opened."""
     batches: list[list[e.Draft]] = [[]]
     incidents = 0
     for step in range(draw(st.integers(least, most))):
         if batches[-1] and draw(st.booleans()):
             batches.append([])
-        kinds = [*_FREE, st.builds(opening, number=st.just(incidents + 1), subject=_refs)]
-        kinds += [_about_incident(n) for n in range(1, incidents + 1)]
-        body: e.Body = draw(st.one_of(kinds))
+        body: e.Body = draw(_next(incidents))
         incidents += isinstance(body, e.OpenIncident)
         batches[-1].append(draft(body, minute=step))
     return tuple(tuple(batch) for batch in batches)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from syscard_tracing.labels import is_key
 from syscard_tracing.spans import Attributes
 
 ColumnName = Literal[
@@ -113,6 +114,7 @@ class Dialect:
         self.columns = {n: tuple(_source(k) for k in keys if "*" not in k) for n, keys in self._columns.items()}
         self._exact, self._patterns = _roles(tables, self._columns)
         self._asked: dict[str, Role] = {}
+        self._kept: dict[str, bool] = {}
 
     def role(self, key: str) -> Role:
         """What an attribute key means here. Answers are remembered, within a bound: keys come from outside."""
@@ -122,6 +124,17 @@ class Dialect:
                 self._asked.clear()
             role = self._asked[key] = self._find(key)
         return role
+
+    def keeps(self, key: str) -> bool:
+        """Whether a key may be kept by its name; remembered like roles."""
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= _CACHE_LIMIT:
+                self._kept.clear()
+            # A table that names a key in full knows it; a key that only fits a pattern may hold anything.
+            known = key in self._exact or key.startswith("syscard.")
+            kept = self._kept[key] = is_key(key, known=known)
+        return kept
 
     def _find(self, key: str) -> Role:
         if found := self._exact.get(key):

@@ -17,6 +17,7 @@ from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.normalise import Normaliser
+from syscard_tracing.pii import clean
 from syscard_tracing.roller import open_lake
 from syscard_tracing.rules import TraceRules
 
@@ -50,7 +51,7 @@ def read_trace_file(path: Path, rules: TraceRules) -> list[dict[str, Any]]:
     Raises:
         BadSpanData, BodyTooLarge, UsageError: the file cannot be read.
     """
-    # Nothing keyed is shown, so any key will do.
+    # Users and fingerprints are not shown, and a mark (`#...`) needs only be none of the words: any key will do.
     normaliser = Normaliser(rules, os.urandom(32))
     spans = [span for request in requests(path) for span in request.decoded.spans]
     readings = normaliser.read(spans, datetime.now(UTC))
@@ -90,7 +91,9 @@ def _wrong(what: str, do: str = "") -> DoctorFinding:
 
 
 def _shown(row: dict[str, Any], unread: tuple[str, ...]) -> dict[str, Any]:
-    return {name: row[name] for name in SHOWN} | {"unread": sorted(unread)}
+    # What was stored by an older version may hold line ends: one span is one line.
+    facts = {name: clean(row[name]) if isinstance(row[name], str) else row[name] for name in SHOWN}
+    return facts | {"unread": sorted(unread)}
 
 
 def _check_inbox(home: Home) -> Iterator[DoctorFinding]:

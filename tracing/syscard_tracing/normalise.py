@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from syscard.observation import COLUMNS, field_name, segment_or_none
 from syscard.system import Keep
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source, shipped_dialects
-from syscard_tracing.redact import LABEL_LIMIT, OWN_LABEL_LIMIT, Redactor, label, number_or_none, own_value
+from syscard_tracing.labels import NAME_WORDS, UNNAMED, is_label
+from syscard_tracing.redact import Redactor, number_or_none, own_value
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 
@@ -23,14 +23,17 @@ _YEAR_2000_US: Final = 946_684_800_000_000
 _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 400 * _DAY_US
 _JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
-_TYPE_NAME: Final = re.compile(r"[\w.:$<>/\[\]-]{1,200}")
 _SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
 _NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
 _COUNTS: Final = next(i for i, c in enumerate(COLUMNS) if c.name == "counts_tokens")
 
 
 class Reading(NamedTuple):
-    """One observation, and the attribute keys that no table knows and that were not kept."""
+    """One observation, and the attribute keys that were not kept as they are, though no table says so.
+
+    That is: keys that no table knows, `syscard.*` strings that are no labels and became counts, and `(unnamed)` for
+    every key that is not shaped like one.
+    """
 
     row: tuple[Any, ...]
     """In the order of `syscard.observation.COLUMNS`; times in microseconds and days since 1970."""
@@ -85,15 +88,18 @@ class _SpanReader:
         found = dialects.of(span.scope, span.attributes)
         self.dialect_name = found.name if found else None
         self.dialect: Dialect = found or dialects.fallback
+        self.words = resource.system.words if resource.system else frozenset()
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
 
     def reading(self, received_us: int) -> Reading:
         span, dialect = self.span, self.dialect
         operation = self._operation()
-        model = self._label("model")
-        rule = self._rule(operation, model)
-        component = rule.ref if rule else self._label("component") or self._discovered(operation, model)
+        requested = plain(self._first(dialect.columns["model"]))
+        model = self._kept_label(requested)
+        rule = self._rule(operation, requested)
+        stated = plain(self._first(dialect.columns["component"]))
+        component = rule.ref if rule else self._component(stated, operation, model)
         error = self._error_type()
         answered = self._label("model_response")
         fallback, reason = self._fallback()
@@ -101,7 +107,8 @@ class _SpanReader:
         suspect = not max(_YEAR_2000_US, received_us - _BEHIND_US) <= start_us <= received_us + _AHEAD_US
         segment = self._segments()
         user = self._user()
-        self._collect(component, rule)
+        # Its own attributes bear the name that it gave itself.
+        self._collect(stated if stated and not rule and is_label(stated) else component, rule)
         facts = self.resource.facts
         row = (
             span.trace_id,
@@ -111,12 +118,12 @@ class _SpanReader:
             start_us,
             max(0, span.end_ns - span.start_ns) // 1000,
             received_us,
-            _label_or_none(facts["service.name"]),
-            _label_or_none(facts["deployment.environment.name"]),
-            _label_or_none(span.scope),
+            self._kept_label(facts["service.name"]),
+            self._kept_label(facts["deployment.environment.name"]),
+            self._kept_label(span.scope),
             self.dialect_name,
             operation,
-            label(span.name),
+            self._name(operation),
             component,
             self._by_rule(rule.version_key if rule else None, "component_version"),
             model,
@@ -150,11 +157,23 @@ class _SpanReader:
         read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
         return self.resource.system.component_of(self.span.attributes, self.resource.attributes, read)
 
+    def _name(self, operation: str) -> str:
+        name = self.span.name
+        if not name or is_label(name, NAME_WORDS) or name in self.words:
+            return name
+        return f"{operation} {self.redactor.mark(name)}"
+
+    def _component(self, stated: str | None, operation: str, model: str | None) -> str:
+        if not stated:
+            return self._discovered(operation, model)
+        system = self.resource.system
+        return self.redactor.component(stated, system.refs if system else frozenset())
+
     def _discovered(self, operation: str, model: str | None) -> str:
         attributes, dialect = self.span.attributes, self.dialect
         named = (plain(attributes[key]) for key in dialect.subject if key in attributes)
         subject = (model if operation in dialect.models else None) or next((n for n in named if n), None)
-        return label(f"{operation}:{subject or self.span.name}")
+        return f"{operation}:{self.redactor.label(subject or self.span.name or 'unnamed')}"
 
     def _first(self, sources: Iterable[Source]) -> Value:
         attributes = self.span.attributes
@@ -166,11 +185,14 @@ class _SpanReader:
         return None
 
     def _label(self, column: str) -> str | None:
-        return _label_or_none(plain(self._first(self.dialect.columns[column])))
+        return self._kept_label(plain(self._first(self.dialect.columns[column])))
+
+    def _kept_label(self, text: str | None) -> str | None:
+        return self.redactor.label(text, self.words) if text else None
 
     def _by_rule(self, key: str | None, column: str) -> str | None:
         declared = plain(self.span.attributes.get(key) or self.resource.attributes.get(key)) if key else None
-        return _label_or_none(declared) if declared else self._label(column)
+        return self._kept_label(declared) if declared else self._label(column)
 
     def _count(self, column: str) -> int | None:
         value = self._first(self.dialect.columns[column])
@@ -182,12 +204,16 @@ class _SpanReader:
 
     def _error_type(self) -> str | None:
         if stated := plain(self._first(self.dialect.columns["error_type"])):
-            return _type_name(stated)
+            return self._type_name(stated)
         if self.span.status_code != STATUS_OK:
             for event in self.span.events:
                 if event.name == "exception" and (raised := plain(event.attributes.get("exception.type"))):
-                    return _type_name(raised.rpartition(".")[2])
+                    return self._type_name(raised.rpartition(".")[2])
         return "error" if self.span.status_code == STATUS_ERROR else None
+
+    def _type_name(self, text: str) -> str:
+        """An error type is one word; a sentence where a type should stand may name a person."""
+        return self.redactor.label(text, words=1) if text else "error"
 
     def _fallback(self) -> tuple[bool | None, str | None]:
         event = next((e for e in self.span.events if e.name == "fallback"), None)
@@ -195,7 +221,7 @@ class _SpanReader:
         stated = self._first(self.dialect.columns["fallback"])
         if not isinstance(stated, bool):
             stated = self._stated_by_pattern("fallback")
-        return True if event else stated, label(reason, OWN_LABEL_LIMIT) if reason else None
+        return True if event else stated, self._kept_label(reason)
 
     def _stated_by_pattern(self, column: str) -> bool | None:
         for key, value in self.span.attributes.items():
@@ -206,11 +232,10 @@ class _SpanReader:
     def _segments(self) -> str | None:
         system = self.resource.system
         if system is None or not system.segments:
-            return _label_or_none(segment_or_none(plain(self._first(self.dialect.columns["segment"]))), OWN_LABEL_LIMIT)
+            return self._kept_label(segment_or_none(plain(self._first(self.dialect.columns["segment"]))))
         known: list[str | None] = []
         for dimension, key in system.segments:
-            found = segment_or_none(plain(self.span.attributes.get(key)))
-            known.append(_label_or_none(found, OWN_LABEL_LIMIT))
+            known.append(self._kept_label(segment_or_none(plain(self.span.attributes.get(key)))))
             if known[-1] is not None:
                 self.features[f"segment.{dimension}"] = known[-1]
         return known[0]
@@ -229,7 +254,7 @@ class _SpanReader:
             (*keys, system.user if system else None, *((rule.version_key, rule.prompt_key) if rule else ()))
         )
 
-    def _collect(self, component: str | None, rule: ComponentRule | None) -> None:
+    def _collect(self, component: str, rule: ComponentRule | None) -> None:
         spoken_for = self._spoken_for(rule)
         declared_text = rule.text if rule else frozenset()
         texts: dict[str, list[Value]] = {}
@@ -241,9 +266,11 @@ class _SpanReader:
         system = self.resource.system
         keep = rule.keep if rule else system.keep if system else Keep.FEATURES
         for field, parts in texts.items():
-            self.features.update(self.redactor.text(_feature_name(field, component), parts, keep))
+            counted = self.redactor.text(_feature_name(field, component), parts, keep)
+            # Beside `rationale` a span may state its own `rationale.words`.
+            self.features = counted | self.features if field.startswith("syscard.") else self.features | counted
 
-    def _keep(self, key: str, value: Value, component: str | None, texts: dict[str, list[Value]]) -> None:
+    def _keep(self, key: str, value: Value, component: str, texts: dict[str, list[Value]]) -> None:
         kind, field = self.dialect.role(key)
         if kind is Kind.TEXT:
             if field == key or key.rpartition(".")[2] not in _NOT_TEXT:
@@ -251,17 +278,22 @@ class _SpanReader:
             return
         if kind in _SPOKEN_FOR:
             return
-        kept = self._kept(kind, value)
-        if kept is None or len(self.features) >= MAX_FEATURES:
-            self.unread.append(key)
-        else:
+        if not self.dialect.keeps(key):
+            self.unread.append(UNNAMED)
+            return
+        kept, room = self._kept(kind, value), len(self.features) + len(texts) < MAX_FEATURES
+        if kept is not None and room:
             self.features[_feature_name(key, component)] = kept
+            return
+        self.unread.append(key)
+        if kind is Kind.OWN and room and isinstance(value, str | list):
+            texts[key] = [value]
 
     def _kept(self, kind: Kind, value: Value) -> Value:
         if kind is Kind.OTHER:
             return number_or_none(value)
         if kind is not Kind.HASHED:
-            return own_value(value)
+            return own_value(value) if kind is Kind.OWN else self.redactor.labels(value)
         hashed = plain(value)
         return self.redactor.user(hashed) if hashed else None
 
@@ -273,18 +305,8 @@ def microseconds(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=8192)
-def _feature_name(key: str, component: str | None) -> str:
-    return field_name(label(key), component)
-
-
-def _label_or_none(text: str | None, limit: int = LABEL_LIMIT) -> str | None:
-    return label(text, limit) if text else None
-
-
-def _type_name(text: str) -> str:
-    """An error type; a sentence where a type should stand is no type and may name a person."""
-    masked = label(text)
-    return masked if _TYPE_NAME.fullmatch(masked) else "error"
+def _feature_name(key: str, component: str) -> str:
+    return field_name(key, component)
 
 
 def _member(value: Value, member: str) -> Value:

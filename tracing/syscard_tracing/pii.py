@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import Final
 
 SCANNED: Final = 100_000
@@ -30,6 +29,11 @@ _RULES: Final = {
     "base64": r"[A-Za-z0-9+/]{128,}={0,2}",
 }
 _ANY: Final = re.compile("|".join(f"(?P<{name}>{rule})" for name, rule in _RULES.items()))
+_SPACE: Final = re.compile(r"\s")
+# Letters and marks without a shape: to Python they are printable.
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _WORTH_A_LOOK: Final = re.compile(r"[@\d]|::|data:|(?i:bearer)|\bsk-|BEGIN|xox|eyJ|\S{128}")
 
 
@@ -51,15 +55,17 @@ def mask(text: str) -> tuple[str, int]:
     return _ANY.sub(replace, text), hits
 
 
-@lru_cache(maxsize=8192)
-def mask_label(text: str, limit: int) -> str:
-    """A short label, masked and capped. Labels repeat, so answers are remembered."""
-    return clean(mask(text[: 4 * limit])[0][:limit])
-
-
 def clean(text: str) -> str:
-    """The text without lone surrogates, which JSON can carry and UTF-8 cannot."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    """The text without what cannot be seen: control, zero-width and bidi characters, lone surrogates.
+
+    Line ends and other white space become blanks. What is unseen can hide an address from the rules, turn a line
+    round, or write a second one into a terminal.
+    """
+    text = text if text.isascii() else _UNSEEN.sub("", text)
+    if text.isprintable():
+        return text
+    text = _SPACE.sub(" ", text)
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
 
 
 def _is_real(name: str, found: str) -> bool:

@@ -1,4 +1,7 @@
-"""What becomes of text before anything is written: counts, keyed fingerprints, masked text, or the text itself."""
+"""What becomes of text before anything is written: counts, keyed fingerprints, masked text, or the text itself.
+
+Which strings are no text but labels is decided in `syscard_tracing.labels`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from syscard.system import Keep
-from syscard_tracing.pii import SCANNED, clean, mask, mask_label
+from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
+from syscard_tracing.pii import SCANNED, clean, mask
 from syscard_tracing.spans import Value
 
-LABEL_LIMIT: Final = 200
-OWN_LABEL_LIMIT: Final = 128
 OWN_ITEMS: Final = 64
 TERMS: Final = 64
 MASKED_LIMIT: Final = 4_000
@@ -39,6 +41,28 @@ class Redactor:
         """Keyed hash of a user or session: 32 hex digits."""
         return hmac.digest(self._key, b"user\0" + value.encode("utf-8", "replace"), "sha256").hex()[:32]
 
+    def mark(self, value: str) -> str:
+        """What stands for words that are not kept: `#` and 12 hex digits of their keyed hash."""
+        return "#" + hmac.digest(self._key, b"label\0" + value.encode("utf-8", "replace"), "sha256").hex()[:12]
+
+    def label(self, value: str, declared: frozenset[str] = frozenset(), words: int = LABEL_WORDS) -> str:
+        """The value where it is a label or a declared word, else its mark."""
+        return value if is_label(value, words) or value in declared else self.mark(value)
+
+    def labels(self, value: Value) -> Value:
+        """What a dialect table calls a label, or a short array of them, as it may be kept; None for anything else."""
+        if type(value) is str:
+            return self.label(value) if value else value
+        if type(value) is list:
+            items = [self.labels(item) for item in value[:OWN_ITEMS] if not isinstance(item, list | dict)]
+            return [item for item in items if item is not None]
+        return number_or_none(value)
+
+    def component(self, stated: str, taken: frozenset[str]) -> str:
+        """A safe name for a component that a span states; one of the `taken` is not reached by respelling."""
+        name = component_name(stated)
+        return name if name is not None and (name == stated or name not in taken) else f"component:{self.mark(stated)}"
+
     def terms(self, text: str) -> list[str]:
         """Sorted keyed fingerprints (16 hex digits) of the content words, at most 64.
 
@@ -50,7 +74,7 @@ class Redactor:
         """Features of one text field at a keep level: `.chars .words .pii`, then `.terms`, then the text."""
         trees = [_tree(part) for part in parts]
         plain = "\n".join(leaf for tree in trees for leaf in _leaves(tree))[:SCANNED]
-        masked, hits = mask(plain)
+        masked, hits = mask(clean(plain))
         found: dict[str, Any] = {
             f"{field}.chars": len(plain),
             f"{field}.words": len(_WORD.findall(plain)),
@@ -59,7 +83,7 @@ class Redactor:
         if keep is not Keep.FEATURES:
             found[f"{field}.terms"] = self.terms(plain)
         if keep is Keep.MASKED:
-            found[field] = clean(masked[:MASKED_LIMIT])
+            found[field] = masked[:MASKED_LIMIT]
         if keep is Keep.FULL:
             found[field] = clean("\n".join(_written(tree) for tree in trees)[:FULL_LIMIT])
         return found
@@ -68,18 +92,18 @@ class Redactor:
         return hmac.digest(self._key, b"term\0" + word.encode("utf-8", "replace"), "sha256").hex()[:16]
 
 
-def label(value: str, limit: int = LABEL_LIMIT) -> str:
-    """A label as it may be kept: masked and capped."""
-    return mask_label(value, limit)
-
-
 def own_value(value: Value) -> Value:
-    """A `syscard.*` attribute as it may be kept: scalars, labels, short arrays of them; None for anything else."""
+    """A `syscard.*` attribute as it may be kept: scalars, labels, short arrays of them; None for anything else.
+
+    An array with one text in it is a text: without that item it would look whole.
+    """
     if type(value) is str:
-        return mask_label(value, OWN_LABEL_LIMIT)
+        return value if not value or is_label(value) else None
     if type(value) is list:
-        items = [own_value(item) for item in value[:OWN_ITEMS] if not isinstance(item, list | dict)]
-        return [item for item in items if item is not None]
+        items = [item for item in value[:OWN_ITEMS] if not isinstance(item, list | dict)]
+        kept = [own_value(item) for item in items]
+        has_text = any(type(item) is str and own is None for item, own in zip(items, kept, strict=True))
+        return None if has_text else [own for own in kept if own is not None]
     return number_or_none(value)
 
 

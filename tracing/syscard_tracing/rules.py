@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syscard.system import Component, Keep, System
+from syscard_tracing.pii import clean
 from syscard_tracing.spans import Attributes, Value
 
 Pairs = tuple[tuple[str, str], ...]
@@ -33,6 +34,13 @@ class SystemRule:
     """(dimension, attribute), the first one is the segment column."""
     user: str | None
     keep: Keep
+    words: frozenset[str] = frozenset()
+    """What the system's file says a span may say: it is the owner's, and kept as it is whatever its shape."""
+
+    @property
+    def refs(self) -> frozenset[str]:
+        """References of the declared components."""
+        return frozenset(component.ref for component in self.components)
 
     def owns(self, resource: Mapping[str, str | None]) -> bool:
         """Whether a resource (canonical names) is this system's."""
@@ -91,7 +99,16 @@ def _system_rule(system: System) -> SystemRule:
         segments=tuple(traces.segments.items()),
         user=traces.user,
         keep=traces.keep,
+        words=frozenset(word for word in _declared_words(system) if word and word == clean(word)),
     )
+
+
+def _declared_words(system: System) -> Iterator[str | None]:
+    yield system.traces.request.root
+    yield from system.traces.select.values()
+    for component in system.components.values():
+        yield component.version.declared
+        yield from component.select.values()
 
 
 def _component_rule(ref: str, component: Component, keep: Keep) -> ComponentRule:

@@ -58,7 +58,7 @@ def print_status(asked: Asked) -> int:
     else:
         text = status_text(face, now, width=_width(), colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     sys.stdout.write(f"{text}\n")
-    broken = face.verdict in ("BROKEN", "INCIDENT") or not face.watcher_alive
+    broken = face.verdict in ("BROKEN", "INCIDENT") or not face.watcher_alive or face.quiet
     return ANSWER_IS_NO if asked.check and broken else 0
 
 

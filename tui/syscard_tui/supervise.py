@@ -46,6 +46,8 @@ def _supervise(home: Home, every: float, stopping: threading.Event) -> None:
             [sys.executable, "-m", "syscard_tui", "--home", str(home.root), "serve", "--only", "monitor",
              "--every", str(every)],
             env={**os.environ, PARENT: str(os.getpid())},
+            # A group of its own: ctrl-c is ours to hand on, as SIGTERM, which is silent however early it comes.
+            process_group=0,
         )  # fmt: skip
         lived = _wait(child, stopping)
         if stopping.is_set():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from syscard.clock import Clock, system_clock
 from syscard.edits import Author, AuthorKind
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from syscard_monitors.drift import DriftWorker
     from syscard_monitors.watch import Watcher
     from syscard_tracing.rules import TraceRules
-
-DATABASE: Final = "SYSCARD_DATABASE"
-"""Environment variable: URL of the records where they are not in the home."""
 
 
 def promote_policy(path: Path | None = None) -> Policy:
@@ -76,7 +73,7 @@ class House:
             from syscard.records.store import Records
         except ImportError as error:
             raise MissingExtra("server", "the records") from error
-        records = Records.open(os.environ.get(DATABASE) or self.home.records, promote_policy())
+        records = Records.open(self.home.records, promote_policy())
         try:
             yield records
         finally:

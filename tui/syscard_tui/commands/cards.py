@@ -11,9 +11,16 @@ import typer
 from syscard_tui.options import AsJson, options_of, say, say_json, version_number
 
 if TYPE_CHECKING:
-    from syscard.gates import Verdict
+    from syscard.gates import Check, Verdict
     from syscard.views import View
     from syscard_tui.wiring import House
+
+
+_WIDTH = 80
+_CHECK = (
+    "Exit 1 if the verdict is BROKEN or INCIDENT, the watcher is not alive, or no span came for 15 minutes; "
+    "else 0, for UNKNOWN too."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Exit 1 if something is broken.")] = False,
+    check: Annotated[bool, typer.Option("--check", help=_CHECK)] = False,
     as_json: AsJson = False,
 ) -> None:
     """One screen: what is broken, since when, where, what to do."""
@@ -135,9 +142,10 @@ def diff(
 
     options = options_of(context)
     house, ref = options.house(), options.ref()
+    first, last = _in_order(before, after)
     with house.records() as records:
-        old = records.card(ref, version_number(before)).model_dump(mode="json")
-        new = records.card(ref, version_number(after) if after else None).model_dump(mode="json")
+        old = records.card(ref, first).model_dump(mode="json")
+        new = records.card(ref, last).model_dump(mode="json")
     changes = material_diff(old, new)
     if as_json:
         say_json([asdict(c) for c in changes])
@@ -145,25 +153,31 @@ def diff(
         say(diff_text(changes) if changes else "no material change")
 
 
+def _in_order(before: str, after: str | None) -> tuple[int, int | None]:
+    """Both versions as numbers.
+
+    Raises:
+        UsageError: one is none, or the later one stands first: what was mended would read as broken.
+    """
+    from syscard.errors import UsageError
+
+    first, last = version_number(before), version_number(after) if after else None
+    if last is not None and last < first:
+        raise UsageError(f"v{first} is later than v{last}: write: syscard card diff v{last} v{first}")
+    return first, last
+
+
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Recompute the whole chain and the card. Exit 1 names the first edit that does not follow."""
-    from syscard.digest import digest, text_digest
-    from syscard.edits import verify as verify_chain
-    from syscard.errors import ChainBroken
+    """Recompute chain, card, the baseline's digest and the gate. Exit 1 names the first thing that does not follow."""
+    from syscard_tui.wiring import promote_policy
 
     options = options_of(context)
-    house, ref = options.house(), options.ref()
-    view = options.view()
+    house, ref, view = options.house(), options.ref(), options.view()
     with house.records() as records:
-        count = verify_chain(records.edits(ref))
-        card = records.card(ref)
-        erased = _erased(records.edits(ref), view["texts"])
-    if count != view["edits"] or card.digest != view["digest"]:
-        raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
-    if digest(view["card"]) != card.digest:
-        raise ChainBroken(f"{ref}: the card that the faces show is not the one that its {count} edits give")
-    if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
-        raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
+        from syscard.records.verify import verify_system
+
+        found = verify_system(records, ref, view, promote_policy())
+    count, card, erased = found.edits, found.card, found.erased
     if as_json:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased})
         return
@@ -172,28 +186,27 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         say(f"{erased} notes have been erased; their digests are still in the chain")
 
 
-def _erased(edits: Any, texts: dict[str, str]) -> int:
-    return sum(e.body.kind == "incident.note" and e.body.text_sha256 not in texts for e in edits)
-
-
 def snapshot(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder; else snapshots/ in the home.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; else snapshots/<system>/ in the home.")] = None,
 ) -> None:
     """Write the card as Markdown, JSON and one self-contained HTML file."""
     options = options_of(context)
     house, ref = options.house(), options.ref()
-    for path in write_snapshot(house, ref, options.view(), out or house.home.snapshots):
+    for path in write_snapshot(house, ref, options.view(), out):
         say(str(path))
 
 
-def write_snapshot(house: House, ref: str, view: View, folder: Path) -> tuple[Path, ...]:
-    """The three files of one card version; each appears whole or not at all."""
+def write_snapshot(house: House, ref: str, view: View, out: Path | None = None) -> tuple[Path, ...]:
+    """The three files of one card version; each appears whole or not at all.
+
+    In the home every system has a folder of its own: all of them count their versions from 1.
+    """
     import json
 
     from syscard.render.snapshot import html, json_document, markdown
 
-    version = view["card"]["version"]
+    folder, version = out or house.home.snapshots / ref, view["card"]["version"]
     previous = _previous(house, ref, folder, version)
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -213,12 +226,23 @@ def _write(path: Path, text: str) -> Path:
 
 def _previous(house: House, ref: str, folder: Path, version: int) -> dict[str, Any] | None:
     """The card of the newest earlier snapshot, or of the first version: what has changed since."""
-    stems = (p.stem.removeprefix("v") for p in folder.glob("v*.json"))
-    earlier = [n for n in map(int, filter(str.isdigit, stems)) if n < version]
     if version <= 1:
         return None
+    found = (p for p in folder.glob("v*.json") if p.stem.removeprefix("v").isdecimal())
+    earlier = [n for p in found if (n := int(p.stem.removeprefix("v"))) < version and _system_in(p) == ref]
     with house.records() as records:
         return records.card(ref, max(earlier, default=1)).model_dump(mode="json")
+
+
+def _system_in(snapshot: Path) -> str | None:
+    """Whose snapshot it is: a folder that the user names may hold those of several systems, and other files."""
+    import json
+
+    try:
+        document = json.loads(snapshot.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document.get("system") if isinstance(document, dict) else None
 
 
 def gate(
@@ -245,9 +269,20 @@ def gate(
 
 
 def _say_verdict(verdict: Verdict, view: View) -> None:
-    say(f"{verdict.stage} {'BLOCKED' if verdict.blocked else 'open'}   card v{view['card']['version']}")
+    """Names in it come from spans: each is made one line, and no line is wider than a terminal."""
+    from syscard.words import one_line, wrap
+
+    blocked = "BLOCKED" if verdict.blocked else "open"
+    say(f"{one_line(verdict.stage)} {blocked}   card v{view['card']['version']}")
     for check in verdict.checks:
         word = "ok" if check.passed else "FAILED" if check.severity == "block" else "warn"
-        value = "no figure" if check.value is None else f"{check.value:g}"
-        items = f"   {', '.join(check.items[:6])}" if check.items and not check.passed else ""
-        say(f"  {word:<6} {check.says}: {value}, needs {check.op} {check.threshold:g}{items}")
+        for line in wrap(_check_text(check), _WIDTH, first=f"  {word:<6} "):
+            say(line)
+
+
+def _check_text(check: Check) -> str:
+    from syscard.words import one_line
+
+    value = "no figure" if check.value is None else f"{check.value:g}"
+    items = f"   {', '.join(map(one_line, check.items[:6]))}" if check.items and not check.passed else ""
+    return f"{one_line(check.says)}: {value}, needs {check.op} {check.threshold:g}{items}"

@@ -269,8 +269,9 @@ class _Demo:
         say(f"Gate:      {gate['stage']} {word}")
         for reason in gate["reasons"]:
             say(f"           {reason}"[:_WIDTH])
-        files = write_snapshot(self._house, self._ref, view, self._house.home.snapshots)
-        say(f"Snapshot:  {files[2]}  (one file, opens offline)  {files[0].name}  {files[1].name}")
+        files = write_snapshot(self._house, self._ref, view)
+        say(f"Snapshot:  {files[2]}")
+        say(f"           (one file, opens offline; beside it {files[0].name} and {files[1].name})")
         say()
         say("Now you:")
         number = max(card.incidents, default=1)
@@ -285,7 +286,7 @@ class _Demo:
 
 
 def _step(number: int, title: str, command: str) -> None:
-    say((f"{number}/5  {title}".ljust(55) + f" {command}").rstrip())
+    say((f"{number}/5  {title}".ljust(54) + f" {command}").rstrip())
 
 
 def _offer(command: str, what: str) -> str:

@@ -12,6 +12,7 @@ import typer
 from syscard_tui.options import AsJson, Options, note, options_of, say, say_json
 
 if TYPE_CHECKING:
+    from syscard.records.store import Records
     from syscard_tracing.ingest import IngestResult
     from syscard_tracing.rules import TraceRules
     from syscard_tui.wiring import House
@@ -175,20 +176,35 @@ def _findings(options: Options) -> list[dict[str, Any]]:
 
 
 def _records_findings(house: House) -> list[dict[str, Any]]:
-    from syscard.edits import verify
     from syscard.errors import RecordsError
 
     if not house.home.records.is_file():
         return [{"ok": True, "what": "no system is declared yet", "do": "syscard apply system.yaml"}]
-    found = []
     try:
         with house.records() as records:
-            for ref in records.systems():
-                count = verify(records.edits(ref))
-                found.append({"ok": True, "what": f"{ref}: chain of {count} edits verified", "do": ""})
+            return [_system_finding(house, records, ref) for ref in records.systems()]
     except RecordsError as error:
-        found.append({"ok": False, "what": str(error), "do": "restore the records from a backup"})
-    return found
+        return [_not_sound(error)]
+
+
+def _system_finding(house: House, records: Records, ref: str) -> dict[str, Any]:
+    """One system, by the same checks as `card verify`; a broken one does not hide the others."""
+    from syscard.errors import RecordsError
+    from syscard.records.verify import verify_system
+    from syscard.views import read_view
+    from syscard_tui.wiring import promote_policy
+
+    try:
+        found = verify_system(records, ref, read_view(house.home.records, ref), promote_policy())
+    except RecordsError as error:
+        return _not_sound(error)
+    return {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
+
+
+def _not_sound(error: Exception) -> dict[str, Any]:
+    """An error that says what to do keeps its own advice."""
+    advice = "" if ": syscard " in str(error) else "restore the records from a backup"
+    return {"ok": False, "what": str(error), "do": advice}
 
 
 def trace(
@@ -225,13 +241,13 @@ def _spans_of(context: typer.Context, file: Path) -> list[dict[str, Any]]:
 
 
 def _span_line(span: dict[str, Any]) -> str:
-    """One span; of a stored one also how long it took and what it says."""
-    from syscard.words import safe
+    """One span in one line, whatever it carries; of a stored one also its time and, a line each, its features."""
+    from syscard.words import one_line
 
     tokens = f" tokens {span['input_tokens']}/{span['output_tokens']}" if span["counts_tokens"] else ""
     error = f" error {span['error_type']}" if span["error_type"] else ""
     unread = f" not read: {', '.join(span['unread'])}" if span["unread"] else ""
     took = f" {span['duration_ms']:.1f} ms" if "duration_ms" in span else ""
-    says = "".join(f"\n    {key} = {value}" for key, value in span.get("features", {}).items())
+    says = [f"    {one_line(f'{key} = {value}')}" for key, value in span.get("features", {}).items()]
     named = f"{span['span_id']} {span['dialect']} {span['operation']} {span['component']} {span['model'] or '-'}"
-    return "\n".join(safe(line) for line in f"{named}{took}{tokens}{error}{unread}{says}".split("\n"))
+    return "\n".join((one_line(f"{named}{took}{tokens}{error}{unread}"), *says))

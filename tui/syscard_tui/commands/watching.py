@@ -98,6 +98,8 @@ def _look(records: Records, watcher: Watcher) -> None:
             watcher.tick(ref)
         except SyscardError as error:
             note(f"monitors of {ref}: {error}")
+        except Exception as error:  # noqa: BLE001  (a defect in one system's monitors must not blind the others)
+            note(f"monitors of {ref} failed, nothing of this look was kept: {type(error).__name__}: {error}")
 
 
 def set_baseline(

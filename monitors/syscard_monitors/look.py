@@ -1,0 +1,97 @@
+"""One look into the lake: the new complete requests of a system, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from syscard.errors import MonitorError, UsageError
+from syscard.system import System
+from syscard_monitors import frames
+from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, Row, assemble, micros, named_as_declared
+from syscard_monitors.memory import Memory
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Scan = Callable[[datetime | None], "pl.LazyFrame"]
+"""Observations from a moment on (event time); None for all."""
+MOST_ROWS: Final = 500_000
+"""Spans that one look takes into memory; the rest waits for the next look."""
+LARGEST_LOOK: Final = 16
+"""How many times that a look may grow where it would otherwise see no request whole."""
+HOPELESS: Final = 10_000
+"""So many spans without a single root: what lies before is not looked at again."""
+_REACH_US: Final = round(REACH_BACK.total_seconds() * 1_000_000)
+
+
+def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int = MOST_ROWS) -> Assembled:
+    """New complete requests, oldest first; moves watermark, newest span and floor on.
+
+    Raises:
+        MonitorError: more spans lie within the reach of one look than it may take.
+    """
+    since = max(memory.frontier.end_us, memory.floor_us)
+    for size in (most_rows, most_rows * 4, most_rows * LARGEST_LOOK):
+        rows = _rows(scan, system, since, size)
+        whole = len(rows) < size
+        looked = _assembled(rows, system, memory, now_us if whole else _newest(rows))
+        if whole or looked.complete:
+            break
+    else:
+        raise MonitorError(
+            f"more than {most_rows * LARGEST_LOOK:,} spans within {REACH_BACK}: they cannot be put together"
+        )
+    if whole and not looked.roots and len(rows) >= HOPELESS:
+        memory.floor_us = now_us - _REACH_US
+    memory.newest_us = max(memory.newest_us, _newest(rows))
+    memory.received_us = max((memory.received_us, *(r["received_us"] for r in rows)))
+    memory.watermark_us = now_us
+    return looked
+
+
+def between(
+    scan: Scan, system: System, since: datetime | None, until: datetime | None, now_us: int
+) -> tuple[Request, ...]:
+    """All complete requests of a stretch of time.
+
+    Raises:
+        UsageError: there are more spans in it than fit into memory.
+    """
+    most = MOST_ROWS * LARGEST_LOOK
+    low, high = micros(since) if since else 0, micros(until) if until else now_us
+    rows = _rows(scan, system, low, most)
+    if len(rows) == most:
+        raise UsageError(f"more than {most:,} spans in that time: name a shorter one with --from and --to")
+    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us).complete
+    return tuple(r for r in found if low <= r.start_us and r.end_us <= high)
+
+
+def _rows(scan: Scan, system: System, since_us: int, limit: int) -> list[Row]:
+    """Observations from `REACH_BACK` before a moment on: a request that is waiting may have started there."""
+    select = system.traces.select
+    service = select.get("service.name")
+    start = datetime.fromtimestamp((since_us - _REACH_US) / 1_000_000, UTC) if since_us else None
+    return frames.rows(
+        scan(start),
+        services=[service] if service else [],
+        environment=select.get("deployment.environment.name"),
+        limit=limit,
+    )
+
+
+def _newest(rows: list[Row]) -> int:
+    return max((r["start_us"] for r in rows), default=0)
+
+
+def _assembled(rows: list[Row], system: System, memory: Memory, watermark_us: int) -> Assembled:
+    return assemble(
+        named_as_declared(rows, system),
+        root=system.traces.request.root,
+        frontier=memory.frontier,
+        watermark_us=watermark_us,
+        before_us=memory.watermark_us,
+        complete_after=system.traces.request.complete_after,
+        seen_before_us=memory.received_us,
+    )

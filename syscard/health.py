@@ -1,0 +1,90 @@
+"""The watcher's own health in words: a dead monitor, or one without spans, must not look like peace.
+
+Pure functions over the JSON of a view; standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from syscard.words import moment, one_line, plural, span_of
+
+SILENT_AFTER: Final = timedelta(seconds=90)
+"""A watcher that has not run for this long is said to be silent."""
+QUIET_AFTER: Final = timedelta(minutes=15)
+"""Without a span for this long by the clock, the watcher's line says so, nothing is OK, and `status --check` fails: a
+quiet system and a broken exporter look alike."""
+WatcherState = Literal["never", "silent", "errors", "alive"]
+
+
+def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
+    """`never` ran, `silent` for too long, ran with `errors`, or `alive`."""
+    last_run = moment(watcher.get("last_run"))
+    if last_run is None:
+        return "never"
+    if now - last_run > SILENT_AFTER:
+        return "silent"
+    return "errors" if watcher.get("errors") else "alive"
+
+
+def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
+    """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
+    last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
+    if last_run is None:
+        return False, "WATCHER HAS NEVER RUN: nothing on this card is measured yet"
+    state = watcher_state(watcher, now)
+    monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago"
+    if state == "silent":
+        return False, f"WATCHER SILENT: {monitors}{_left_out(watcher)}; what follows may be out of date"
+    rate = f", {watcher['per_minute']:.0f} req/min" if watcher.get("per_minute") else ""
+    line = f"{_last_span(last_span, now)}, {monitors}{rate}{_left_out(watcher)}"
+    if state == "errors":
+        errors = watcher["errors"]
+        return False, f"WATCHER HAS {plural(len(errors), 'ERROR', 'ERRORS')}: {one_line(errors[0])}; {line}"
+    return True, f"watcher alive: {line}"
+
+
+def _left_out(watcher: dict[str, Any]) -> str:
+    """What came and stands in no figure: traces that never showed a root, requests after their window had closed."""
+    orphans, late = watcher.get("orphans", 0), watcher.get("late", 0)
+    rootless = f", {plural(orphans, 'trace')} without a root" if orphans else ""
+    return rootless + (f", {late:,} late" if late else "")
+
+
+def quiet_for(watcher: dict[str, Any], now: datetime) -> timedelta | None:
+    """How long ago the newest span was, where that is longer than `QUIET_AFTER`."""
+    last_span = moment(watcher.get("last_span"))
+    return now - last_span if last_span is not None and now - last_span > QUIET_AFTER else None
+
+
+def _last_span(last_span: datetime | None, now: datetime) -> str:
+    if last_span is None:
+        return "NO SPAN yet"
+    age = now - last_span
+    return f"NO SPAN for {span_of(age)}" if age > QUIET_AFTER else f"last span {span_of(age)} ago"
+
+
+def traffic_line(watcher: dict[str, Any]) -> str:
+    """What the card rests on: `440 requests in 22 windows`, or that there was no traffic."""
+    requests, waiting = watcher.get("requests", 0), watcher.get("waiting", 0)
+    more = f", {plural(waiting, 'request')} waiting for a full window" if waiting else ""
+    if not requests:
+        return f"no window of requests has been closed: nothing here is measured{more}"
+    return f"{plural(requests, 'request')} in {plural(watcher.get('windows', 0), 'window')}{more}"
+
+
+def doubts_of_watching(card: dict[str, Any], watcher: dict[str, Any], now: datetime) -> Iterator[str]:
+    """Why the absence of incidents proves nothing, the most telling reason first."""
+    state = watcher_state(watcher, now)
+    if state in ("never", "silent"):
+        yield "nobody is looking"
+    elif quiet := quiet_for(watcher, now):
+        yield f"no span for {span_of(quiet)}"
+    if not watcher.get("requests"):
+        yield "no request was seen"
+    if not watcher.get("ran"):
+        yield "no monitor gave a verdict" if card["baseline"] else "no baseline"
+    if state == "errors":
+        yield "the watcher has errors"

@@ -1,0 +1,76 @@
+"""Whether the records of a system say one thing: the chain, the card, the view that faces read, and the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syscard.card import Card
+from syscard.digest import digest, text_digest
+from syscard.edits import NoteOnIncident
+from syscard.edits import verify as verify_chain
+from syscard.errors import ChainBroken, RecordsError
+from syscard.gates import Policy, decide
+from syscard.records.store import Records
+from syscard.view import verdict_json
+from syscard.views import View
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found to hold."""
+
+    edits: int
+    card: Card
+    erased: int
+    """Notes whose text was erased; their digests are still in the chain."""
+
+
+def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
+    """Recompute everything that can be, for `card verify` and `doctor` alike.
+
+    Live values rest on spans, not on edits: they cannot be recomputed here, but the gate's verdict on them can.
+
+    Args:
+        records: the home's records.
+        ref: the system.
+        view: what the faces are drawn from.
+        gate: the policy that the view's verdict was made with.
+
+    Raises:
+        ChainBroken: names the first thing that does not follow.
+        RecordsError: the records cannot be read.
+    """
+    count = verify_chain(records.edits(ref))
+    card = records.card(ref)
+    _same_card(ref, view, card, count)
+    _same_baseline(ref, records, card)
+    if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
+        raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
+    if view["gate"] != verdict_json(decide(gate, view["card"], view["live"])):
+        raise ChainBroken(
+            f"{ref}: the gate's verdict that the faces show is not the one that this card and its live values give: "
+            "decide it anew with: syscard monitor --once"
+        )
+    return Verified(count, card, _erased(records, ref, view["texts"]))
+
+
+def _same_card(ref: str, view: View, card: Card, count: int) -> None:
+    if count != view["edits"] or card.digest != view["digest"]:
+        raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
+    if digest(view["card"]) != card.digest:
+        raise ChainBroken(f"{ref}: the card that the faces show is not the one that its {count} edits give")
+
+
+def _same_baseline(ref: str, records: Records, card: Card) -> None:
+    """Drift is measured against these values: changed ones would make any traffic normal."""
+    if card.baseline is None:
+        return
+    try:
+        records.baseline_data(card.baseline.data_digest)
+    except RecordsError as error:
+        raise ChainBroken(f"{ref}: {error}") from error
+
+
+def _erased(records: Records, ref: str, texts: dict[str, str]) -> int:
+    bodies = (edit.body for edit in records.edits(ref))
+    return sum(isinstance(body, NoteOnIncident) and body.text_sha256 not in texts for body in bodies)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syscard_monitors.assemble import Assembled, Frontier, Request, Row, assemble
+from tests.unit.monitors.build import MINUTE, SECOND, START_US, span
+
+END = START_US + SECOND
+LONG_AFTER = START_US + 60 * MINUTE
+
+
+def look(rows: list[Row], **changes: Any) -> Assembled:
+    plain: dict[str, Any] = {
+        "root": "request",
+        "frontier": Frontier(),
+        "watermark_us": LONG_AFTER,
+        "before_us": 0,
+        "complete_after": timedelta(seconds=30),
+        "seen_before_us": 0,
+    }
+    return assemble(rows, **{**plain, **changes})
+
+
+def one(rows: list[Row]) -> Request:
+    (found,) = look(rows).complete
+    return found
+
+
+def test_a_request_is_complete_thirty_seconds_after_its_root_ended() -> None:
+    just_before = look([span()], watermark_us=END + 30 * SECOND - 1)
+    assert just_before.complete == ()
+    assert [r.trace_id for r in look([span()], watermark_us=END + 30 * SECOND).complete] == ["t1"]
+
+
+def test_requests_fill_windows_in_the_order_in_which_they_ended_then_by_trace() -> None:
+    rows = [span("b"), span("c", start_us=START_US - 9, duration_us=5), span("a")]
+    assert [r.trace_id for r in look(rows).complete] == ["c", "a", "b"]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8), st.integers(0, 99))
+def test_the_order_of_rows_changes_nothing(times: list[tuple[int, int]], seed: int) -> None:
+    rows = [
+        span(f"t{i}", name, start_us=START_US + start, duration_us=length, parent_span_id=parent)
+        for i, (start, length) in enumerate(times)
+        for name, parent in (("root", None), ("child", "root"))
+    ]
+    shuffled = random.Random(seed).sample(rows, len(rows))
+    assert look(shuffled) == look(rows)
+
+
+def test_what_is_in_a_window_already_is_not_taken_again() -> None:
+    rows = [span("a"), span("b"), span("c")]
+    assert [r.trace_id for r in look(rows, frontier=Frontier(END, "b/s")).complete] == ["c"]
+
+
+def test_a_request_that_became_visible_after_its_window_had_closed_is_counted_not_taken() -> None:
+    frontier, looked = Frontier(END, "z"), START_US + 5 * SECOND
+    in_time, late = span("a"), span("b", received_us=looked + 1)
+    found = look([in_time, late], frontier=frontier, seen_before_us=looked)
+    assert (found.complete, found.late) == ((), 1)
+    assert look([in_time, late], frontier=frontier, seen_before_us=looked + 1).late == 0
+
+
+def test_a_trace_without_a_root_is_an_orphan_once_after_five_minutes() -> None:
+    rows = [span("a", name="call", parent_span_id="gone")]
+    given_up = END + 5 * MINUTE
+    looks = [(0, given_up - 1), (given_up - 1, given_up), (given_up, given_up + MINUTE)]
+    assert [look(rows, before_us=b, watermark_us=w).orphans for b, w in looks] == [0, 1, 0]
+
+
+def test_a_root_that_comes_late_makes_no_orphan() -> None:
+    rows = [span("a", "child", parent_span_id="root"), span("a", "root")]
+    assert look(rows).orphans == 0
+    assert len(look(rows).complete) == 1
+
+
+def test_only_a_span_of_the_right_name_without_a_parent_is_a_root() -> None:
+    assert look([span()], root="another").complete == ()
+    assert look([span()], root="another").orphans == 1
+    assert len(look([span()], root=None).complete) == 1
+
+
+def test_a_request_has_the_times_of_its_root_and_came_with_its_newest_span() -> None:
+    rows = [
+        span("a", "root", received_us=7),
+        span(
+            "a",
+            "child",
+            name="call",
+            parent_span_id="root",
+            start_us=START_US - 5,
+            duration_us=10 * SECOND,
+            received_us=9,
+        ),
+    ]
+    found = one(rows)
+    assert (found.start_us, found.end_us, found.received_us) == (START_US, END, 9)
+    assert found.reference == f"a@{START_US}"
+    assert found.place == Frontier(END, "a/root")
+
+
+def test_a_trace_that_holds_several_requests_gives_each_its_spans() -> None:
+    """A gateway or a batch job: the root's parent is in another system."""
+    rows = [
+        span("a", "r1", parent_span_id="gateway"),
+        span("a", "c1", name="call", parent_span_id="r1", component="llm", features={"words": 1}),
+        span("a", "r2", parent_span_id="gateway", start_us=START_US + 2 * SECOND),
+        span("a", "c2", name="call", parent_span_id="r2", component="llm", features={"words": 2}),
+        span("a", "lost", name="call", parent_span_id="gone", start_us=START_US + 3 * SECOND, component="cf"),
+    ]
+    first, second = look(rows).complete
+    assert (first.root_id, first.values["llm.words"], "cf.call" in first.values) == ("r1", [1], False)
+    assert (second.root_id, second.values["llm.words"], "cf.call" in second.values) == ("r2", [2], True)
+
+
+def test_a_request_inside_a_request_of_the_same_name_is_part_of_it() -> None:
+    rows = [span("a", "outer"), span("a", "inner", parent_span_id="outer")]
+    assert [r.root_id for r in look(rows).complete] == ["outer"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e16, -(10**30)])
+def test_a_number_that_cannot_be_true_is_no_value(value: float) -> None:
+    found = one([span(component="llm", features={"words": value, "score": 1e15})]).values
+    assert "llm.words" not in found
+    assert found["llm.score"] == [1e15]
+
+
+def test_fields_of_a_component_are_named_after_it_and_repeated_calls_are_in_order_of_start() -> None:
+    call = {"name": "call", "parent_span_id": "s", "component": "vlm"}
+    calls = [
+        span(span_id="b", start_us=START_US + 9, duration_us=1000, features={"agrees": False}, **call),
+        span(span_id="a", start_us=START_US + 8, duration_us=2000, features={"agrees": True}, **call),
+    ]
+    found = one([span(), *calls]).values
+    assert found["vlm.agrees"] == [True, False]
+    assert found["vlm.latency_ms"] == [2.0, 1.0]
+    assert found["vlm.call"] == [1, 1]
+
+
+def test_what_a_span_does_not_say_is_no_value() -> None:
+    found = one([span(component="llm")]).values
+    assert not {"llm.model", "llm.input_tokens", "llm.fallback", "llm.error_type"} & found.keys()
+    assert found["llm.error"] == [False]
+
+
+def test_a_feature_cannot_pass_for_a_standard_field() -> None:
+    found = one([span(component="llm", features={"latency_ms": 0.001, "error": False}, error_type="timeout")]).values
+    assert (found["llm.latency_ms"], found["llm.error"], found["llm.error_type"]) == ([1000.0], [True], ["timeout"])
+
+
+@pytest.mark.parametrize(("counts", "values"), [(True, [12]), (False, None), (None, None)])
+def test_tokens_of_a_span_that_only_repeats_them_do_not_count(counts: bool | None, values: list[int] | None) -> None:
+    assert one([span(component="llm", input_tokens=12, counts_tokens=counts)]).values.get("llm.input_tokens") == values
+
+
+def test_fields_of_the_root_have_no_component_before_them() -> None:
+    found = one([span(features={"accepted": True, "segment.age_band": "45-54"})]).values
+    assert found == {"latency": [1.0], "error": [False], "accepted": [True], "segment.age_band": ["45-54"]}
+
+
+def test_identifiers_that_spans_carry_are_known_for_the_edges() -> None:
+    features = {"items": ["a", "b"], "item.id": "a", "note": "c", "scores": ["d"]}
+    (fact,) = one([span(component="cf", features=features)]).spans
+    assert (fact.gives, fact.tokens) == (frozenset("ab"), frozenset("ab"))

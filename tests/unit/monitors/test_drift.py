@@ -1,0 +1,140 @@
+"""The adapter to the real Evidently, which takes seconds to import: one worker for all tests, here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from scipy import stats as scipy
+
+from syscard.errors import MonitorError, UsageError
+from syscard_monitors.assemble import Request
+from syscard_monitors.baseline import measure_baseline, references
+from syscard_monitors.drift import Comparison, DriftWorker, Method
+from tests.unit.monitors.build import request, signal
+
+# One worker, so one process: never spread over several.
+pytestmark = pytest.mark.xdist_group("evidently")
+DRAW = random.Random(7)
+SMALL = [DRAW.gauss(0, 1) for _ in range(20)]
+LARGE = [DRAW.gauss(0.4, 1) for _ in range(217)]
+TIED = [float(round(v)) for v in LARGE]
+LABELS = [DRAW.choice("abc") for _ in range(40)], [DRAW.choice("abcd") for _ in range(200)]
+BITS = [float(DRAW.random() < 0.3) for _ in range(40)], [float(DRAW.random() < 0.8) for _ in range(200)]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[DriftWorker]:
+    found = DriftWorker()
+    found.warm()
+    yield found
+    found.close()
+
+
+def compare(key: str, method: Method, current: Sequence[Any], reference: Sequence[Any]) -> Comparison:
+    return Comparison(key, method, 0.001, tuple(reference), tuple(current))
+
+
+def table(current: Sequence[Any], reference: Sequence[Any]) -> list[list[int]]:
+    levels = sorted({*current, *reference})
+    return [[Counter(s)[k] for k in levels] for s in (reference, current)]
+
+
+def test_a_worker_that_was_killed_is_an_error_once_and_starts_again(worker: DriftWorker) -> None:
+    """First, while it is still importing: so Evidently is imported to the end only once."""
+    process = worker._process
+    assert process is not None
+    assert process.pid is not None
+    os.kill(process.pid, 9)
+    process.join()
+    with pytest.raises(MonitorError, match="died or hung"):
+        worker.p_values([compare("k", "ks", SMALL, SMALL)])
+    assert worker.p_values([compare("k", "ks", SMALL, SMALL)]) == {"k": pytest.approx(1.0)}
+
+
+def test_several_comparisons_of_different_lengths_in_one_call_have_scipy_s_p_values(worker: DriftWorker) -> None:
+    found = worker.p_values(
+        [
+            compare("ks", "ks", SMALL, LARGE),
+            compare("tied", "ks", TIED[:33], TIED),
+            compare("chi2", "syscard_chi2", *LABELS),
+            compare("fisher", "syscard_fisher", *BITS),
+        ]
+    )
+    expected = {
+        "ks": scipy.ks_2samp(LARGE, SMALL).pvalue,
+        "tied": scipy.ks_2samp(TIED, TIED[:33]).pvalue,
+        "chi2": scipy.chi2_contingency(table(*LABELS), correction=False).pvalue,
+        "fisher": scipy.fisher_exact(table(*BITS)).pvalue,
+    }
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert found["fisher"] < 1e-6 < found["tied"]
+
+
+@pytest.mark.parametrize("method", ["syscard_chi2", "syscard_fisher"])
+def test_samples_of_one_and_the_same_level_are_no_evidence(worker: DriftWorker, method: Method) -> None:
+    values: list[Any] = ["a"] * 9 if method == "syscard_chi2" else [1.0] * 9
+    assert worker.p_values([compare("k", method, values, values * 3)]) == {"k": 1.0}
+
+
+def test_the_key_of_a_signal_may_hold_anything(worker: DriftWorker) -> None:
+    keys = ["vlm->llm.grounded", "a b", "ünï"]
+    assert worker.p_values([compare(k, "ks", SMALL, SMALL) for k in keys]).keys() == set(keys)
+
+
+def test_nothing_to_compare_asks_nobody() -> None:
+    assert DriftWorker().p_values([]) == {}
+
+
+def test_evidently_is_not_imported_where_the_monitors_are() -> None:
+    code = (
+        "import sys, syscard_monitors.watch, syscard_monitors.drift;"
+        "print(*{m.split('.')[0] for m in sys.modules} & {'evidently', 'pandas', 'scipy', 'transformers', 'langchain'})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_a_comparison_that_evidently_refuses_is_an_error_and_the_next_one_works(worker: DriftWorker) -> None:
+    with pytest.raises(MonitorError, match=r"Evidently could not compare \['empty'\]"):
+        worker.p_values([compare("empty", "ks", (), SMALL)])
+    assert worker.p_values([compare("k", "ks", SMALL, SMALL)]) == {"k": pytest.approx(1.0)}
+
+
+def requests() -> tuple[Request, ...]:
+    return tuple(request(i, {"vlm.agrees": i % 15 > 0, "vlm.score": i % 7, "vlm.flat": 0.5}) for i in range(60))
+
+
+def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(worker: DriftWorker) -> None:
+    signals = [
+        signal(),
+        signal("number", name="score", expr="vlm.score"),
+        signal("number", name="flat", expr="vlm.flat"),
+        signal("volume", name="volume", about="agent"),
+        signal(name="gone", expr="vlm.gone"),
+    ]
+    found = measure_baseline(signals, requests(), worker)
+    assert found.watched == ("agent.volume", "vlm.agrees", "vlm.flat", "vlm.score")
+    assert found.too_constant == ("vlm.flat",)
+    assert found.requests == 60
+    assert found.values["per_minute"] == pytest.approx(20)
+    assert found.agreement_p is not None
+    assert 0.1 < found.agreement_p <= 1
+    read = references(found.values)
+    assert read["vlm.agrees"].values == (0.0,) * 4 + (1.0,) * 56
+    assert read["agent.volume"].per_minute == pytest.approx(20)
+
+
+def test_a_baseline_whose_halves_differ_says_so(worker: DriftWorker) -> None:
+    unlike = tuple(request(i, {"vlm.agrees": i % 2}) for i in range(60))
+    assert (measure_baseline([signal()], unlike, worker).agreement_p or 0) < 1e-6
+
+
+def test_a_baseline_of_no_requests_is_refused(worker: DriftWorker) -> None:
+    with pytest.raises(UsageError, match="no complete request in that time"):
+        measure_baseline([signal()], (), worker)

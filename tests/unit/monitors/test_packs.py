@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syscard.errors import UsageError
+from syscard.system import System
+from syscard_configs import names, read_text
+from syscard_monitors.packs import Signal, load_packs, read_pack, signals_for
+from tests.unit.build import declared
+
+OURS = [n.removesuffix(".yaml") for n in names("packs")]
+
+
+def signals(*packs: str, folder: Path | None = None, **monitors: Any) -> dict[str, Signal]:
+    system = declared(monitors={"packs": list(packs), **monitors})
+    return {s.key: s for s in signals_for(system, load_packs(packs, folder))}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's pack of signals of language models: one of ours changed, one of its own."""
+    (tmp_path / "llm.yaml").write_text(
+        """
+pack: llm
+applies_to: {kind: llm}
+defaults: {min_n: 50}
+signals:
+  - {name: words, label: length, expr: "{c}.rationale.words", kind: ratio, tolerance: 2.0}
+  - {name: polite, label: polite, expr: "{c}.polite", kind: share, direction: down, tolerance: 0.1}
+"""
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "{pack: mine, signals: [{name: own, label: own, expr: '{c}.own', kind: rate, tolerance: 0.1}]}"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_pack_that_ships_is_one_and_is_called_as_its_file(name: str) -> None:
+    assert read_pack(read_text("packs", f"{name}.yaml"), name).pack == name
+
+
+def test_the_common_pack_watches_every_component_without_being_named() -> None:
+    found = signals()
+    assert {s.about for s in found.values()} == {"cf", "vlm", "llm", "agent"}
+    assert found["llm.latency"].expr == "llm.latency_ms"
+
+
+def test_a_pack_watches_components_of_its_kind() -> None:
+    assert {s.about for k, s in signals("llm").items() if k not in signals()} == {"llm"}
+
+
+def test_a_pack_of_edges_watches_edges_between_the_right_kinds() -> None:
+    edges = {k: s.expr for k, s in signals("interactions").items() if "->" in k}
+    assert edges["vlm->llm.grounded"] == "llm.rationale.grounded"
+    assert edges["cf->vlm.offered"] == "vlm.item.id not in cf.items"
+    assert not {"cf->vlm.grounded", "vlm->llm.offered"} & edges.keys()
+
+
+def test_naming_a_pack_twice_watches_once() -> None:
+    twice = signals_for(declared(), load_packs(["llm", "llm", "common"]))
+    assert len(twice) == len({s.key for s in twice})
+
+
+def test_a_signal_inherits_what_it_does_not_say(folder: Path) -> None:
+    own, common = signals("llm", folder=folder)["llm.polite"], signals()["llm.error"]
+    assert (own.min_n, own.alpha, own.persist, own.severity) == (50, 0.001, 2, "ticket")
+    assert (common.min_n, common.severity) == (200, "page")
+
+
+def test_a_user_s_pack_is_merged_over_ours_signal_by_signal(folder: Path) -> None:
+    ours, merged = signals("llm"), signals("llm", folder=folder)
+    assert merged.keys() - ours.keys() == {"llm.polite"}
+    assert (merged["llm.words"].kind, merged["llm.words"].tolerance) == ("ratio", 2.0)
+    assert merged["llm.english"].expr == ours["llm.english"].expr
+
+
+def test_a_user_may_have_a_pack_that_we_have_not(folder: Path) -> None:
+    assert "vlm.own" in signals("mine", folder=folder)
+
+
+def test_a_system_tunes_single_signals() -> None:
+    tune = {"llm.words": {"tolerance": 0.2, "min_n": 7, "severity": "page"}, "llm.english": {"off": True}}
+    found, before = signals("llm", tune=tune), signals("llm")
+    assert before.keys() - found.keys() == {"llm.english"}
+    assert (found["llm.words"].tolerance, found["llm.words"].min_n, found["llm.words"].severity) == (0.2, 7, "page")
+    assert found["llm.words"].label == before["llm.words"].label
+    assert found["llm.logprob"] == before["llm.logprob"]
+
+
+def test_a_pack_that_nobody_has_is_refused_with_those_that_are_there() -> None:
+    with pytest.raises(UsageError, match=re.escape(f"no monitor pack 'lmm'; there is: {', '.join(OURS)}")):
+        load_packs(["lmm"])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("signals: [", "p.yaml: not YAML: while parsing"),
+        ("", "p.yaml: : "),
+        ("{pack: x, signals: [{name: a}]}", "p.yaml: signals.0.label: field required"),
+        ("{pack: x, signals: [], colour: red}", "p.yaml: colour: extra inputs are not permitted"),
+        (
+            "{pack: x, signals: [{name: a, label: a, expr: a, kind: rate, tolerance: 0}]}",
+            "p.yaml: signals.0.tolerance: input should be greater than 0",
+        ),
+        ("pack: 2026-13-01", "p.yaml: month must be in 1..12"),
+    ],
+)
+def test_what_is_no_pack_is_refused_in_one_line_that_says_where(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(says)}") as caught:
+        read_pack(text, "p.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_edges_to_what_is_no_component_are_watched_by_nothing() -> None:
+    body = declared().body()
+    del body["components"]["llm"]
+    system = System.model_validate({**body, "claims": []})
+    assert not [s.key for s in signals_for(system, load_packs(["interactions"])) if "llm" in s.key]

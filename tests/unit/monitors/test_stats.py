@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats as scipy
+
+from syscard_monitors.stats import (
+    effective_n,
+    fisher_worse,
+    gamma_rate_p,
+    holm,
+    ks_distance,
+    mean,
+    quantile,
+    rule_of_three,
+    total_variation,
+    wilson,
+)
+
+_tied = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=30)
+_free = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
+_labels = st.lists(st.sampled_from("abcde"), min_size=1, max_size=30)
+_p_values = st.lists(st.floats(0, 1), max_size=12)
+
+
+@st.composite
+def hits_of(draw: st.DrawFn) -> tuple[int, int]:
+    n = draw(st.integers(1, 300))
+    return draw(st.integers(0, n)), n
+
+
+@given(hits_of(), hits_of())
+def test_fisher_s_p_is_scipy_s(now: tuple[int, int], before: tuple[int, int]) -> None:
+    (hits, n), (hits_before, n_before) = now, before
+    table = [[hits, n - hits], [hits_before, n_before - hits_before]]
+    ours = fisher_worse(hits, n, hits_before, n_before)
+    assert ours == pytest.approx(scipy.fisher_exact(table, alternative="greater").pvalue, rel=1e-7)
+    upper = scipy.hypergeom.sf(hits - 1, n + n_before, hits + hits_before, n)
+    assert ours == pytest.approx(upper, rel=1e-7, abs=1e-300)
+
+
+@given(hits_of(), hits_of())
+def test_more_hits_are_never_less_evidence(now: tuple[int, int], before: tuple[int, int]) -> None:
+    assume(now[0] < now[1])
+    assert fisher_worse(now[0] + 1, now[1], *before) <= fisher_worse(*now, *before) <= 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of their p-value, which is not looked at
+@given(_tied | _free, _tied | _free)
+def test_the_distance_of_kolmogorov_and_smirnov_is_scipy_s_also_with_ties(
+    now: list[float], before: list[float]
+) -> None:
+    ours = ks_distance(now, sorted(before))
+    assert ours == pytest.approx(scipy.ks_2samp(now, before, method="asymp").statistic, abs=1e-12)
+
+
+@given(_tied)
+def test_a_sample_is_at_no_distance_from_itself(values: list[float]) -> None:
+    assert ks_distance(values, sorted(values)) == 0
+    assert ks_distance([], sorted(values)) == 0
+
+
+@given(st.integers(1, 60), st.floats(0.01, 200), st.floats(0.01, 200))
+def test_the_p_of_a_rate_is_twice_the_smaller_tail_of_the_waiting_time(
+    events: int, minutes: float, rate: float
+) -> None:
+    waiting = scipy.gamma(events, scale=1 / rate)
+    tails = 2 * min(waiting.cdf(minutes), waiting.sf(minutes))
+    assert gamma_rate_p(events, minutes, rate) == pytest.approx(min(1.0, tails), abs=1e-9)
+
+
+def test_a_rate_as_expected_is_no_evidence_and_one_far_off_is() -> None:
+    assert gamma_rate_p(20, 20, 1.0) > 0.9
+    assert gamma_rate_p(20, 1, 1.0) < 1e-9
+    assert gamma_rate_p(20, 400, 1.0) < 1e-9
+    assert gamma_rate_p(20, 1e-9, 1.0) == 0
+
+
+@given(_labels, _labels)
+def test_total_variation_is_the_largest_difference_that_any_set_of_labels_can_have(
+    now: list[str], before: list[str]
+) -> None:
+    both = (Counter(now), Counter(before))
+    rises = [both[0][k] / len(now) - both[1][k] / len(before) for k in {*now, *before}]
+    found = total_variation(now, before)
+    assert found == pytest.approx(sum(r for r in rises if r > 0), abs=1e-12)
+    assert 0 <= found <= 1 + 1e-12
+    assert total_variation(now, now) == 0
+
+
+@given(_free, st.floats(0.01, 1))
+def test_a_quantile_is_the_smallest_value_that_enough_do_not_exceed(values: list[float], q: float) -> None:
+    found = quantile(values, q)
+    assert found in values
+    assert sum(v <= found for v in values) >= q * len(values) - 1e-9
+    assert sum(v < found for v in values) < q * len(values) + 1e-9
+
+
+def test_a_quantile_of_the_first_and_the_last() -> None:
+    assert [quantile([3, 1, 2, 4], q) for q in (0, 0.25, 0.5, 0.95, 1)] == [1, 1, 2, 4, 4]
+
+
+@given(_free)
+def test_the_mean_does_not_depend_on_the_order(values: list[float]) -> None:
+    assert mean(values) == mean(list(reversed(values))) == mean(sorted(values))
+
+
+@given(_p_values)
+def test_holm_s_adjusted_p_values_are_bounded_and_keep_the_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    ordered = [a for _, a in sorted(zip(p_values, adjusted, strict=True))]
+    assert ordered == sorted(ordered)
+    if p_values:
+        assert min(adjusted) == min(1.0, len(p_values) * min(p_values))
+
+
+def test_holm_s_own_steps() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+
+
+@given(hits_of())
+def test_wilson_s_interval_is_scipy_s_and_contains_the_share(found: tuple[int, int]) -> None:
+    hits, n = found
+    interval = wilson(hits / n, n)
+    theirs = scipy.binomtest(hits, n).proportion_ci(method="wilson")
+    assert interval == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert interval.low - 1e-12 <= hits / n <= interval.high + 1e-12
+
+
+@given(st.floats(0.01, 0.99), st.integers(2, 500))
+def test_yes_and_no_count_one_each_and_values_between_count_more(share: float, n: int) -> None:
+    binary = share * (1 - share)
+    assert effective_n(share, binary, n) == pytest.approx(n)
+    assert effective_n(share, binary / 2, n) == pytest.approx(2 * n)
+
+
+@pytest.mark.parametrize(("share", "variance"), [(0.0, 0.0), (1.0, 0.0), (0.5, 0.0)])
+def test_where_nothing_varies_requests_count_one_each(share: float, variance: float) -> None:
+    assert effective_n(share, variance, 40) == 40
+
+
+@given(st.integers(20, 5000))
+def test_the_rule_of_three_bounds_the_exact_bound(n: int) -> None:
+    exact = 1 - 0.05 ** (1 / n)
+    assert exact <= rule_of_three(n) <= exact * 1.1
+    assert math.isclose(rule_of_three(300), 0.01)
+
+
+def test_no_requests_bound_nothing() -> None:
+    assert [rule_of_three(n) for n in (0, 1, 3)] == [1, 1, 1]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from syscard.errors import NothingDeclared, RecordsError, UsageError
+from syscard.records.store import Records
+from syscard.views import choose, read_view, systems, version_stamp
+from tests.unit.build import GATE, NOW, component, draft
+
+HEAVY = {
+    "pydantic",
+    "sqlmodel",
+    "sqlalchemy",
+    "polars",
+    "pyarrow",
+    "deltalake",
+    "textual",
+    "evidently",
+    "pandas",
+    "numpy",
+}
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Callable[..., Path]:
+    """A records file with these systems."""
+
+    def make(*refs: str) -> Path:
+        file = tmp_path / "records.db"
+        with closing(Records.open(file, GATE)) as records, records.transaction() as transaction:
+            for ref in refs:
+                transaction.append(ref, [draft(component())], cause="apply", recorded=NOW)
+        return file
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "module", ["syscard", "syscard.views", "syscard.faces", "syscard.words", "syscard.render.status"]
+)
+def test_the_read_side_needs_only_the_standard_library(module: str) -> None:
+    code = f"import sys, {module}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(found.stdout.split()) & HEAVY
+
+
+@pytest.mark.parametrize("read", [systems, read_view, version_stamp, lambda f: choose(f, "shop")])
+def test_without_records_nothing_is_declared_and_it_says_what_to_do(
+    read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    with pytest.raises(NothingDeclared, match=r"has no card yet: .* syscard apply system\.yaml"):
+        read(tmp_path / "records.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_no_system_nothing_is_declared(holding: Callable[..., Path]) -> None:
+    with pytest.raises(NothingDeclared):
+        choose(holding(), None)
+
+
+def test_one_system_need_not_be_named(holding: Callable[..., Path]) -> None:
+    file = holding("shop")
+    assert choose(file, None) == choose(file, "shop") == "shop"
+
+
+def test_several_systems_must_be_named(holding: Callable[..., Path]) -> None:
+    file = holding("shop", "bank")
+    assert systems(file) == ["bank", "shop"]
+    assert choose(file, "shop") == "shop"
+    with pytest.raises(UsageError, match="name one with --system: bank, shop"):
+        choose(file, None)
+    assert read_view(file, "bank")["card"]["system"] == "bank"
+
+
+def test_a_system_that_is_not_there_is_refused_with_those_that_are(holding: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="no system 'shpo' here; there is: shop"):
+        read_view(holding("shop"), "shpo")
+
+
+@pytest.mark.parametrize("read", [systems, read_view, version_stamp])
+def test_a_file_that_is_no_records_is_an_error_in_one_line(read: Callable[[Path], object], tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    file.write_bytes(b"no database " * 300)
+    with pytest.raises(RecordsError, match="file is not a database: run: syscard doctor"):
+        read(file)
+
+
+def test_a_path_with_signs_that_mean_something_in_an_address_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "50% off? #1" / "records.db"
+    file.parent.mkdir()
+    with closing(Records.open(file, GATE)) as records, records.transaction() as transaction:
+        transaction.append("shop", [draft(component())], cause="apply", recorded=NOW)
+    assert systems(file) == ["shop"]
+
+
+def test_reading_writes_nothing(holding: Callable[..., Path]) -> None:
+    file = holding("shop")
+    before = file.read_bytes()
+    read_view(file)
+    version_stamp(file)
+    assert file.read_bytes() == before
