@@ -288,7 +288,7 @@ def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
 
 def _cause(raw: dict[str, Any]) -> str:
     """Where the change starts in the declared graph. Whether it was handed on is not tested, and that is said."""
-    subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(_shows_on(raw))
+    subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(shows_on(raw))
     if not heirs and not edges:
         return f"{subject} is the only part with findings"
     shows = f"; it shows on {', '.join(edges)}" if edges else ""
@@ -298,10 +298,10 @@ def _cause(raw: dict[str, Any]) -> str:
 
 def may_inherit(raw: dict[str, Any]) -> tuple[str, ...]:
     """Parts of an incident other than its subject that have findings or were named as heirs."""
-    return tuple(ref for ref in _others(raw) if ref not in _shows_on(raw))
+    return tuple(ref for ref in _others(raw) if ref not in shows_on(raw))
 
 
-def _shows_on(raw: dict[str, Any]) -> tuple[str, ...]:
+def shows_on(raw: dict[str, Any]) -> tuple[str, ...]:
     """Edges that end in the subject: what they hand over did not change, what the subject makes of it did."""
     return tuple(ref for ref in _others(raw) if ref.endswith(f"->{raw['subject']}"))
 

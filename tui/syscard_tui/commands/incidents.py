@@ -44,6 +44,8 @@ def list_incidents(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _document(raw: dict[str, Any]) -> dict[str, Any]:
+    from syscard.faces import may_inherit, shows_on
+
     return {
         "number": raw["number"],
         "state": raw["state"],
@@ -54,7 +56,12 @@ def _document(raw: dict[str, Any]) -> dict[str, Any]:
         "opened_at": raw["opened"],
         "since": raw["since"],
         "resolved_at": raw["resolved"],
-        "attribution": {"first_changed": raw["subject"], "may_inherit": raw["inherited_by"], "method": "order"},
+        "attribution": {
+            "first_changed": raw["subject"],
+            "may_inherit": may_inherit(raw),
+            "shows_on": shows_on(raw),
+            "method": "order",
+        },
     }
 
 
