@@ -37,7 +37,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("scope", "string", "name of the instrumentation scope"),
     Column("dialect", "string", "the dialect table that read the span"),
     Column("operation", "string", "what the span does: chat, retrieval, invoke_agent, tool, step, ..."),
-    Column("name", "string", "span name, masked"),
+    Column("name", "string", "span name if it is shaped like a label, else operation and a keyed hash"),
     Column("component", "string", "reference of the component on the card, or a discovered key"),
     Column("component_version", "string", "version that the span states"),
     Column("model", "string", "requested model"),
