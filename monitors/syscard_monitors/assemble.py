@@ -36,6 +36,11 @@ class Frontier:
     request: str = ""
 
 
+def place(end_us: int, trace_id: str, root_id: str) -> Frontier:
+    """A request's place in the order in which requests fill windows."""
+    return Frontier(end_us, f"{trace_id}/{root_id}")
+
+
 @dataclass(frozen=True)
 class SpanFacts:
     """What edges need to know of one span."""
@@ -69,7 +74,7 @@ class Request:
     @property
     def place(self) -> Frontier:
         """Its place in the order in which requests fill windows."""
-        return Frontier(self.end_us, f"{self.trace_id}/{self.root_id}")
+        return place(self.end_us, self.trace_id, self.root_id)
 
     @property
     def reference(self) -> str:
@@ -148,11 +153,10 @@ def assemble(
             orphans += before_us < given_up <= watermark_us
         for top, own in _by_root(spans, tops):
             roots += 1
-            request = _request(top, own)
-            if request.place > frontier:
-                complete += [request] if request.end_us <= ready_us else []
-            else:
-                late += request.received_us > seen_before_us > 0
+            if _place(top) <= frontier:
+                late += _received(own) > seen_before_us > 0
+            elif _end(top) <= ready_us:
+                complete.append(_request(top, own))
     return Assembled(tuple(sorted(complete, key=lambda r: r.place)), orphans, late, roots)
 
 
@@ -203,6 +207,16 @@ def _end(row: Row) -> int:
     return end
 
 
+def _place(top: Row) -> Frontier:
+    return place(_end(top), top["trace_id"], top["span_id"])
+
+
+def _received(spans: Iterable[Row]) -> int:
+    """When the newest of some spans was received."""
+    newest: int = max(s["received_us"] for s in spans)
+    return newest
+
+
 def _request(top: Row, spans: list[Row]) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
@@ -218,7 +232,7 @@ def _request(top: Row, spans: list[Row]) -> Request:
         root_id=top["span_id"],
         start_us=top["start_us"],
         end_us=_end(top),
-        received_us=max(s["received_us"] for s in spans),
+        received_us=_received(spans),
         values=dict(values),
         spans=tuple(facts),
     )

@@ -7,6 +7,7 @@ with the window). Evidently takes seconds to import, so it runs in a worker proc
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -91,10 +92,13 @@ def _work(pipe: Connection) -> None:
     """In the worker: import Evidently, then answer until the other side is gone. Ctrl-c is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     failed: SyscardError | None = None
+    gc.disable()  # half a million objects that stay: looking through them again and again is a tenth of the import
     try:
         _evidently()
     except MissingExtra as error:
         failed = error
+    gc.freeze()
+    gc.enable()
     while True:
         try:
             comparisons = pipe.recv()
