@@ -23,7 +23,8 @@ check: .venv/.stamp
 
 # Made by uv inside .venv from hash-locked files: no address of a registry, and no unhashed download.
 .venv/.stamp: requirements.lock requirements-bootstrap.lock pyproject.toml
-	@echo "setting up .venv (about 15 s with a fast network, once) ..."
+	@python3 -c 'import sys; sys.exit("syscard needs Python 3.11 or newer as python3" if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv (once; well under a minute with a fast network) ..."
 	@python3 -m venv .venv
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-bootstrap.lock
 	@$(BIN)/uv pip sync -q --require-hashes -p $(PY) requirements.lock
