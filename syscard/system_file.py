@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from syscard.errors import Problem, SystemFileError, UsageError
 from syscard.system import EDGE, About, Identifier, Ref, System
 from syscard.system_checks import Lines, Place, faults, known_keys, line_of, located, nearest, shown, warnings, where
+from syscard.system_rest import faults_beside
 from syscard_configs import read_text
 
 MAX_BYTES: Final = 1 << 20
@@ -97,15 +98,13 @@ def _parse(text: str, name: str) -> tuple[System, Lines]:
 
 
 def _checked(tree: _Tree) -> tuple[System | None, tuple[Problem, ...]]:
-    """The system and what its parts contradict, or no system and what is wrong with the shape."""
+    """The system and what its parts contradict, or no system, what is wrong with the shape, and what else is wrong."""
     try:
         system = System.model_validate(tree.values, by_alias=True, by_name=False)
     except ValidationError as error:
-        return None, tuple(_shape_problems(error, tree))
+        beside = faults_beside(tree.values, error)
+        return None, (*_shape_problems(error, tree), *located(beside, tree.values, tree.lines))
     return system, located(faults(system), tree.values, tree.lines)
-
-
-# ---------------------------------------------------------------------------------------------- from bytes to text
 
 
 class _Unreadable(Exception):
