@@ -12,6 +12,7 @@ from syscard.edits import AddEvidence, Author, AuthorKind, Draft, RiskSeen, SetC
 from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
+from syscard.live import HISTORY
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, judge, observed
 from syscard_monitors.assemble import Request, micros
@@ -142,7 +143,7 @@ def _remember(memory: Memory, finding: Finding, count: int) -> None:
         state_since_us=before.state_since_us if before.state is finding.state and before.state_since_us else start,
     )
     value = None if finding.value is None else float(f"{finding.value:.6g}")
-    memory.history[finding.key] = [*memory.history.get(finding.key, []), value][-30:]
+    memory.history[finding.key] = [*memory.history.get(finding.key, []), value][-HISTORY:]
 
 
 def _undeclared(card: Card, memory: Memory, requests: Sequence[Request], window: Window) -> tuple[Finding, ...]:
@@ -152,6 +153,7 @@ def _undeclared(card: Card, memory: Memory, requests: Sequence[Request], window:
     seen = {f.key for f in found}
     for key in [k for k in memory.streaks if k.endswith(".undeclared") and k not in seen]:
         del memory.streaks[key]
+        memory.history.pop(key, None)  # made-up names must not pile up
     return found
 
 
@@ -161,7 +163,8 @@ def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[st
     begun = {}
     for finding in findings:
         streak = memory.streaks[finding.key]
-        if streak.windows == persist.get(finding.key, UNDECLARED_PERSIST):
+        # A monitor that failed keeps its streak where it was; that is no second beginning.
+        if finding.state is State.BREACH and streak.windows == persist.get(finding.key, UNDECLARED_PERSIST):
             begun[finding.key] = moment(streak.since_us)
     return begun
 

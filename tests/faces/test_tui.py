@@ -279,6 +279,8 @@ async def test_every_view_can_be_drawn_at_every_size(views: dict[str, View], nam
         await pilot.press("enter", "escape", "2")
         await until(pilot, lambda: isinstance(app.screen, CardScreen) and text_of(app, "#card"))
         await pilot.press("v", "1")
+        await until(pilot, lambda: not isinstance(app.screen, CardScreen))
+        assert app.is_running
 
 
 async def test_hostile_text_is_never_read_as_markup(views: dict[str, View]) -> None:

@@ -138,6 +138,17 @@ def test_one_signal_s_error_does_not_take_the_others_with_it() -> None:
     assert {f.key: f.state for f in found} == {"vlm.bad": State.ERROR, "vlm.agrees": State.OK}
 
 
+def test_a_monitor_that_fails_while_a_breach_stands_does_not_begin_it_again() -> None:
+    the_plan, memory = plan(signal(), references=YES), Memory()
+    states(the_plan, memory, BAD, BAD)
+    failed = look(the_plan, memory, ["odd"] * 20)
+    assert failed[0].state is State.ERROR
+    assert starting(the_plan, memory, failed) == {}
+    again = look(the_plan, memory, BAD)
+    assert again[0].state is State.BREACH
+    assert starting(the_plan, memory, again) == {}
+
+
 def test_a_streak_knows_when_it_began() -> None:
     the_plan, memory = plan(signal(), references=YES), Memory()
     look(the_plan, memory, GOOD)
@@ -198,6 +209,14 @@ def test_what_nobody_declared_must_be_seen_in_two_windows_running() -> None:
     the_plan, memory, ghosts = plan(references={}), Memory(), [ghostly(i) for i in range(5)]
     begun = [starting(the_plan, memory, look(the_plan, memory, w)) for w in (ghosts, [request(0)], ghosts, ghosts)]
     assert [list(b) for b in begun] == [[], [], [], ["ghost.undeclared"]]
+
+
+def test_names_that_are_seen_no_more_are_forgotten() -> None:
+    the_plan, memory = plan(references={}), Memory()
+    look(the_plan, memory, [ghostly(i) for i in range(5)])
+    assert "ghost.undeclared" in memory.history
+    look(the_plan, memory, [request(0)])
+    assert not any("ghost" in key for key in (*memory.history, *memory.streaks))
 
 
 def written(of: tuple[e.Draft, ...], kind: type[e.Body]) -> list[Any]:
