@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 UNKNOWN_SEGMENT: Final = "unknown"
+FEEDBACK: Final = "feedback"
+"""Operation of a span that says what came of a request, later; it belongs to no component."""
+SDK_SCOPE: Final = "syscard_tracing"
+"""Instrumentation scope of the spans that syscard's own SDK makes."""
 _NO_SEGMENT: Final = frozenset({"", "nan", "none", "null", "n/a", "na", "unknown", "undefined"})
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from syscard.observation import FEEDBACK, SDK_SCOPE
 from syscard.system import System
+from syscard_monitors.traces import Row, by_root, by_trace, roots
 
-Row = dict[str, Any]
 SELECTABLE: Final = {
     "gen_ai.operation.name": "operation",
     "gen_ai.request.model": "model",
@@ -21,8 +23,6 @@ SELECTABLE: Final = {
 ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
-MOST_SPANS: Final = 2_000
-"""Spans of one request that are looked at."""
 LARGEST: Final = 1e15
 """Largest number that a span is believed."""
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -94,6 +94,12 @@ class Assembled:
     """Requests that came, or got spans, after their window had closed."""
     roots: int
     """Requests that were looked at, whether or not they are new."""
+    feedback: tuple[Request, ...] = ()
+    """What came of earlier requests, newly known, in order: each as a request that has nothing but its answer."""
+
+    def feedback_between(self, after_us: int, until_us: int) -> tuple[Request, ...]:
+        """Feedback that ended after one moment and not after another."""
+        return tuple(f for f in self.feedback if after_us < f.end_us <= until_us)
 
 
 def named_as_declared(rows: Iterable[Row], system: System) -> Iterator[Row]:
@@ -143,63 +149,53 @@ def assemble(
         complete_after: how long after its root's end a request may still get spans.
         seen_before_us: newest received time that the look before saw; tells which spans are late.
     """
+    requests, answered = _parted(rows)
     ready_us = watermark_us - complete_after // _MICROSECOND
     complete: list[Request] = []
-    orphans = late = roots = 0
-    for spans in _by_trace(rows):
-        tops = _roots(spans, root)
+    orphans = late = looked_at = 0
+    for spans in by_trace(requests):
+        tops = roots(spans, root)
         if not tops:
             given_up = max(_end(s) for s in spans) + ORPHAN_AFTER // _MICROSECOND
             orphans += before_us < given_up <= watermark_us
-        for top, own in _by_root(spans, tops):
-            roots += 1
+        for top, own in by_root(spans, tops):
+            looked_at += 1
             if _place(top) <= frontier:
                 late += _received(own) > seen_before_us > 0
             elif _end(top) <= ready_us:
                 complete.append(_request(top, own))
-    return Assembled(tuple(sorted(complete, key=lambda r: r.place)), orphans, late, roots)
+    answers = [_answer(row) for row in answered]
+    late += sum(a.end_us <= frontier.end_us and a.received_us > seen_before_us > 0 for a in answers)
+    return Assembled(
+        complete=tuple(sorted(complete, key=lambda r: r.place)),
+        orphans=orphans,
+        late=late,
+        roots=looked_at,
+        feedback=tuple(sorted((a for a in answers if a.end_us > frontier.end_us), key=lambda a: a.place)),
+    )
 
 
-def _by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    traces: defaultdict[str, list[Row]] = defaultdict(list)
+def _parted(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Spans of requests, and spans that say what came of one."""
+    spans: list[Row] = []
+    answered: list[Row] = []
     for row in rows:
-        traces[row["trace_id"]].append(row)
-    for spans in traces.values():
-        spans.sort(key=lambda s: (s["start_us"], s["span_id"]))
-        yield spans
+        (answered if row["operation"] == FEEDBACK else spans).append(row)
+    return spans, answered
 
 
-def _roots(spans: list[Row], name: str | None) -> list[Row]:
-    """Spans at which requests begin. Without a name only a span without any parent can be told to be one."""
-    if name is None:
-        return [s for s in spans if s["parent_span_id"] is None]
-    ours = {s["span_id"] for s in spans}
-    return [s for s in spans if s["name"] == name and s["parent_span_id"] not in ours]
-
-
-def _by_root(spans: list[Row], tops: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
-    """Each root with its spans; one that no root is above of goes to the newest root before it."""
-    if len(tops) <= 1:
-        yield from ((top, spans[:MOST_SPANS]) for top in tops)
-        return
-    by_id = {s["span_id"]: s for s in spans}
-    own: dict[str, list[Row]] = {t["span_id"]: [] for t in tops}
-    for span in spans:
-        before = [t["span_id"] for t in tops if t["start_us"] <= span["start_us"]] or [tops[0]["span_id"]]
-        own[_top_of(span, by_id, own.keys()) or before[-1]].append(span)
-    yield from ((top, own[top["span_id"]][:MOST_SPANS]) for top in tops)
-
-
-def _top_of(span: Row, by_id: Mapping[str, Row], tops: Collection[str]) -> str | None:
-    """The root above a span, by its parents; None where the way up is broken (or goes in a circle)."""
-    for _ in range(len(by_id)):
-        if span["span_id"] in tops:
-            return str(span["span_id"])
-        above = by_id.get(span["parent_span_id"] or "")
-        if above is None:
-            return None
-        span = above
-    return None
+def _answer(row: Row) -> Request:
+    """A feedback span as a request that has nothing but its answer: `accepted` is `syscard.feedback.accepted`."""
+    features: dict[str, Any] = json.loads(row["features"] or "{}")
+    values = {k.removeprefix(f"{FEEDBACK}."): [v] for k, v in features.items() if _usable(v)}
+    return Request(
+        trace_id=row["trace_id"],
+        root_id=row["span_id"],
+        start_us=row["start_us"],
+        end_us=_end(row),
+        received_us=row["received_us"],
+        values=values,
+    )
 
 
 def _end(row: Row) -> int:
@@ -220,10 +216,11 @@ def _received(spans: Iterable[Row]) -> int:
 def _request(top: Row, spans: list[Row]) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
+    beside = _beside(spans)
     for span in spans:
         features: dict[str, Any] = json.loads(span["features"] or "{}")
         if span["component"] is not None:
-            _collect(values, span, features)
+            _collect(values, span, features, call=span["span_id"] not in beside)
         if span is top:
             _collect_root(values, span, features)
         facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
@@ -238,13 +235,44 @@ def _request(top: Row, spans: list[Row]) -> Request:
     )
 
 
-def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
-    """The standard fields of a component's call, and its own."""
+def _beside(spans: list[Row]) -> frozenset[str]:
+    """Spans of our SDK that stand beside an instrumentor's span of the same call, and add to it: no calls themselves.
+
+    An instrumentor follows its library's callbacks, so its span need not lie below ours; it lies within its time.
+    """
+    theirs: defaultdict[str, list[Row]] = defaultdict(list)
+    for span in spans:
+        if span["scope"] != SDK_SCOPE and span["component"] is not None:
+            theirs[span["component"]].append(span)
+    ends = {component: _earliest_ends(found) for component, found in theirs.items()}
+    ours = (s for s in spans if s["scope"] == SDK_SCOPE and s["component"] in ends)
+    return frozenset(s["span_id"] for s in ours if _holds_one(s, ends[s["component"]]))
+
+
+def _earliest_ends(spans: list[Row]) -> list[tuple[int, int]]:
+    """For each start, in order: the earliest end of the spans that start then or later."""
+    found: list[tuple[int, int]] = []
+    for span in sorted(spans, key=lambda s: s["start_us"], reverse=True):
+        found.append((span["start_us"], min(_end(span), found[-1][1]) if found else _end(span)))
+    return found[::-1]
+
+
+def _holds_one(span: Row, ends: list[tuple[int, int]]) -> bool:
+    """Whether a span lies whole within this one's time."""
+    place = bisect_left(ends, (span["start_us"], 0))
+    return place < len(ends) and ends[place][1] <= _end(span)
+
+
+def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any], *, call: bool) -> None:
+    """The standard fields of a component's call, and its own; without latency, error and count where it is no call."""
     component = span["component"]
-    standard = {
+    of_call = {
         "latency_ms": span["duration_us"] / 1000,
         "error": span["error_type"] is not None,
         "error_type": span["error_type"],
+        "call": 1,
+    }
+    standard = {
         "fallback": span["fallback"],
         "input_tokens": span["input_tokens"] if span["counts_tokens"] else None,
         "output_tokens": span["output_tokens"] if span["counts_tokens"] else None,
@@ -252,9 +280,8 @@ def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str,
         "model": span["model"],
         "model_response": span["model_response"],
         "prompt": span["prompt_hash"],
-        "call": 1,
     }
-    for name, value in {**features, **standard}.items():
+    for name, value in {**features, **standard, **(of_call if call else {})}.items():
         if _usable(value):
             values[f"{component}.{name}"].append(value)
 

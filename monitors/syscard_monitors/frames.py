@@ -12,14 +12,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from syscard.errors import MonitorError
-from syscard_monitors.assemble import Request, Row
+from syscard_monitors.assemble import Request
+from syscard_monitors.traces import Row
 
 if TYPE_CHECKING:
     import polars as pl
 
 MAX_EXPRESSION: Final = 500
 NEEDED: Final = (
-    "trace_id", "span_id", "parent_span_id", "name", "operation", "component", "duration_us", "error_type", "fallback",
+    "trace_id", "span_id", "parent_span_id", "name", "scope", "operation", "component", "duration_us", "error_type",
+    "fallback",
     "input_tokens", "output_tokens", "counts_tokens", "component_version", "model", "model_response", "prompt_hash",
     "features",
 )  # fmt: skip

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
 from syscard_monitors import frames
-from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, Row, assemble, micros, named_as_declared
+from syscard_monitors.assemble import REACH_BACK, Assembled, Frontier, Request, assemble, micros, named_as_declared
 from syscard_monitors.memory import Memory
+from syscard_monitors.traces import Row
 
 if TYPE_CHECKING:
     import polars as pl

@@ -102,7 +102,8 @@ class Watcher:
         sums = self._sums(plan.system, windows)
         found: list[Finding] = []
         for done, requests in enumerate(windows, start=1):
-            card, findings = self._window(card, plan, memory, requests, sums)
+            feedback = looked.feedback_between(memory.frontier.end_us, requests[-1].end_us)
+            card, findings = self._window(card, plan, memory, requests, feedback, sums)
             found += [f for f in findings if f.state in (State.BREACH, State.WARN)]
             if on_window:
                 on_window(done, full)
@@ -158,7 +159,13 @@ class Watcher:
         return [(end, body) for _, end, body in self._records.tallies(system.system.ref, since)]
 
     def _window(
-        self, known: Card, plan: Plan, memory: Memory, requests: Sequence[Request], sums: list[Sums]
+        self,
+        known: Card,
+        plan: Plan,
+        memory: Memory,
+        requests: Sequence[Request],
+        feedback: Sequence[Request],
+        sums: list[Sums],
     ) -> tuple[Card, tuple[Finding, ...]]:
         """One window in one transaction: edits, live values, sums, and what is remembered.
 
@@ -166,7 +173,7 @@ class Watcher:
         """
         ref, window = plan.system.system.ref, window_of(memory.windows, requests)
         end = micros(window.end)
-        own, errors = sums_of(plan.system, requests)
+        own, errors = sums_of(plan.system, requests, feedback)
         sums.append((end, own))
         findings = findings_of(known, plan, memory, requests, window, self._worker.p_values)
         with self._records.transaction() as transaction:

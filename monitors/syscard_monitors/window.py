@@ -169,12 +169,19 @@ def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[st
     return begun
 
 
-def sums_of(system: System, requests: Sequence[Request]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The sums of one window for every claim, and the errors of claims that cannot be computed."""
+def sums_of(
+    system: System, requests: Sequence[Request], feedback: Sequence[Request] = ()
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The sums of one window for every claim, and the errors of claims that cannot be computed.
+
+    A claim that no request can answer is asked of the feedback that came meanwhile, about whatever request.
+    """
     sums, errors = {}, {}
     for claim in system.claims:
         try:
-            sums[claims.promise(claim)] = claims.body(claims.tallies(claim, requests))
+            sums[claims.promise(claim)] = claims.body(
+                claims.tallies(claim, requests) or claims.tallies(claim, feedback)
+            )
         except MonitorError as error:
             errors[claim.id] = str(error)
     return sums, errors

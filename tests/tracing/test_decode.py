@@ -18,7 +18,7 @@ from syscard.errors import BadSpanData, BodyTooLarge, SyscardError, UnsupportedM
 from syscard_tracing.inflate import inflate
 from syscard_tracing.otlp import decode_document, decode_json
 from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
-from syscard_tracing.spans import MAX_DEPTH
+from syscard_tracing.spans import MAX_DEPTH, MAX_LINKS
 
 NAMES = [
     f"{setup}-{n}" for setup in ("otel-genai-langchain-latest", "openinference-langchain") for n in ("02", "04", "05")
@@ -201,3 +201,36 @@ def test_replies_say_nothing_on_full_success_and_count_what_was_refused() -> Non
     }
     assert b"bad" in reply(2, "bad", as_json=False)
     assert json.loads(status_body(3, "why", as_json=True)) == {"code": 3, "message": "why"}
+
+
+LINKS: list[dict[str, Any]] = [
+    {"traceId": "A" * 32, "spanId": "b" * 16, "attributes": _attribute({"stringValue": "not kept"})},
+    {"traceId": "0" * 32, "spanId": "b" * 16},
+    {"traceId": "a" * 32},
+    {"traceId": "c" * 32, "spanId": "d" * 16},
+]
+
+
+def test_links_are_read_where_their_ids_can_be_used() -> None:
+    assert decode_document(_one(links=LINKS)).spans[0].links == (("a" * 32, "b" * 16), ("c" * 32, "d" * 16))
+    assert decode_document(_one()).spans[0].links == ()
+
+
+def test_links_in_protobuf_are_the_same() -> None:
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    for link in LINKS:
+        trace, other = bytes.fromhex(link["traceId"]), bytes.fromhex(link.get("spanId", ""))
+        span.links.add(trace_id=trace, span_id=other)
+    assert (
+        decode_protobuf(request.SerializeToString()).spans[0].links == decode_document(_one(links=LINKS)).spans[0].links
+    )
+
+
+def test_a_span_with_very_many_links_keeps_the_first_few() -> None:
+    many = [{"traceId": f"{i + 1:032x}", "spanId": f"{i + 1:016x}"} for i in range(100)]
+    assert [int(link.span_id, 16) for link in decode_document(_one(links=many)).spans[0].links] == [
+        *range(1, MAX_LINKS + 1)
+    ]
+    with pytest.raises(BadSpanData, match="links must be an array of objects"):
+        decode_document(_one(links="many"))

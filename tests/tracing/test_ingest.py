@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -37,16 +38,28 @@ def test_all_kinds_of_files_are_read_and_a_span_in_two_of_them_counts_once(take:
     assert (again.stored, again.duplicates) == (0, again.spans)
 
 
-@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
 @pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.pb", "x.unknown"])
-def test_content_decides_what_a_file_is(name: str, zipped: bool, tmp_path: Path, data: Path) -> None:
-    pack = gzip.compress if zipped else bytes
+def test_content_decides_what_a_file_is(name: str, pack: Callable[[bytes], bytes], tmp_path: Path, data: Path) -> None:
     pretty = json.dumps(json.loads((data / "otel-genai-langchain-latest-02.json").read_bytes()), indent=1).encode()
     bodies = [pretty, b"\n" + pretty, (data / "otel-genai-langchain-latest-02.pb").read_bytes()]
     for body in bodies:
         path = tmp_path / name
         path.write_bytes(pack(body))
         assert sum(len(request.decoded.spans) for request in requests(path)) == 4
+
+
+def test_an_xz_file_that_asks_for_more_memory_than_it_may_have_is_refused(tmp_path: Path) -> None:
+    wide = [{"id": lzma.FILTER_LZMA2, "dict_size": 256 * 1024 * 1024}]
+    (tmp_path / "x.jsonl.xz").write_bytes(lzma.compress(b"{}", filters=wide))
+    with pytest.raises(BadSpanData, match=r"x\.jsonl\.xz: packed data .*[Mm]emory"):
+        list(requests(tmp_path / "x.jsonl.xz"))
+
+
+def test_packed_files_of_a_folder_are_found_by_their_names(tmp_path: Path) -> None:
+    for name in ("a.jsonl.xz", "b.pb.gz", "c.json", "d.txt.xz", "e.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in trace_files([tmp_path])] == ["a.jsonl.xz", "b.pb.gz", "c.json"]
 
 
 def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
@@ -76,8 +89,14 @@ def test_a_bad_line_is_named_and_what_came_before_stays_exactly_once(
         ("x.json", b'{\n "resourceSpans": [\n oops]}', r"x\.json:3: not JSON"),
         ("x.json", b"[]", r"x\.json:1: "),
         ("x.pb", b"garbage", r"x\.pb: not an OTLP protobuf"),
-        ("x.jsonl", gzip.compress(b'{"resourceSpans": []}\n' * 3000, mtime=0)[:-20], r"x\.jsonl: gzip data is cut off"),
-        ("x.jsonl", b"\x1f\x8bgarbage", r"x\.jsonl: gzip data"),
+        (
+            "x.jsonl",
+            gzip.compress(b'{"resourceSpans": []}\n' * 3000, mtime=0)[:-20],
+            r"x\.jsonl: packed data is cut off",
+        ),
+        ("x.jsonl", lzma.compress(b'{"resourceSpans": []}\n' * 3000)[:-20], r"x\.jsonl: packed data is cut off"),
+        ("x.jsonl", lzma.compress(b"{}")[:12] + b"\0" * 40, r"x\.jsonl: packed data is cut off or broken"),
+        ("x.jsonl", b"\x1f\x8bgarbage", r"x\.jsonl: packed data"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_with_its_place(

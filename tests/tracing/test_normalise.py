@@ -19,7 +19,7 @@ from syscard_tracing.doctor import read_trace_file
 from syscard_tracing.labels import component_name
 from syscard_tracing.normalise import Normaliser, Reading
 from syscard_tracing.rules import TraceRules, plain
-from syscard_tracing.spans import Event, RawSpan
+from syscard_tracing.spans import Event, Link, RawSpan
 
 SYSTEM: dict[str, Any] = {
     "schema": "syscard/1",
@@ -330,6 +330,24 @@ def test_a_time_that_cannot_be_true_is_kept_and_flagged(offset: int, suspect: bo
     assert row["clock_suspect"] is suspect
     assert row["day"] == ((now if suspect else start) - datetime(1970, 1, 1, tzinfo=UTC)).days
     assert row["start"] == int(start.timestamp()) * 10**6
+
+
+def test_feedback_belongs_to_no_component_and_says_which_request_it_is_about(read: Read) -> None:
+    row = read(
+        {"syscard.operation": "feedback", "syscard.feedback.accepted": True, "syscard.feedback.position": 2},
+        name="feedback",
+        links=(Link("a" * 32, "b" * 16),),
+    )
+    assert (row["operation"], row["component"], row["dialect"]) == ("feedback", None, "syscard")
+    assert row["features"] == {
+        "span.links": [f"{'a' * 32}/{'b' * 16}"],
+        "feedback.accepted": True,
+        "feedback.position": 2,
+    }
+
+
+def test_an_operation_in_our_own_name_that_is_unknown_is_a_step(read: Read) -> None:
+    assert read({"syscard.operation": "sing"})["operation"] == "step"
 
 
 def test_a_span_without_times_is_of_1970_and_a_span_that_ends_early_takes_no_time(read: Read) -> None:

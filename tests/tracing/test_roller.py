@@ -54,6 +54,27 @@ def test_a_roll_moves_everything_and_keeps_one_commit_behind(
     assert roll_once(inbox, lake).rows == 0
 
 
+def test_ids_that_a_seeded_host_made_twice_are_two_spans(
+    put: Put, inbox: Inbox, lake: Lake, stored: Stored, span: Callable[..., RawSpan]
+) -> None:
+    later = span(0)._replace(start_ns=span(0).start_ns + 1_000, end_ns=span(0).end_ns + 1_000)
+    put(0, later, later)
+    assert roll_once(inbox, lake) == RollResult(2, 1, 1)
+    put(later, span(0))
+    assert roll_once(inbox, lake).duplicates == 2
+    assert stored() == [0, 0]
+
+
+def test_a_recording_that_is_moved_in_time_and_taken_again_counts_once(
+    put: Put, inbox: Inbox, lake: Lake, stored: Stored, span: Callable[..., RawSpan]
+) -> None:
+    put(span(0), wide=True)
+    roll_all(inbox, lake)
+    put(span(0)._replace(start_ns=span(0).start_ns + 1_000), wide=True)
+    assert roll_all(inbox, lake).duplicates == 1
+    assert stored() == [0]
+
+
 def test_a_span_sent_twice_counts_once(put: Put, inbox: Inbox, lake: Lake, stored: Stored) -> None:
     put(0, 1, 1)
     assert roll_once(inbox, lake) == RollResult(2, 1, 1)

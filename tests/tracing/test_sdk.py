@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from opentelemetry import trace
@@ -15,7 +18,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import syscard_tracing
-from syscard_tracing.sdk import _id_generator, component
+from syscard.observation import SDK_SCOPE
+from syscard_tracing.sdk import USER_SALT, _id_generator, _traces_of, component, feedback, instrument, user_key
 
 
 @pytest.fixture
@@ -72,6 +76,119 @@ def test_functions_coroutines_and_generators_are_decorated(spans: InMemorySpanEx
     assert names == ["plain", "later", "later", "many"]
 
 
+def test_what_no_convention_names_has_a_word_each(spans: InMemorySpanExporter) -> None:
+    with component("cf") as cf:
+        cf.slate(["a", "b"], [0.9, 0.6], candidates=40)
+        cf.data_asof(date(2026, 11, 1), today=date(2026, 11, 16))
+        cf.item("a")
+    with component("vlm") as vlm:
+        vlm.image(b"\xff\xd8picture", "image/jpeg")
+        vlm.prompt("Describe {picture}.")
+    first, second = map(_attributes, spans.get_finished_spans())
+    assert first == {
+        "syscard.component": "cf",
+        "syscard.cf.items": ("a", "b"),
+        "syscard.cf.scores": (0.9, 0.6),
+        "syscard.cf.top_score": 0.9,
+        "syscard.cf.score_gap": 0.3,
+        "syscard.cf.candidate_count": 40,
+        "syscard.cf.data.asof": "2026-11-01",
+        "syscard.cf.data.age_days": 15,
+        "syscard.cf.item.id": "a",
+    }
+    assert second["syscard.vlm.image.sha256"] == hashlib.sha256(b"\xff\xd8picture").hexdigest()
+    assert (second["syscard.vlm.image.mime"], second["syscard.vlm.image.bytes"]) == ("image/jpeg", 9)
+    assert re.fullmatch("[0-9a-f]{12}", str(second["syscard.prompt.hash"]))
+
+
+def test_a_picture_and_a_prompt_leave_the_process_as_digests_only(spans: InMemorySpanExporter) -> None:
+    with component("vlm") as span:
+        span.image(b"CANARY picture", "image/png")
+        span.prompt("CANARY prompt")
+        span.user("CANARY person")
+    assert "CANARY" not in spans.get_finished_spans()[0].to_json()
+
+
+def test_a_user_is_a_key_that_depends_on_the_salt(spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for salt in ("one", "one", "two", ""):
+        monkeypatch.setenv(USER_SALT, salt)
+        with component("agent") as agent:
+            agent.user(4711, segment="35-44")
+        keys.add(_attributes(spans.get_finished_spans()[-1])["syscard.user.id"])
+    assert len(keys) == 3
+    assert user_key(4711) == user_key("4711")
+    assert all(re.fullmatch("[0-9a-f]{16}", str(key)) for key in keys)
+    assert _attributes(spans.get_finished_spans()[-1])["syscard.user.segment"] == "35-44"
+
+
+def test_feedback_is_a_span_of_its_own_that_is_linked_to_the_request(spans: InMemorySpanExporter) -> None:
+    with component("agent") as agent:
+        reference = agent.reference
+        feedback(reference, segment="35-44", accepted=True, position=2, note=None)
+    said, request = spans.get_finished_spans()
+    assert said.parent is None
+    assert said.context.trace_id != request.context.trace_id
+    assert [(link.context.trace_id, link.context.span_id) for link in said.links] == [
+        (request.context.trace_id, request.context.span_id)
+    ]
+    assert _attributes(said) == {
+        "syscard.operation": "feedback",
+        "syscard.user.segment": "35-44",
+        "syscard.feedback.accepted": True,
+        "syscard.feedback.position": 2,
+    }
+    assert said.instrumentation_scope is not None
+    assert said.instrumentation_scope.name == SDK_SCOPE
+
+
+@pytest.mark.parametrize("reference", ["", "nonsense", "00-xyz-abc-01", "00-1-2"])
+def test_feedback_on_a_reference_that_is_none_is_not_noticed(reference: str, spans: InMemorySpanExporter) -> None:
+    feedback(reference, accepted=True)
+    assert spans.get_finished_spans() == ()
+
+
+def test_a_failure_that_the_host_lives_with_is_told(spans: InMemorySpanExporter) -> None:
+    with component("llm") as span:
+        span.failed(TimeoutError("late"))
+        span.fallback("timeout")
+    (found,) = spans.get_finished_spans()
+    assert found.status.status_code is trace.StatusCode.ERROR
+    assert _attributes(found)["error.type"] == "TimeoutError"
+    assert [event.name for event in found.events] == ["exception", "fallback"]
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "sent_to"),
+    [
+        (None, {}, "http://127.0.0.1:4318/v1/traces"),
+        ("http://syscard:4318/", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://other"}, "http://syscard:4318/v1/traces"),
+        (None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://other:1"}, None),
+        (None, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://other:1/v1/traces"}, None),
+    ],
+)
+def test_an_address_that_is_given_wins_over_opentelemetrys_variables(
+    given: str | None, variables: dict[str, str], sent_to: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        monkeypatch.delenv(key, raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    assert _traces_of(given) == sent_to
+
+
+def test_spans_can_go_somewhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "set_tracer_provider", lambda _provider: None)
+    exporter = InMemorySpanExporter()
+    provider = instrument("shop", version="3", environment="test", exporter=exporter)
+    provider.get_tracer("x").start_span("work").end()
+    provider.force_flush()
+    (found,) = exporter.get_finished_spans()
+    kept = {k: found.resource.attributes[k] for k in ("service.name", "service.version", "deployment.environment.name")}
+    assert kept == {"service.name": "shop", "service.version": "3", "deployment.environment.name": "test"}
+    provider.shutdown()
+
+
 def test_the_hosts_own_errors_go_through_and_mark_the_span(spans: InMemorySpanExporter) -> None:
     with pytest.raises(KeyError), component("llm"):
         raise KeyError("x")
@@ -87,6 +204,10 @@ def test_tracing_that_breaks_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     with component("llm") as span:
         span.set(x=1)
         span.fallback("why")
+        span.failed(KeyError("x"))
+        span.user(1)
+        assert span.reference == ""
+    feedback("00-" + "1" * 32 + "-" + "2" * 16 + "-01", accepted=True)
     with pytest.raises(KeyError), component("llm"):
         raise KeyError("x")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from syscard_tracing.lake import Lake
     from syscard_tracing.receiver import serve
     from syscard_tracing.rules import TraceRules
-    from syscard_tracing.sdk import ComponentSpan, component, instrument
+    from syscard_tracing.sdk import ComponentSpan, component, feedback, instrument, user_key
 
 __all__ = [
     "ComponentSpan",
@@ -23,13 +23,15 @@ __all__ = [
     "TraceRules",
     "check",
     "component",
+    "feedback",
     "instrument",
     "read_trace_file",
     "serve",
+    "user_key",
 ]
 
 _HOMES: Final = {
-    "sdk": ("ComponentSpan", "component", "instrument"),
+    "sdk": ("ComponentSpan", "component", "feedback", "instrument", "user_key"),
     "receiver": ("serve",),
     "doctor": ("DoctorFinding", "check", "read_trace_file"),
     "lake": ("Lake",),

@@ -1,13 +1,15 @@
-"""Trace files as requests: OTLP/JSON, JSON lines, protobuf, each also gzipped. What a file is, its content says."""
+"""Trace files as requests: OTLP/JSON, JSON lines, protobuf, each also packed (gzip, xz). Content decides what it is."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 from syscard.errors import BadSpanData, BodyTooLarge, UsageError
 from syscard_tracing.inflate import LIMIT
@@ -18,6 +20,10 @@ SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".pb", ".binpb", ".otlp")
 """What is taken from a folder; a file named on its own is taken whatever its name."""
 _JSON_NAMES: Final = (".json", ".jsonl", ".ndjson")
 _GZIP: Final = b"\x1f\x8b"
+_XZ: Final = b"\xfd7zXZ\0"
+_PACKED: Final = (".gz", ".xz")
+_XZ_MEMORY: Final = 128 * 1024 * 1024
+"""Bytes that inflating an xz file may take: its own header could ask for gigabytes."""
 
 
 class Request(NamedTuple):
@@ -40,7 +46,7 @@ def trace_files(paths: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{path} is not there: name a trace file or a folder of them")
         inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and _is_trace_name(p))
         if not inside:
-            raise UsageError(f"{path} holds no trace file ({', '.join(SUFFIXES)}, each also .gz)")
+            raise UsageError(f"{path} holds no trace file ({', '.join(SUFFIXES)}, each also .gz or .xz)")
         found += inside
     return found
 
@@ -61,8 +67,8 @@ def requests(path: Path, limit: int = LIMIT) -> Iterator[Request]:
                 return
             for line, decoded in _json_requests(file, limit):
                 yield Request(f"{path}:{line}", decoded)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadSpanData(f"{path}: gzip data is cut off or broken after line {line}: {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise BadSpanData(f"{path}: packed data is cut off or broken after line {line}: {error}") from error
     except _AtLine as error:
         raise type(error.error)(f"{path}:{error.line}: {error.error}") from error
     except BodyTooLarge:
@@ -81,14 +87,45 @@ class _AtLine(Exception):
 
 
 def _is_trace_name(path: Path) -> bool:
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(SUFFIXES)
+    return _unpacked_name(path).endswith(SUFFIXES)
+
+
+def _unpacked_name(path: Path) -> str:
+    name = path.name.lower()
+    return name.rpartition(".")[0] if name.endswith(_PACKED) else name
+
+
+class _Unxz(io.RawIOBase):
+    """An xz file inflated as it is read, in bounded memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._inflater = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = b""
+        while not part and not self._inflater.eof:
+            packed = self._file.read(io.DEFAULT_BUFFER_SIZE) if self._inflater.needs_input else b""
+            if not packed and self._inflater.needs_input:
+                raise EOFError("xz data ends before its end marker")
+            part = self._inflater.decompress(packed, len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     with path.open("rb") as file:
-        zipped = file.read(2) == _GZIP
-    return gzip.open(path, "rb") if zipped else path.open("rb")
+        head = file.read(len(_XZ))
+    if head == _XZ:
+        return io.BufferedReader(_Unxz(path))
+    return gzip.open(path, "rb") if head.startswith(_GZIP) else path.open("rb")
 
 
 def _head(path: Path) -> bytes:
@@ -103,7 +140,7 @@ def _is_json(head: bytes, path: Path) -> bool:
     """
     if any(byte < 32 and byte not in b"\t\r\n" for byte in head):
         return False
-    return head.lstrip()[:1] in (b"{", b"[", b"") or path.name.lower().removesuffix(".gz").endswith(_JSON_NAMES)
+    return head.lstrip()[:1] in (b"{", b"[", b"") or _unpacked_name(path).endswith(_JSON_NAMES)
 
 
 def _json_requests(file: IO[bytes] | gzip.GzipFile, limit: int) -> Iterator[tuple[int, Decoded]]:

@@ -30,6 +30,8 @@ _CONFIGURATION: Final = {
     "delta.logRetentionDuration": "interval 1 days",
 }
 _AROUND: Final = timedelta(hours=1)
+SpanKey = tuple[str, str, int | None]
+"""(trace id, span id, start in microseconds): ids alone come again where a host seeds `random`."""
 
 
 class Rival(LakeError):
@@ -58,10 +60,10 @@ class Writer:
         self.version = self._table.version()
         self.done_seq = self._table.transaction_version(app_id) or 0
 
-    def known(self, table: pa.Table, *, wide: bool) -> set[tuple[str, str]]:
-        """(trace_id, span_id) of spans that the lake holds, looked for within the table's own time range.
+    def known(self, table: pa.Table, *, wide: bool) -> set[SpanKey]:
+        """Spans of these traces that the lake holds, looked for within the table's own time range.
 
-        `wide`: in the whole lake, for batches whose times were moved.
+        `wide`: in the whole lake and whatever their start (None in the key), for batches whose times were moved.
         """
         if self.version == 0:
             return set()
@@ -69,7 +71,8 @@ class Writer:
         if not wide:
             frame = frame.filter(_within_ranges(table))
         wanted = pl.Series(table.column("trace_id").unique().to_pylist())
-        keys = frame.filter(pl.col("trace_id").is_in(wanted.implode())).select("trace_id", "span_id").collect()
+        start = pl.lit(None, pl.Int64) if wide else pl.col("start").dt.epoch("us")
+        keys = frame.filter(pl.col("trace_id").is_in(wanted.implode())).select("trace_id", "span_id", start).collect()
         return set(keys.iter_rows())
 
     def append(self, table: pa.Table, last_seq: int) -> int:

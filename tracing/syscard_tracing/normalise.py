@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from syscard.observation import COLUMNS, field_name, segment_or_none
+from syscard.observation import COLUMNS, FEEDBACK, field_name, segment_or_none
 from syscard.system import Keep
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source, shipped_dialects
 from syscard_tracing.labels import NAME_WORDS, UNNAMED, is_label
@@ -17,6 +17,8 @@ from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, 
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 
 STEP: Final = "step"
+LINKS: Final = "span.links"
+"""Feature that holds a span's links, each as `trace_id/span_id`."""
 MAX_FEATURES: Final = 256
 _DAY_US: Final = 86_400_000_000
 _YEAR_2000_US: Final = 946_684_800_000_000
@@ -107,6 +109,8 @@ class _SpanReader:
         suspect = not max(_YEAR_2000_US, received_us - _BEHIND_US) <= start_us <= received_us + _AHEAD_US
         segment = self._segments()
         user = self._user()
+        if span.links:
+            self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in span.links]
         # Its own attributes bear the name that it gave itself.
         self._collect(stated if stated and not rule and is_label(stated) else component, rule)
         facts = self.resource.facts
@@ -163,9 +167,9 @@ class _SpanReader:
             return name
         return f"{operation} {self.redactor.mark(name)}"
 
-    def _component(self, stated: str | None, operation: str, model: str | None) -> str:
+    def _component(self, stated: str | None, operation: str, model: str | None) -> str | None:
         if not stated:
-            return self._discovered(operation, model)
+            return None if operation == FEEDBACK else self._discovered(operation, model)
         system = self.resource.system
         return self.redactor.component(stated, system.refs if system else frozenset())
 
@@ -254,7 +258,7 @@ class _SpanReader:
             (*keys, system.user if system else None, *((rule.version_key, rule.prompt_key) if rule else ()))
         )
 
-    def _collect(self, component: str, rule: ComponentRule | None) -> None:
+    def _collect(self, component: str | None, rule: ComponentRule | None) -> None:
         spoken_for = self._spoken_for(rule)
         declared_text = rule.text if rule else frozenset()
         texts: dict[str, list[Value]] = {}
@@ -270,7 +274,7 @@ class _SpanReader:
             # Beside `rationale` a span may state its own `rationale.words`.
             self.features = counted | self.features if field.startswith("syscard.") else self.features | counted
 
-    def _keep(self, key: str, value: Value, component: str, texts: dict[str, list[Value]]) -> None:
+    def _keep(self, key: str, value: Value, component: str | None, texts: dict[str, list[Value]]) -> None:
         kind, field = self.dialect.role(key)
         if kind is Kind.TEXT:
             if field == key or key.rpartition(".")[2] not in _NOT_TEXT:
@@ -305,7 +309,7 @@ def microseconds(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=8192)
-def _feature_name(key: str, component: str) -> str:
+def _feature_name(key: str, component: str | None) -> str:
     return field_name(key, component)
 
 

@@ -21,9 +21,11 @@ from syscard_tracing.spans import (
     Attributes,
     Decoded,
     Event,
+    Link,
     RawSpan,
     Value,
     checked_time,
+    good_links,
     ids_problem,
     parent_or_none,
 )
@@ -93,6 +95,7 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
             _text(status, "message")[:MAX_TEXT],
             resource,
             scope,
+            _links(span),
         )
     )
 
@@ -100,6 +103,11 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
 def _events(span: dict[str, Any]) -> Iterator[Event]:
     for event in _objects(span, "events")[:MAX_EVENTS]:
         yield Event(_text(event, "name"), _attributes(event))
+
+
+def _links(span: dict[str, Any]) -> tuple[Link, ...]:
+    links = _objects(span, "links")
+    return good_links((_text(link, "traceId").lower(), _text(link, "spanId").lower()) for link in links)
 
 
 def _attributes(holder: dict[str, Any], depth: int = 0) -> Attributes:

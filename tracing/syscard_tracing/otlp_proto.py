@@ -19,6 +19,7 @@ from syscard_tracing.spans import (
     Event,
     RawSpan,
     Value,
+    good_links,
     ids_problem,
     parent_or_none,
 )
@@ -75,6 +76,7 @@ def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rej
             span.status.message[:MAX_TEXT],
             resource,
             scope,
+            good_links((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
         )
     )
 

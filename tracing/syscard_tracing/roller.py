@@ -7,8 +7,8 @@ has left behind. So a crash, a rival or a log entry emptied by a power cut makes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from syscard.errors import LakeError
 from syscard.home import Home
@@ -19,7 +19,7 @@ from syscard_tracing.inbox import Batch, Inbox
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from syscard_tracing.lake import Lake, Writer
+    from syscard_tracing.lake import Lake, SpanKey, Writer
 
 STEPS: Final = ("repaired", "looked", "read", "deduplicated", "committed", "durable", "remembered", "deleted", "tidied")
 """Names of the steps of one roll, in order."""
@@ -124,20 +124,26 @@ def roll_all(inbox: Inbox, lake: Lake, on_step: Callable[[str], None] = _ignore)
 def _only_new(writer: Writer, batches: list[Batch]) -> tuple[pa.Table, int]:
     """The batches as one table without spans that the lake has or that came twice; how many those were."""
     table = from_bytes([batch.body for batch in batches])
-    seen = writer.known(table, wide=any(batch.wide for batch in batches))
+    wide = any(batch.wide for batch in batches)
+    known = writer.known(table, wide=wide)
     keep: list[bool] = []
-    keys: list[tuple[Any, Any]] = list(
-        zip(*(table.column(c).to_pylist() for c in ("trace_id", "span_id")), strict=True)
-    )
-    for key in keys:
-        keep.append(key not in seen)
-        seen.add(key)
+    came: set[SpanKey] = set()
+    for trace, span, start in _keys(table):
+        keep.append((trace, span, None if wide else start) not in known and (trace, span, start) not in came)
+        came.add((trace, span, start))
     if all(keep):
         return table, 0
     import pyarrow as pa
 
     fresh = table.filter(pa.array(keep))
     return fresh, table.num_rows - fresh.num_rows
+
+
+def _keys(table: pa.Table) -> Iterator[tuple[str, str, int]]:
+    import pyarrow as pa
+
+    traces, spans = (table.column(name).to_pylist() for name in ("trace_id", "span_id"))
+    yield from zip(traces, spans, table.column("start").cast(pa.int64()).to_pylist(), strict=True)
 
 
 def _tidy(lake: Lake) -> None:

@@ -10,24 +10,34 @@
     def recommend(user): ...
 
     with component("llm", kind="chat", version="2026-11") as span:
+        span.prompt(TEMPLATE)
         span.set(grounded=0.93)
+
+What a convention has a name for (models, tokens, tools) is left to the instrumentors; here is what none has a name for.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import hmac
 import inspect
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from syscard.observation import FEEDBACK, SDK_SCOPE
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Span
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Link, Span
 
-SCOPE = "syscard_tracing"
+USER_SALT = "SYSCARD_USER_SALT"
+"""Environment variable with the salt of user keys; without it they are good for the life of the process."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 _log = logging.getLogger("syscard.tracing")
 
@@ -35,13 +45,21 @@ _log = logging.getLogger("syscard.tracing")
 def instrument(
     service_name: str,
     *,
-    endpoint: str = "http://127.0.0.1:4318",
+    endpoint: str | None = None,
     version: str | None = None,
     environment: str | None = None,
+    exporter: SpanExporter | None = None,
 ) -> TracerProvider:
-    """Send this process's spans to `endpoint` (OTLP over HTTP, in batches, in the background).
+    """Send this process's spans to `syscard serve` (OTLP over HTTP, in batches, in the background).
 
     Becomes the global tracer provider unless the host has set one. Call `.shutdown()` on it to send what is left.
+
+    Args:
+        service_name: what system.yaml selects by.
+        endpoint: base address; else what OpenTelemetry's own variables say, else http://127.0.0.1:4318.
+        version: of the service.
+        environment: where it runs, such as `production`.
+        exporter: where spans go instead of OTLP over HTTP.
     """
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -52,9 +70,18 @@ def instrument(
     facts = {"service.name": service_name, "service.version": version, "deployment.environment.name": environment}
     resource = Resource.create({key: value for key, value in facts.items() if value is not None})
     provider = TracerProvider(resource=resource, id_generator=_id_generator())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
+    to = exporter or OTLPSpanExporter(endpoint=_traces_of(endpoint))
+    provider.add_span_processor(BatchSpanProcessor(to))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _traces_of(endpoint: str | None) -> str | None:
+    """The address for spans; None where OpenTelemetry's own variables name one."""
+    named = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    if endpoint is None and any(os.environ.get(key) for key in named):
+        return None
+    return f"{(endpoint or 'http://127.0.0.1:4318').rstrip('/')}/v1/traces"
 
 
 def _id_generator() -> Any:
@@ -89,6 +116,46 @@ class ComponentSpan:
         """Write one attribute under its own name, such as `gen_ai.request.model`."""
         if self.span is not None and value is not None:
             _safely(self.span.set_attribute, key, value)
+
+    @property
+    def reference(self) -> str:
+        """The span as a W3C `traceparent`: keep it beside what was shown, and hand it to `feedback` later."""
+        return (_safely(_traceparent, self.span) if self.span is not None else None) or ""
+
+    def prompt(self, template: str) -> None:
+        """Say which prompt template is at work: its hash, never its text."""
+        self.attribute("syscard.prompt.hash", _digest(template.encode())[:12])
+
+    def slate(self, items: Sequence[str], scores: Sequence[float] = (), *, candidates: int | None = None) -> None:
+        """Say what was offered, best first: ids, scores, and how many candidates there were to choose from."""
+        self.set(items=[*items], candidate_count=candidates)
+        if scores:
+            self.set(scores=[*scores], top_score=scores[0], score_gap=round(scores[0] - scores[-1], 9))
+
+    def item(self, identity: str) -> None:
+        """Say which one thing the call was about, by its id."""
+        self.attribute(f"syscard.{self._name}.item.id", identity)
+
+    def image(self, data: bytes, mime: str) -> None:
+        """Say which picture was looked at: digest, type and size, never the bytes."""
+        facts = {"image.sha256": _digest(data), "image.mime": mime, "image.bytes": len(data)}
+        self.set(**facts)
+
+    def data_asof(self, day: date, today: date | None = None) -> None:
+        """Say up to which day the component's data go, and how many days ago that is."""
+        age = ((today or datetime.now(UTC).date()) - day).days
+        facts = {"data.asof": day.isoformat(), "data.age_days": age}
+        self.set(**facts)
+
+    def user(self, identity: object, segment: str | None = None) -> None:
+        """Say for whom: a salted key (the identity never leaves the process) and the group to compare by."""
+        self.attribute("syscard.user.id", user_key(identity))
+        self.attribute("syscard.user.segment", segment)
+
+    def failed(self, error: BaseException) -> None:
+        """Say that the component failed, where the host has caught the error and goes on."""
+        if self.span is not None:
+            _safely(_failed, self.span, error)
 
     def fallback(self, reason: str) -> None:
         """Say that the component answered by its fallback, and why."""
@@ -160,9 +227,71 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
             "gen_ai.operation.name": self._kind,
         }
         attributes = {key: value for key, value in facts.items() if value is not None}
-        return trace.get_tracer(SCOPE).start_as_current_span(
+        return trace.get_tracer(SDK_SCOPE).start_as_current_span(
             f"{self._kind or 'call'} {self._name}", attributes=attributes
         )
+
+
+def user_key(identity: object) -> str:
+    """16 hex digits that stand for a user: HMAC-SHA256 with the salt in `SYSCARD_USER_SALT`."""
+    return hmac.digest(_salt(), str(identity).encode("utf-8", "replace"), "sha256").hex()[:16]
+
+
+def feedback(reference: str, *, segment: str | None = None, **fields: Any) -> None:
+    """Say what came of a request, once it is known: a span of its own, linked to the request's.
+
+    Args:
+        reference: what `ComponentSpan.reference` gave while the request ran.
+        segment: the user's group, so that groups can be compared without a join.
+        fields: written as `syscard.feedback.<field>`, such as `accepted=True, position=2`.
+    """
+    _safely(_feedback, reference, segment, fields)
+
+
+def _feedback(reference: str, segment: str | None, fields: dict[str, Any]) -> None:
+    from opentelemetry import context, trace
+
+    attributes = {f"syscard.feedback.{field}": value for field, value in fields.items() if value is not None}
+    attributes |= {"syscard.operation": FEEDBACK} | ({"syscard.user.segment": segment} if segment else {})
+    span = trace.get_tracer(SDK_SCOPE).start_span(
+        FEEDBACK, context.Context(), attributes=attributes, links=_links(reference)
+    )  # a root: the request is over
+    span.end()
+
+
+def _links(reference: str) -> list[Link]:
+    from opentelemetry.trace import Link, SpanContext, TraceFlags
+
+    _, trace_id, span_id, flags = reference.split("-")
+    there = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return [Link(there)]
+
+
+def _traceparent(span: Span) -> str:
+    there = span.get_span_context()
+    return f"00-{there.trace_id:032x}-{there.span_id:016x}-{int(there.trace_flags):02x}" if there.is_valid else ""
+
+
+def _failed(span: Span, error: BaseException) -> None:
+    from opentelemetry.trace import StatusCode
+
+    span.record_exception(error)
+    span.set_attribute("error.type", type(error).__name__)
+    span.set_status(StatusCode.ERROR)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@functools.cache
+def _random_salt() -> bytes:
+    _log.debug("%s is not set: user keys change at each start", USER_SALT)
+    return os.urandom(32)
+
+
+def _salt() -> bytes:
+    return os.environ.get(USER_SALT, "").encode() or _random_salt()
 
 
 def _safely(call: Callable[..., Any], *args: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from syscard.errors import BadSpanData
@@ -21,6 +23,8 @@ MAX_ITEMS: Final = 1024
 MAX_KEY: Final = 256
 """Characters of an attribute key; an attribute with a longer one is left."""
 MAX_EVENTS: Final = 256
+MAX_LINKS: Final = 8
+"""Links of one span that are read; the rest is left."""
 
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
@@ -30,6 +34,13 @@ class Event(NamedTuple):
 
     name: str
     attributes: Attributes
+
+
+class Link(NamedTuple):
+    """Another span that a span names, by ids as in `RawSpan`."""
+
+    trace_id: str
+    span_id: str
 
 
 class RawSpan(NamedTuple):
@@ -51,6 +62,7 @@ class RawSpan(NamedTuple):
     status_message: str
     resource: Attributes
     scope: str
+    links: tuple[Link, ...] = ()
 
 
 class Decoded(NamedTuple):
@@ -79,6 +91,12 @@ def ids_problem(trace_id: str, span_id: str, parent_span_id: str) -> str | None:
     if problem or not parent_span_id or parent_span_id in _ZEROS:
         return problem
     return id_problem("parent span id", parent_span_id, 16)
+
+
+def good_links(ids: Iterable[tuple[str, str]]) -> tuple[Link, ...]:
+    """Links whose ids (lower-case hex) can be used, the first `MAX_LINKS` of them."""
+    usable = (Link(trace, span) for trace, span in ids if ids_problem(trace, span, "") is None)
+    return tuple(islice(usable, MAX_LINKS))
 
 
 def parent_or_none(parent_span_id: str) -> str | None:

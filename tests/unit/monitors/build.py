@@ -13,11 +13,12 @@ from syscard.edits import Draft, chain
 from syscard.finding import Finding, State, Window
 from syscard.fold import empty_card, fold
 from syscard.system import Claim, System
-from syscard_monitors.assemble import Request, Row, SpanFacts, micros
+from syscard_monitors.assemble import Request, SpanFacts, micros
 from syscard_monitors.drift import Comparison
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import Reference
 from syscard_monitors.packs import Signal
+from syscard_monitors.traces import Row
 from syscard_monitors.window import Plan, moment
 from tests.unit.build import HUMAN, NOW, claim, declared
 
@@ -33,6 +34,7 @@ def span(trace: str = "t1", span_id: str = "s", **changes: Any) -> Row:
         "span_id": span_id,
         "parent_span_id": None,
         "name": "request",
+        "scope": None,
         "operation": "step",
         "start_us": START_US,
         "duration_us": SECOND,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syscard_monitors.assemble import Assembled, Frontier, Request, Row, assemble
+from syscard_monitors.assemble import Assembled, Frontier, Request, assemble
+from syscard_monitors.traces import Row
 from tests.unit.monitors.build import MINUTE, SECOND, START_US, span
 
 END = START_US + SECOND
@@ -169,3 +170,103 @@ def test_identifiers_that_spans_carry_are_known_for_the_edges() -> None:
     features = {"items": ["a", "b"], "item.id": "a", "note": "c", "scores": ["d"]}
     (fact,) = one([span(component="cf", features=features)]).spans
     assert (fact.gives, fact.tokens) == (frozenset("ab"), frozenset("ab"))
+
+
+def answer(trace: str = "f1", *, at: int = 60, **changes: Any) -> Row:
+    """A feedback span, so many seconds after the request began."""
+    plain: dict[str, Any] = {
+        "name": "feedback",
+        "operation": "feedback",
+        "start_us": START_US + at * SECOND,
+        "duration_us": 0,
+        "received_us": START_US + (at + 1) * SECOND,
+        "features": {"feedback.accepted": True, "feedback.position": 2, "segment.age_band": "45-54"},
+    }
+    return span(trace, **{**plain, **changes})
+
+
+def test_feedback_is_neither_a_request_nor_an_orphan() -> None:
+    found = look([span(), answer()])
+    assert [r.trace_id for r in found.complete] == ["t1"]
+    assert (found.orphans, found.roots) == (0, 1)
+    (came,) = found.feedback
+    assert came.values == {"accepted": [True], "position": [2], "segment.age_band": ["45-54"]}
+
+
+def test_feedback_is_taken_once_in_order_of_its_end_by_the_window_that_it_falls_into() -> None:
+    rows = [answer("late", at=90), answer("early", at=30), answer("between", at=60)]
+    found = look(rows)
+    assert [f.trace_id for f in found.feedback] == ["early", "between", "late"]
+    until = START_US + 60 * SECOND
+    assert [f.trace_id for f in found.feedback_between(0, until)] == ["early", "between"]
+    assert [f.trace_id for f in found.feedback_between(until, LONG_AFTER)] == ["late"]
+    assert [f.trace_id for f in look(rows, frontier=Frontier(until, "z")).feedback] == ["late"]
+
+
+def test_feedback_that_came_after_its_window_had_closed_is_counted_as_late() -> None:
+    looked = START_US + 60 * SECOND
+    late = answer(at=30, received_us=looked + 1)
+    found = look([late, answer("seen", at=30)], frontier=Frontier(looked, "z"), seen_before_us=looked)
+    assert (found.feedback, found.late) == ((), 1)
+
+
+def test_feedback_inside_a_requests_own_trace_is_no_part_of_the_request() -> None:
+    found = look([span(), answer("t1", span_id="f", parent_span_id="s", component="agent")])
+    assert one([span()]) == found.complete[0]
+    assert len(found.feedback) == 1
+
+
+CALL = {"name": "call", "parent_span_id": "s", "component": "llm"}
+
+
+def theirs(span_id: str, start: int, length: int, **changes: Any) -> Row:
+    return span(span_id=span_id, start_us=START_US + start, duration_us=length, scope="openinference", **CALL | changes)
+
+
+def ours(span_id: str, start: int, length: int, **changes: Any) -> Row:
+    return span(
+        span_id=span_id, start_us=START_US + start, duration_us=length, scope="syscard_tracing", **CALL | changes
+    )
+
+
+def test_a_call_that_our_sdk_and_an_instrumentor_both_tell_of_is_one_call() -> None:
+    sdk = ours("a", 10, 2000, features={"grounded": 0.9}, fallback=True, error_type=None)
+    library = theirs("b", 11, 1000, input_tokens=12, counts_tokens=True, error_type="timeout")
+    found = one([span(), sdk, library]).values
+    assert (found["llm.call"], found["llm.latency_ms"], found["llm.error"]) == ([1], [1.0], [True])
+    assert (found["llm.grounded"], found["llm.fallback"], found["llm.input_tokens"]) == ([0.9], [True], [12])
+
+
+def test_retries_within_one_span_of_our_sdk_are_a_call_each() -> None:
+    found = one([span(), ours("a", 10, 2000), theirs("b", 11, 500), theirs("c", 600, 500)]).values
+    assert found["llm.call"] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        theirs("b", 5, 100),
+        theirs("b", 11, 5000),
+        theirs("b", 11, 100, component="cf"),
+        ours("b", 11, 100),
+        theirs("b", 11, 100, component=None),
+    ],
+    ids=["begins earlier", "ends later", "another component", "ours as well", "no component"],
+)
+def test_a_span_of_our_sdk_with_no_other_within_it_is_a_call_of_its_own(other: Row) -> None:
+    found = one([span(), ours("a", 10, 2000), other]).values
+    assert len(found["llm.latency_ms"]) == (1 if other["component"] != "llm" else 2)
+    assert 2.0 in found["llm.latency_ms"]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_which_spans_stand_beside_another_is_what_comparing_all_pairs_says(made: list[tuple[bool, int, int]]) -> None:
+    rows = [(ours if own else theirs)(f"{i:02}", start, length) for i, (own, start, length) in enumerate(made)]
+    beside = {
+        o["span_id"]
+        for o, (own, start, length) in zip(rows, made, strict=True)
+        if own and any(not x and start <= s and s + n <= start + length for x, s, n in made)
+    }
+    found = one([span(), *rows]).values.get("llm.call", [])
+    assert len(found) == len(rows) - len(beside)

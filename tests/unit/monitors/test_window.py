@@ -29,7 +29,18 @@ from syscard_monitors.window import (
     window_of,
 )
 from tests.unit.build import NOW, claim, declared, draft, opening
-from tests.unit.monitors.build import Asked, card_of, facts, plan, reference, request, requests, signal, with_drafts
+from tests.unit.monitors.build import (
+    Asked,
+    a_claim,
+    card_of,
+    facts,
+    plan,
+    reference,
+    request,
+    requests,
+    signal,
+    with_drafts,
+)
 
 YES = {"vlm.agrees": reference([1.0] * 90 + [0.0] * 10)}
 BAD, GOOD = [0.0] * 20, [1.0] * 18 + [0.0] * 2
@@ -343,3 +354,31 @@ def test_incidents_that_are_open_when_the_baseline_changes_are_remembered() -> N
         card = with_drafts(card_of(), [draft(under(baseline)), draft(opening(1))])
         edits_of(card, the_plan, memory, window, window_of(0, window), (), [], {})
         assert memory.rebaselined == remembered
+
+
+FAIR = a_claim(metric="disparity(accepted)", expect="<= 1.25", by=["age_band"])
+
+
+def feedback_of(band: str, accepted: Sequence[bool]) -> list[Request]:
+    """What came of requests of one band, as `assemble` gives it."""
+    return [request(i, {"accepted": a, "segment.age_band": band}) for i, a in enumerate(accepted)]
+
+
+def test_a_claim_that_no_request_answers_is_asked_of_the_feedback_that_came_meanwhile() -> None:
+    system = plan(signal()).system.model_copy(update={"claims": (FAIR,)})
+    asked = requests("vlm.agrees", [1.0] * 3)
+    sums, errors = sums_of(system, asked, [*feedback_of("19-24", [True, False]), *feedback_of("65+", [True])])
+    assert errors == {}
+    assert {name: body["n"] for name, body in sums[promise(FAIR)].items()} == {
+        "all": 3,
+        "age_band=19-24": 2,
+        "age_band=65+": 1,
+    }
+    assert sums_of(system, asked, ())[0] == {promise(FAIR): {}}
+
+
+def test_a_claim_that_requests_answer_is_not_asked_of_feedback() -> None:
+    agrees = a_claim(metric="share(accepted)")
+    system = plan(signal()).system.model_copy(update={"claims": (agrees,)})
+    sums, _ = sums_of(system, requests("accepted", [True] * 4), feedback_of("19-24", [False, False]))
+    assert (sums[promise(agrees)]["all"]["n"], sums[promise(agrees)]["all"]["hits"]) == (4, 4)

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="OTLP files or folders: .json, .jsonl, .pb, each also .gz.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of OTLP: .json, .jsonl, .pb; also .gz, .xz.")],
     retime: Annotated[str | None, typer.Option("--retime", help="end=now, or end=2026-11-22T12:00:00Z.")] = None,
 ) -> None:
     """Store recorded spans. A span seen twice counts once."""

@@ -1,0 +1,73 @@
+"""Which spans belong together: observation rows by trace, by use of an id, and by root. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+Row = dict[str, Any]
+MOST_SPANS: Final = 2_000
+"""Spans of one request that are looked at."""
+
+
+def by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The spans of each trace, in order of start; an id that was used twice gives two traces."""
+    traces: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        traces[row["trace_id"]].append(row)
+    for spans in traces.values():
+        spans.sort(key=lambda s: (s["start_us"], s["span_id"]))
+        yield from _uses(spans)
+
+
+def _uses(spans: list[Row]) -> list[list[Row]]:
+    """The uses of one trace id: a host that seeds `random` makes the same ids again.
+
+    The n-th span of an id belongs to the n-th use; a span whose id came once goes to the newest use begun before it.
+    """
+    counts = Counter(s["span_id"] for s in spans)
+    if len(counts) == len(spans):
+        return [spans]
+    came: Counter[str] = Counter()
+    uses: list[list[Row]] = []
+    for span in spans:
+        nth = came[span["span_id"]] if counts[span["span_id"]] > 1 else max(0, len(uses) - 1)
+        came[span["span_id"]] += 1
+        if nth == len(uses):
+            uses.append([])
+        uses[nth].append(span)
+    return uses
+
+
+def roots(spans: list[Row], name: str | None) -> list[Row]:
+    """Spans at which requests begin. Without a name only a span without any parent can be told to be one."""
+    if name is None:
+        return [s for s in spans if s["parent_span_id"] is None]
+    ours = {s["span_id"] for s in spans}
+    return [s for s in spans if s["name"] == name and s["parent_span_id"] not in ours]
+
+
+def by_root(spans: list[Row], tops: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Each root with its spans; one that no root is above of goes to the newest root before it."""
+    if len(tops) <= 1:
+        yield from ((top, spans[:MOST_SPANS]) for top in tops)
+        return
+    by_id = {s["span_id"]: s for s in spans}
+    own: dict[str, list[Row]] = {t["span_id"]: [] for t in tops}
+    for span in spans:
+        before = [t["span_id"] for t in tops if t["start_us"] <= span["start_us"]] or [tops[0]["span_id"]]
+        own[_top_of(span, by_id, own.keys()) or before[-1]].append(span)
+    yield from ((top, own[top["span_id"]][:MOST_SPANS]) for top in tops)
+
+
+def _top_of(span: Row, by_id: Mapping[str, Row], tops: Collection[str]) -> str | None:
+    """The root above a span, by its parents; None where the way up is broken (or goes in a circle)."""
+    for _ in range(len(by_id)):
+        if span["span_id"] in tops:
+            return str(span["span_id"])
+        above = by_id.get(span["parent_span_id"] or "")
+        if above is None:
+            return None
+        span = above
+    return None
