@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,9 @@ SELECTABLE: Final = {
 ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
+MOST_PAIRED: Final = 200
+"""Spans of one request that are looked at for calls that two instrumentors tell of."""
+_OF_CALL: Final = ("latency_ms", "error", "error_type", "call")
 LARGEST: Final = 1e15
 """Largest number that a span is believed."""
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -94,6 +96,10 @@ class Assembled:
     """Requests that came, or got spans, after their window had closed."""
     roots: int
     """Requests that were looked at, whether or not they are new."""
+    newest_us: int = 0
+    """Start of the newest span of a request: feedback is no sign of life."""
+    spans: int = 0
+    """Spans of requests that were looked at."""
     feedback: tuple[Request, ...] = ()
     """What came of earlier requests, newly known, in order: each as a request that has nothing but its answer."""
 
@@ -171,6 +177,8 @@ def assemble(
         orphans=orphans,
         late=late,
         roots=looked_at,
+        newest_us=max((row["start_us"] for row in requests), default=0),
+        spans=len(requests),
         feedback=tuple(sorted((a for a in answers if a.end_us > frontier.end_us), key=lambda a: a.place)),
     )
 
@@ -180,7 +188,9 @@ def _parted(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     spans: list[Row] = []
     answered: list[Row] = []
     for row in rows:
-        (answered if row["operation"] == FEEDBACK else spans).append(row)
+        # A component that calls itself so is a component.
+        is_answer = row["operation"] == FEEDBACK and row["component"] is None
+        (answered if is_answer else spans).append(row)
     return spans, answered
 
 
@@ -216,11 +226,14 @@ def _received(spans: Iterable[Row]) -> int:
 def _request(top: Row, spans: list[Row]) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
-    beside = _beside(spans)
+    both = _told_by_both(spans)
+    errors = _failures(spans, both)
     for span in spans:
         features: dict[str, Any] = json.loads(span["features"] or "{}")
         if span["component"] is not None:
-            _collect(values, span, features, call=span["span_id"] not in beside)
+            _collect(values, span, features)
+            if span["span_id"] not in both:
+                _collect_call(values, span, errors[span["span_id"]])
         if span is top:
             _collect_root(values, span, features)
         facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
@@ -235,43 +248,38 @@ def _request(top: Row, spans: list[Row]) -> Request:
     )
 
 
-def _beside(spans: list[Row]) -> frozenset[str]:
-    """Spans of our SDK that stand beside an instrumentor's span of the same call, and add to it: no calls themselves.
+def _told_by_both(spans: list[Row]) -> dict[str, list[Row]]:
+    """Spans of our SDK that hold instrumentors' spans of the same component -> those, in order of start.
 
-    An instrumentor follows its library's callbacks, so its span need not lie below ours; it lies within its time.
+    Both tell of the same call. An instrumentor follows its library's callbacks, so its span need not lie below ours: it
+    lies within its time, and belongs to the shortest of ours that holds it. Of very many, the first are looked at.
     """
-    theirs: defaultdict[str, list[Row]] = defaultdict(list)
-    for span in spans:
-        if span["scope"] != SDK_SCOPE and span["component"] is not None:
-            theirs[span["component"]].append(span)
-    ends = {component: _earliest_ends(found) for component, found in theirs.items()}
-    ours = (s for s in spans if s["scope"] == SDK_SCOPE and s["component"] in ends)
-    return frozenset(s["span_id"] for s in ours if _holds_one(s, ends[s["component"]]))
+    mine = [s for s in spans if s["scope"] == SDK_SCOPE and s["component"] is not None][:MOST_PAIRED]
+    theirs = [s for s in spans if s["scope"] != SDK_SCOPE and s["component"] is not None][:MOST_PAIRED]
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for span in theirs:
+        holding = (m for m in mine if m["component"] == span["component"] and _holds(m, span))
+        ours = min(holding, key=lambda m: m["duration_us"], default=None)
+        if ours is not None:
+            found[ours["span_id"]].append(span)
+    return found
 
 
-def _earliest_ends(spans: list[Row]) -> list[tuple[int, int]]:
-    """For each start, in order: the earliest end of the spans that start then or later."""
-    found: list[tuple[int, int]] = []
-    for span in sorted(spans, key=lambda s: s["start_us"], reverse=True):
-        found.append((span["start_us"], min(_end(span), found[-1][1]) if found else _end(span)))
-    return found[::-1]
+def _holds(ours: Row, theirs: Row) -> bool:
+    return bool(ours["start_us"] <= theirs["start_us"] and _end(theirs) <= _end(ours))
 
 
-def _holds_one(span: Row, ends: list[tuple[int, int]]) -> bool:
-    """Whether a span lies whole within this one's time."""
-    place = bisect_left(ends, (span["start_us"], 0))
-    return place < len(ends) and ends[place][1] <= _end(span)
+def _failures(spans: list[Row], both: Mapping[str, list[Row]]) -> dict[str, Any]:
+    """Span -> error type of its call. A failure that only our span tells of is the failure of its last call."""
+    errors = {s["span_id"]: s["error_type"] for s in spans}
+    for ours, theirs in both.items():
+        if errors[ours] is not None and not any(s["error_type"] is not None for s in theirs):
+            errors[theirs[-1]["span_id"]] = errors[ours]
+    return errors
 
 
-def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any], *, call: bool) -> None:
-    """The standard fields of a component's call, and its own; without latency, error and count where it is no call."""
-    component = span["component"]
-    of_call = {
-        "latency_ms": span["duration_us"] / 1000,
-        "error": span["error_type"] is not None,
-        "error_type": span["error_type"],
-        "call": 1,
-    }
+def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
+    """What a component's span says of itself."""
     standard = {
         "fallback": span["fallback"],
         "input_tokens": span["input_tokens"] if span["counts_tokens"] else None,
@@ -281,9 +289,18 @@ def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str,
         "model_response": span["model_response"],
         "prompt": span["prompt_hash"],
     }
-    for name, value in {**features, **standard, **(of_call if call else {})}.items():
+    own = {name: value for name, value in features.items() if name not in _OF_CALL}
+    for name, value in {**own, **standard}.items():
         if _usable(value):
-            values[f"{component}.{name}"].append(value)
+            values[f"{span['component']}.{name}"].append(value)
+
+
+def _collect_call(values: defaultdict[str, list[Any]], span: Row, error: Any) -> None:
+    """What makes a span a call of its component."""
+    facts = (span["duration_us"] / 1000, error is not None, error, 1)
+    for name, value in zip(_OF_CALL, facts, strict=True):
+        if _usable(value):
+            values[f"{span['component']}.{name}"].append(value)
 
 
 def _usable(value: Any) -> bool:

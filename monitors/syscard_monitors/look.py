@@ -44,9 +44,9 @@ def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int
         raise MonitorError(
             f"more than {most_rows * LARGEST_LOOK:,} spans within {REACH_BACK}: they cannot be put together"
         )
-    if whole and not looked.roots and len(rows) >= HOPELESS:
+    if whole and not looked.roots and looked.spans >= HOPELESS:
         memory.floor_us = now_us - _REACH_US
-    memory.newest_us = max(memory.newest_us, _newest(rows))
+    memory.newest_us = max(memory.newest_us, looked.newest_us)
     memory.received_us = max((memory.received_us, *(r["received_us"] for r in rows)))
     memory.watermark_us = now_us
     return looked

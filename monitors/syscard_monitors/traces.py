@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 Row = dict[str, Any]
+_PAUSE_US: Final = 60_000_000
+"""So long nothing of a trace runs: what comes then under the same ids is another use of them."""
 MOST_SPANS: Final = 2_000
 """Spans of one request that are looked at."""
 
@@ -21,14 +23,34 @@ def by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield from _uses(spans)
 
 
-def _uses(spans: list[Row]) -> list[list[Row]]:
+def _uses(spans: list[Row]) -> Iterator[list[Row]]:
     """The uses of one trace id: a host that seeds `random` makes the same ids again.
 
-    The n-th span of an id belongs to the n-th use; a span whose id came once goes to the newest use begun before it.
+    Uses lie apart in time, as starts of the host do. Where they do not (replicas that were seeded alike), the n-th span
+    of an id belongs to the n-th use, and a span whose id came once to the newest use begun before it.
     """
+    if len({s["span_id"] for s in spans}) == len(spans):
+        yield spans
+        return
+    for part in _apart(spans):
+        yield from _side_by_side(part)
+
+
+def _apart(spans: list[Row]) -> Iterator[list[Row]]:
+    """Stretches between which nothing ran for a while."""
+    part: list[Row] = []
+    until = 0
+    for span in spans:
+        if part and span["start_us"] > until + _PAUSE_US:
+            yield part
+            part = []
+        part.append(span)
+        until = max(until, span["start_us"] + span["duration_us"])
+    yield part
+
+
+def _side_by_side(spans: list[Row]) -> list[list[Row]]:
     counts = Counter(s["span_id"] for s in spans)
-    if len(counts) == len(spans):
-        return [spans]
     came: Counter[str] = Counter()
     uses: list[list[Row]] = []
     for span in spans:

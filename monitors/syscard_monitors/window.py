@@ -270,11 +270,11 @@ def _judged(slices: Sequence[SliceStatus]) -> set[tuple[str, str]]:
 
 
 def _moved(stored: SliceStatus, now: SliceStatus) -> bool:
-    """The value is further from the stored one than its interval is wide, or stands on twice the requests."""
+    """The value is further from the stored one than its interval is wide, or there are twice the requests."""
+    if now.n >= 2 * stored.n > 0:
+        return True
     if stored.value is None or now.value is None:
         return False
-    if now.n >= 2 * stored.n:
-        return True
     return None not in (stored.low, stored.high) and abs(now.value - stored.value) > _width(stored)
 
 

@@ -126,4 +126,4 @@ def test_a_table_with_a_key_that_nobody_knows_is_refused() -> None:
 def test_flattened_messages_are_one_text_field() -> None:
     openinference = shipped_dialects().all[0]
     role = openinference.role("llm.input_messages.0.message.contents.1.message_content.text")
-    assert role == (Kind.TEXT, "llm.input_messages")
+    assert role == (Kind.TEXT, "gen_ai.input.messages")

@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +53,36 @@ def test_content_decides_what_a_file_is(name: str, pack: Callable[[bytes], bytes
 def test_an_xz_file_that_asks_for_more_memory_than_it_may_have_is_refused(tmp_path: Path) -> None:
     wide = [{"id": lzma.FILTER_LZMA2, "dict_size": 256 * 1024 * 1024}]
     (tmp_path / "x.jsonl.xz").write_bytes(lzma.compress(b"{}", filters=wide))
-    with pytest.raises(BadSpanData, match=r"x\.jsonl\.xz: packed data .*[Mm]emory"):
+    with pytest.raises(BadSpanData, match=r"x\.jsonl\.xz: xz data .*[Mm]emory"):
+        list(requests(tmp_path / "x.jsonl.xz"))
+
+
+LINES = [f'{{"resourceSpans": [], "number": {i}}}\n'.encode() for i in range(100)]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_packed_files_that_were_put_together_are_read_to_the_end(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "x.jsonl").write_bytes(pack(b"".join(LINES[:50])) + pack(b"".join(LINES[50:])))
+    assert len(list(requests(tmp_path / "x.jsonl"))) == 100
+
+
+def test_an_xz_file_may_be_padded_and_may_not_end_in_something_else(tmp_path: Path) -> None:
+    packed = lzma.compress(b"".join(LINES))
+    (tmp_path / "x.jsonl").write_bytes(packed + bytes(40_000) + packed + bytes(4))
+    assert len(list(requests(tmp_path / "x.jsonl"))) == 200
+    (tmp_path / "x.jsonl").write_bytes(packed + b"something else")
+    with pytest.raises(BadSpanData, match=r"x\.jsonl: xz data is cut off or broken after line 100"):
+        list(requests(tmp_path / "x.jsonl"))
+
+
+def test_a_python_without_xz_reads_everything_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    (tmp_path / "x.jsonl").write_bytes(LINES[0])
+    assert len(list(requests(tmp_path / "x.jsonl"))) == 1
+    (tmp_path / "x.jsonl.xz").write_bytes(lzma.compress(LINES[0]))
+    with pytest.raises(UsageError, match=r"x\.jsonl\.xz: this Python was built without lzma: unpack the file first"):
         list(requests(tmp_path / "x.jsonl.xz"))
 
 
@@ -92,11 +122,11 @@ def test_a_bad_line_is_named_and_what_came_before_stays_exactly_once(
         (
             "x.jsonl",
             gzip.compress(b'{"resourceSpans": []}\n' * 3000, mtime=0)[:-20],
-            r"x\.jsonl: packed data is cut off",
+            r"x\.jsonl: gzip data is cut off",
         ),
-        ("x.jsonl", lzma.compress(b'{"resourceSpans": []}\n' * 3000)[:-20], r"x\.jsonl: packed data is cut off"),
-        ("x.jsonl", lzma.compress(b"{}")[:12] + b"\0" * 40, r"x\.jsonl: packed data is cut off or broken"),
-        ("x.jsonl", b"\x1f\x8bgarbage", r"x\.jsonl: packed data"),
+        ("x.jsonl", lzma.compress(b'{"resourceSpans": []}\n' * 3000)[:-20], r"x\.jsonl: xz data is cut off"),
+        ("x.jsonl", lzma.compress(b"{}")[:12] + b"\0" * 40, r"x\.jsonl: xz data is cut off or broken"),
+        ("x.jsonl", b"\x1f\x8bgarbage", r"x\.jsonl: gzip data"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_with_its_place(

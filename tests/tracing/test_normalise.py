@@ -258,6 +258,23 @@ def test_version_and_prompt_come_from_the_declared_attributes_first(read: Read) 
     assert (read(declared)["component_version"], read(declared)["prompt_hash"]) == ("m-2026", "p2")
 
 
+def test_a_version_is_read_by_the_otel_name_whatever_the_dialect(read: Read) -> None:
+    spoken = {"openinference.span.kind": "LLM", "syscard.component": "llm", "llm.model_name": "m-2026"}
+    assert read(spoken, scope="openinference.x")["component_version"] == "m-2026"
+
+
+def test_messages_are_counted_under_the_otel_name_whatever_the_dialect(read: Read) -> None:
+    spoken = {
+        "openinference.span.kind": "LLM",
+        "syscard.component": "llm",
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.content": "write to anna@mail.example",
+    }
+    found = read(spoken, scope="openinference.x")["features"]
+    assert found["gen_ai.output.messages.pii"] == 1
+    assert "anna" not in str(found)
+
+
 @pytest.mark.parametrize("missing", [None, "", "nan", "None", "unknown"])
 def test_a_missing_segment_is_null_and_no_group(missing: str | None, read: Read) -> None:
     row = read({"app.age": missing, "app.country": "NL"})
@@ -344,6 +361,14 @@ def test_feedback_belongs_to_no_component_and_says_which_request_it_is_about(rea
         "feedback.accepted": True,
         "feedback.position": 2,
     }
+
+
+def test_a_rule_that_selects_by_service_does_not_take_feedback_for_a_call(read: Read) -> None:
+    whole = {"kind": "llm", "owner": "o", "select": {"service.name": "shop"}}
+    rules = _shop(components={"llm": whole})
+    assert read({}, rules=rules)["component"] == "llm"
+    assert read({"syscard.operation": "feedback"}, rules=rules)["component"] is None
+    assert read({"syscard.operation": "feedback", "syscard.component": "x"}, rules=rules)["component"] == "llm"
 
 
 def test_an_operation_in_our_own_name_that_is_unknown_is_a_step(read: Read) -> None:

@@ -8,8 +8,8 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 
 import pytest
 from opentelemetry import trace
@@ -19,7 +19,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import syscard_tracing
 from syscard.observation import SDK_SCOPE
-from syscard_tracing.sdk import USER_SALT, _id_generator, _traces_of, component, feedback, instrument, user_key
+from syscard_tracing.sdk import (
+    USER_SALT,
+    ComponentSpan,
+    _id_generator,
+    _traces_of,
+    component,
+    feedback,
+    instrument,
+    user_key,
+)
 
 
 @pytest.fixture
@@ -146,6 +155,46 @@ def test_feedback_is_a_span_of_its_own_that_is_linked_to_the_request(spans: InMe
 def test_feedback_on_a_reference_that_is_none_is_not_noticed(reference: str, spans: InMemorySpanExporter) -> None:
     feedback(reference, accepted=True)
     assert spans.get_finished_spans() == ()
+
+
+class Nameless:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+WRONG: dict[str, Callable[[ComponentSpan], object]] = {
+    "a slate of nothing": lambda span: span.slate(None),  # type: ignore[arg-type]
+    "scores that are no numbers": lambda span: span.slate(["a"], ["much"]),  # type: ignore[list-item]
+    "a prompt that is none": lambda span: span.prompt(None),  # type: ignore[arg-type]
+    "half a character": lambda span: span.prompt("\ud800"),
+    "a day that is text": lambda span: span.data_asof("2026-01-01"),  # type: ignore[arg-type]
+    "a day with a time": lambda span: span.data_asof(datetime(2026, 1, 1, tzinfo=UTC)),
+    "a picture's name": lambda span: span.image("x.jpg", "image/jpeg"),  # type: ignore[arg-type]
+    "a user without text": lambda span: span.user(Nameless(), segment="65+"),
+    "an error that is none": lambda span: span.failed(None),  # type: ignore[arg-type]
+    "a reason that is none": lambda span: span.fallback(None),  # type: ignore[arg-type]
+    "a value that is a thing": lambda span: span.set(x=object(), y={"a": 1}),
+    "feedback on nothing": lambda span: feedback(None, accepted=True),  # type: ignore[arg-type]
+    "a key of nothing": lambda span: user_key(Nameless()),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_whatever_a_host_says_nothing_is_raised_into_it(wrong: str, spans: InMemorySpanExporter) -> None:
+    with component("llm") as span:
+        WRONG[wrong](span)
+        span.set(still_there=True)
+    assert _attributes(spans.get_finished_spans()[-1])["syscard.llm.still_there"] is True
+
+
+def test_arrays_are_taken_as_lists_are(spans: InMemorySpanExporter) -> None:
+    numpy = pytest.importorskip("numpy")
+    with component("cf") as cf:
+        cf.slate(numpy.array(["a", "b"]), numpy.array([0.5, 0.25], dtype="float32"))
+    found = _attributes(spans.get_finished_spans()[0])
+    assert (found["syscard.cf.items"], found["syscard.cf.scores"], found["syscard.cf.score_gap"]) == (
+        ("a", "b"), (0.5, 0.25), 0.25,
+    )  # fmt: skip
 
 
 def test_a_failure_that_the_host_lives_with_is_told(spans: InMemorySpanExporter) -> None:

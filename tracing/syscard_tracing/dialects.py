@@ -59,6 +59,8 @@ class DialectTable(_Frozen):
     """What tells two components of one operation apart."""
     user: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    named: dict[str, str] = {}
+    """Text -> OpenTelemetry's name for it, under which what is counted in it is kept."""
     labels: tuple[str, ...] = ()
     hashed: tuple[str, ...] = ()
     """Kept as a keyed hash."""
@@ -172,9 +174,11 @@ def _roles(
     for column, keys in stated.items():
         for key in keys:
             add(key, Kind.COLUMN, column)
+    names = {text: name for table in reversed(tables) for text, name in table.named.items()}
     for table, kind in product(tables, (Kind.USER, Kind.HASHED, Kind.DROPPED, Kind.TEXT, Kind.LABEL)):
         for key in getattr(table, "labels" if kind is Kind.LABEL else kind.value):
-            add(key, kind, key.partition(".*")[0] if kind is Kind.TEXT else key)
+            text = key.partition(".*")[0]
+            add(key, kind, names.get(text, text) if kind is Kind.TEXT else key)
     return exact, patterns
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,10 +66,12 @@ def requests(path: Path, limit: int = LIMIT) -> Iterator[Request]:
                 return
             for line, decoded in _json_requests(file, limit):
                 yield Request(f"{path}:{line}", decoded)
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise BadSpanData(f"{path}: packed data is cut off or broken after line {line}: {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, _Broken) as error:
+        raise BadSpanData(f"{path}: {_packing(path)} data is cut off or broken after line {line}: {error}") from error
     except _AtLine as error:
         raise type(error.error)(f"{path}:{error.line}: {error.error}") from error
+    except ImportError as error:
+        raise UsageError(f"{path}: this Python was built without {error.name}: unpack the file first") from error
     except BodyTooLarge:
         raise BodyTooLarge(f"{path}: one request is over {limit} bytes") from None
     except BadSpanData as error:
@@ -95,23 +96,28 @@ def _unpacked_name(path: Path) -> str:
     return name.rpartition(".")[0] if name.endswith(_PACKED) else name
 
 
+class _Broken(Exception):
+    """Packed data that cannot be inflated."""
+
+
 class _Unxz(io.RawIOBase):
-    """An xz file inflated as it is read, in bounded memory."""
+    """An xz file inflated as it is read, in bounded memory. It may hold several streams one after another."""
 
     def __init__(self, path: Path) -> None:
+        import lzma  # not every Python was built with it
+
+        self._lzma = lzma
         self._file = path.open("rb")
-        self._inflater = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        self._rest = b""
+        self._inflater = self._next_stream()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         part = b""
-        while not part and not self._inflater.eof:
-            packed = self._file.read(io.DEFAULT_BUFFER_SIZE) if self._inflater.needs_input else b""
-            if not packed and self._inflater.needs_input:
-                raise EOFError("xz data ends before its end marker")
-            part = self._inflater.decompress(packed, len(buffer))
+        while not part and self._more():
+            part = self._some(len(buffer))
         buffer[: len(part)] = part
         return len(part)
 
@@ -119,13 +125,45 @@ class _Unxz(io.RawIOBase):
         self._file.close()
         super().close()
 
+    def _next_stream(self) -> Any:
+        return self._lzma.LZMADecompressor(self._lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
 
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    def _more(self) -> bool:
+        """Whether there is more to inflate; begins the next stream where one has ended (zeros may lie in between)."""
+        if not self._inflater.eof:
+            return True
+        behind = self._inflater.unused_data or self._file.read(io.DEFAULT_BUFFER_SIZE)
+        while behind and not behind.strip(b"\0"):
+            behind = self._file.read(io.DEFAULT_BUFFER_SIZE)
+        self._rest = behind.lstrip(b"\0")
+        self._inflater = self._next_stream() if self._rest else self._inflater
+        return bool(self._rest)
+
+    def _some(self, most: int) -> bytes:
+        packed, self._rest = self._rest, b""
+        if not packed and self._inflater.needs_input:
+            packed = self._file.read(io.DEFAULT_BUFFER_SIZE)
+            if not packed:
+                raise EOFError("the data ends before its end marker")
+        try:
+            part: bytes = self._inflater.decompress(packed, most)
+        except self._lzma.LZMAError as error:
+            raise _Broken(str(error)) from error
+        return part
+
+
+def _packing(path: Path) -> str:
+    """`xz`, `gzip`, or nothing: as the content says."""
     with path.open("rb") as file:
         head = file.read(len(_XZ))
-    if head == _XZ:
+    return "xz" if head == _XZ else "gzip" if head.startswith(_GZIP) else ""
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    packing = _packing(path)
+    if packing == "xz":
         return io.BufferedReader(_Unxz(path))
-    return gzip.open(path, "rb") if head.startswith(_GZIP) else path.open("rb")
+    return gzip.open(path, "rb") if packing == "gzip" else path.open("rb")
 
 
 def _head(path: Path) -> bytes:

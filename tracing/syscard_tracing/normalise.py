@@ -27,6 +27,11 @@ _BEHIND_US: Final = 400 * _DAY_US
 _JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 _SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
 _NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
+_OTEL_NAMES: Final = {
+    "gen_ai.request.model": "model",
+    "gen_ai.response.model": "model_response",
+    "gen_ai.provider.name": "provider",
+}
 _COUNTS: Final = next(i for i, c in enumerate(COLUMNS) if c.name == "counts_tokens")
 
 
@@ -99,8 +104,9 @@ class _SpanReader:
         operation = self._operation()
         requested = plain(self._first(dialect.columns["model"]))
         model = self._kept_label(requested)
-        rule = self._rule(operation, requested)
         stated = plain(self._first(dialect.columns["component"]))
+        # A rule that selects by service would take feedback for a call.
+        rule = self._rule(operation, requested) if stated or operation != FEEDBACK else None
         component = rule.ref if rule else self._component(stated, operation, model)
         error = self._error_type()
         answered = self._label("model_response")
@@ -195,8 +201,13 @@ class _SpanReader:
         return self.redactor.label(text, self.words) if text else None
 
     def _by_rule(self, key: str | None, column: str) -> str | None:
-        declared = plain(self.span.attributes.get(key) or self.resource.attributes.get(key)) if key else None
+        declared = plain(self._by_name(key)) if key else None
         return self._kept_label(declared) if declared else self._label(column)
+
+    def _by_name(self, key: str) -> Value:
+        """An attribute of the span or its resource; what a dialect spells otherwise, by its OTel name all the same."""
+        stated = self.span.attributes.get(key) or self.resource.attributes.get(key)
+        return stated or (self._first(self.dialect.columns[_OTEL_NAMES[key]]) if key in _OTEL_NAMES else None)
 
     def _count(self, column: str) -> int | None:
         value = self._first(self.dialect.columns[column])

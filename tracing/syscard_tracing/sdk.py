@@ -24,7 +24,7 @@ import hmac
 import inspect
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -99,69 +99,93 @@ def _id_generator() -> Any:
     return SystemRandomIds()
 
 
+def _quietly(word: _F) -> _F:
+    """The word, but whatever goes wrong in it stays here: a host's values can be anything."""
+
+    @functools.wraps(word)
+    def said(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return word(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - tracing must never break what it traces
+            _log.debug("%s failed", word.__name__, exc_info=True)
+            return None
+
+    return cast("_F", said)
+
+
 class ComponentSpan:
     """The span of one call of a component."""
 
     def __init__(self, name: str, span: Span | None) -> None:
         self._name = name
         self.span = span
-        """The OpenTelemetry span, for what `set` has no words for."""
+        """The OpenTelemetry span, for what there are no words for."""
 
+    @_quietly
     def set(self, **fields: Any) -> None:
         """Write fields as `syscard.<component>.<field>`: numbers, booleans, short labels, lists of them."""
         for field, value in fields.items():
             self.attribute(f"syscard.{self._name}.{field}", value)
 
+    @_quietly
     def attribute(self, key: str, value: Any) -> None:
         """Write one attribute under its own name, such as `gen_ai.request.model`."""
         if self.span is not None and value is not None:
-            _safely(self.span.set_attribute, key, value)
+            self.span.set_attribute(key, value)
 
     @property
     def reference(self) -> str:
         """The span as a W3C `traceparent`: keep it beside what was shown, and hand it to `feedback` later."""
-        return (_safely(_traceparent, self.span) if self.span is not None else None) or ""
+        return (_traceparent(self.span) if self.span is not None else None) or ""
 
+    @_quietly
     def prompt(self, template: str) -> None:
         """Say which prompt template is at work: its hash, never its text."""
-        self.attribute("syscard.prompt.hash", _digest(template.encode())[:12])
+        self.attribute("syscard.prompt.hash", _digest(template.encode("utf-8", "replace"))[:12])
 
-    def slate(self, items: Sequence[str], scores: Sequence[float] = (), *, candidates: int | None = None) -> None:
-        """Say what was offered, best first: ids, scores, and how many candidates there were to choose from."""
-        self.set(items=[*items], candidate_count=candidates)
-        if scores:
-            self.set(scores=[*scores], top_score=scores[0], score_gap=round(scores[0] - scores[-1], 9))
+    @_quietly
+    def slate(self, items: Iterable[str], scores: Iterable[float] = (), *, candidates: int | None = None) -> None:
+        """Say what was offered, best first: ids, scores (lists or arrays), and how many candidates there were."""
+        self.set(items=[str(item) for item in items], candidate_count=candidates)
+        if ranked := [float(score) for score in scores]:
+            self.set(scores=ranked, top_score=ranked[0], score_gap=round(ranked[0] - ranked[-1], 9))
 
+    @_quietly
     def item(self, identity: str) -> None:
         """Say which one thing the call was about, by its id."""
         self.attribute(f"syscard.{self._name}.item.id", identity)
 
+    @_quietly
     def image(self, data: bytes, mime: str) -> None:
         """Say which picture was looked at: digest, type and size, never the bytes."""
         facts = {"image.sha256": _digest(data), "image.mime": mime, "image.bytes": len(data)}
         self.set(**facts)
 
+    @_quietly
     def data_asof(self, day: date, today: date | None = None) -> None:
         """Say up to which day the component's data go, and how many days ago that is."""
         age = ((today or datetime.now(UTC).date()) - day).days
         facts = {"data.asof": day.isoformat(), "data.age_days": age}
         self.set(**facts)
 
+    @_quietly
     def user(self, identity: object, segment: str | None = None) -> None:
         """Say for whom: a salted key (the identity never leaves the process) and the group to compare by."""
-        self.attribute("syscard.user.id", user_key(identity))
         self.attribute("syscard.user.segment", segment)
+        self.attribute("syscard.user.id", user_key(identity) or None)
 
+    @_quietly
     def failed(self, error: BaseException) -> None:
         """Say that the component failed, where the host has caught the error and goes on."""
         if self.span is not None:
-            _safely(_failed, self.span, error)
+            _failed(self.span, error)
 
+    @_quietly
     def fallback(self, reason: str) -> None:
         """Say that the component answered by its fallback, and why."""
         self.attribute(f"syscard.{self._name}.fallback", value=True)
         if self.span is not None:
-            _safely(self.span.add_event, "fallback", {"reason": reason})
+            self.span.add_event("fallback", {"reason": reason})
 
 
 class component:  # noqa: N801 - reads as a verb at its place: `with component("llm")`
@@ -233,10 +257,12 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
 
 
 def user_key(identity: object) -> str:
-    """16 hex digits that stand for a user: HMAC-SHA256 with the salt in `SYSCARD_USER_SALT`."""
-    return hmac.digest(_salt(), str(identity).encode("utf-8", "replace"), "sha256").hex()[:16]
+    """16 hex digits for a user: HMAC-SHA256 with the salt in `SYSCARD_USER_SALT`; "" for what has no text."""
+    text = _safely(str, identity)
+    return "" if text is None else hmac.digest(_salt(), text.encode("utf-8", "replace"), "sha256").hex()[:16]
 
 
+@_quietly
 def feedback(reference: str, *, segment: str | None = None, **fields: Any) -> None:
     """Say what came of a request, once it is known: a span of its own, linked to the request's.
 
@@ -245,10 +271,6 @@ def feedback(reference: str, *, segment: str | None = None, **fields: Any) -> No
         segment: the user's group, so that groups can be compared without a join.
         fields: written as `syscard.feedback.<field>`, such as `accepted=True, position=2`.
     """
-    _safely(_feedback, reference, segment, fields)
-
-
-def _feedback(reference: str, segment: str | None, fields: dict[str, Any]) -> None:
     from opentelemetry import context, trace
 
     attributes = {f"syscard.feedback.{field}": value for field, value in fields.items() if value is not None}
@@ -267,6 +289,7 @@ def _links(reference: str) -> list[Link]:
     return [Link(there)]
 
 
+@_quietly
 def _traceparent(span: Span) -> str:
     there = span.get_span_context()
     return f"00-{there.trace_id:032x}-{there.span_id:016x}-{int(there.trace_flags):02x}" if there.is_valid else ""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syscard_monitors.assemble import Assembled, Frontier, Request, assemble
+from syscard_monitors.assemble import MOST_PAIRED, Assembled, Frontier, Request, assemble
 from syscard_monitors.traces import Row
 from tests.unit.monitors.build import MINUTE, SECOND, START_US, span
 
@@ -211,9 +211,19 @@ def test_feedback_that_came_after_its_window_had_closed_is_counted_as_late() -> 
 
 
 def test_feedback_inside_a_requests_own_trace_is_no_part_of_the_request() -> None:
-    found = look([span(), answer("t1", span_id="f", parent_span_id="s", component="agent")])
+    found = look([span(), answer("t1", span_id="f", parent_span_id="s")])
     assert one([span()]) == found.complete[0]
     assert len(found.feedback) == 1
+
+
+def test_a_component_whose_work_is_called_feedback_is_a_component() -> None:
+    found = look([span(), answer("t1", span_id="f", parent_span_id="s", component="critic")])
+    assert (found.complete[0].values["critic.call"], found.feedback) == ([1], ())
+
+
+def test_feedback_is_no_sign_of_life() -> None:
+    found = look([span(), answer(at=90)])
+    assert (found.newest_us, found.spans) == (START_US, 1)
 
 
 CALL = {"name": "call", "parent_span_id": "s", "component": "llm"}
@@ -242,6 +252,33 @@ def test_retries_within_one_span_of_our_sdk_are_a_call_each() -> None:
     assert found["llm.call"] == [1, 1]
 
 
+def test_calls_that_run_side_by_side_are_told_apart() -> None:
+    """Two spans of ours at once, each with a library's span that lies in both by its time."""
+    rows = [ours("a", 0, 2000), ours("b", 1, 1000), theirs("c", 2, 900), theirs("d", 1100, 800)]
+    found = one([span(), *rows]).values
+    assert sorted(found["llm.latency_ms"]) == [0.8, 0.9]
+
+
+def test_a_call_that_only_our_sdk_tells_of_counts_though_another_one_runs_meanwhile() -> None:
+    """A span of a library belongs to one of ours; the other one stays a call."""
+    rows = [ours("cached", 0, 3000), ours("a", 10, 2000), theirs("b", 11, 1000)]
+    assert sorted(one([span(), *rows]).values["llm.latency_ms"]) == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(("theirs_says", "ours_says", "counted"), [
+    (None, "bad_json", [False, True]),
+    ("timeout", "bad_json", [True, False]),
+    (None, None, [False, False]),
+])  # fmt: skip
+def test_a_failure_that_only_our_span_tells_of_is_its_last_calls(
+    theirs_says: str | None, ours_says: str | None, counted: list[bool]
+) -> None:
+    """The model answered, and what it answered could not be used."""
+    tries = [theirs("b", 11, 500, error_type=theirs_says), theirs("c", 600, 500)]
+    found = one([span(), ours("a", 10, 2000, error_type=ours_says), *tries]).values
+    assert found["llm.error"] == counted
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -261,12 +298,16 @@ def test_a_span_of_our_sdk_with_no_other_within_it_is_a_call_of_its_own(other: R
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 9)), max_size=12))
-def test_which_spans_stand_beside_another_is_what_comparing_all_pairs_says(made: list[tuple[bool, int, int]]) -> None:
+def test_every_call_of_a_library_counts_and_each_stands_for_one_span_of_ours_at_most(
+    made: list[tuple[bool, int, int]],
+) -> None:
     rows = [(ours if own else theirs)(f"{i:02}", start, length) for i, (own, start, length) in enumerate(made)]
-    beside = {
-        o["span_id"]
-        for o, (own, start, length) in zip(rows, made, strict=True)
-        if own and any(not x and start <= s and s + n <= start + length for x, s, n in made)
-    }
-    found = one([span(), *rows]).values.get("llm.call", [])
-    assert len(found) == len(rows) - len(beside)
+    calls = len(one([span(), *rows]).values.get("llm.call", []))
+    libraries = sum(not own for own, _, _ in made)
+    assert max(libraries, len(made) - libraries) <= calls <= len(made)
+
+
+def test_of_very_many_spans_the_first_are_compared() -> None:
+    """However many a request has, putting it together stays quick; none of them is lost."""
+    rows = [make(f"{side}{i}", i, 0) for side, make in (("o", ours), ("t", theirs)) for i in range(MOST_PAIRED + 10)]
+    assert len(one([span(), *rows]).values["llm.call"]) == MOST_PAIRED + 20

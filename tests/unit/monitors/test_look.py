@@ -85,6 +85,21 @@ def test_a_heap_of_spans_without_any_root_is_looked_at_only_once(monkeypatch: py
     assert look(lake(heap), SHOP, memory, NOW_US + MINUTE).orphans == 0
 
 
+def test_feedback_neither_hides_that_requests_have_stopped_nor_that_they_have_no_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("syscard_monitors.look.HOPELESS", 50)
+    memory = Memory()
+    answers = [
+        span(f"f{i}", name="feedback", operation="feedback", start_us=START_US + (20 + i) * MINUTE) for i in range(60)
+    ]
+    look(lake(roots(4) + answers), SHOP, memory, START_US + 90 * MINUTE)
+    assert memory.newest_us == START_US + 30 * SECOND
+    floor = memory.floor_us
+    assert look(lake(answers), SHOP, memory, START_US + 91 * MINUTE).roots == 0
+    assert memory.floor_us == floor
+
+
 def test_a_stretch_of_time_has_the_requests_that_lie_whole_in_it() -> None:
     found = between(lake(roots(6)), SHOP, moment(START_US + 10 * SECOND), moment(START_US + 41 * SECOND), NOW_US)
     assert [r.trace_id for r in found] == ["0001", "0002", "0003", "0004"]

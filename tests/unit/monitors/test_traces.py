@@ -35,6 +35,18 @@ def test_a_span_that_only_one_use_has_goes_to_the_use_that_had_begun() -> None:
     assert ids(second) == [("root", 10), ("c0", 10), ("c1", 10), ("c2", 10)]
 
 
+def test_uses_that_lie_apart_in_time_are_told_apart_by_it() -> None:
+    """Whatever each of them has more of than the one before."""
+    uses = [a_use(0, calls=1), a_use(100, calls=3), a_use(200, calls=2)]
+    found = by_trace([row for use in uses for row in use])
+    assert [len(spans) for spans in found] == [2, 4, 3]
+
+
+def test_a_request_that_pauses_for_long_is_one_request() -> None:
+    rows = [span("t", "root", duration_us=600 * SECOND), span("t", "c", start_us=START_US + 500 * SECOND)]
+    assert [len(spans) for spans in by_trace(rows)] == [2]
+
+
 def test_uses_that_run_at_the_same_time_are_told_apart_where_their_ids_repeat() -> None:
     """Two replicas that were seeded alike and started together."""
     rows = [span("t", name, start_us=START_US + at) for name, at in (("r", 0), ("r", 1), ("c", 5), ("c", 6))]

@@ -279,6 +279,18 @@ def test_a_claim_that_stands_as_it_did_is_written_again_only_when_its_evidence_i
     assert [bool(written(d, e.SetClaim)) for d in again.values()] == [False, True]
 
 
+@pytest.mark.parametrize(("n", "again"), [(19, False), (20, True)])
+def test_a_claim_without_enough_requests_says_anew_what_it_has_when_that_is_twice_as_much(n: int, again: bool) -> None:
+    """Else the card would name the few requests of the first window for ever."""
+    memory, the_plan = Memory(), plan(references={})
+    card = edits_for(memory, grounded(10, 1.0)).after
+    assert (card.claims["grounded"].status, card.claims["grounded"].overall.n) == ("unknown", 10)
+    window = grounded(n, 1.0)
+    sums = [(window[-1].end_us, sums_of(the_plan.system, window)[0])]
+    said = edits_of(card, the_plan, memory, window, window_of(1, window), (), sums, {})
+    assert bool(written(said.drafts, e.SetClaim)) is again
+
+
 def test_evidence_that_is_too_old_makes_a_claim_stale_once() -> None:
     card = edits_for(Memory(), grounded(200, 1.0)).after
     system = declared()

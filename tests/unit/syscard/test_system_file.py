@@ -106,8 +106,10 @@ def test_the_recommender_declares_what_the_demo_replays() -> None:
         "sees-the-picture",
         "fast",
         "only-real-items",
-        "fair-acceptance",
+        "no-offers",
         "no-personal-data",
+        "taken",
+        "fair-acceptance",
     ]
 
 
