@@ -65,7 +65,12 @@ def test_options_named_in_the_readme_are_there() -> None:
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "examples").rglob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+    ]
     dead = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in pages
@@ -85,13 +90,18 @@ def test_the_folders_of_the_layout_are_there() -> None:
 
 
 def test_the_five_lines_of_python_run() -> None:
-    """As printed, with nobody listening: tracing must never break its host."""
+    """As printed, on a model of one's own, with nobody listening: tracing must never break its host."""
     import subprocess
     import sys
 
     code = re.search(r"```python\n(.*?)```", README, re.S)
     assert code
-    ended = subprocess.run(
-        [sys.executable, "-c", code[1] + "\nprint('host is well')"], capture_output=True, text=True, timeout=120
-    )
+    own = """
+from types import SimpleNamespace
+VERSION, user, count, how = "1", 7, 5, "fresh"
+slate = SimpleNamespace(known=True, history=12, affinity=0.8)
+model = SimpleNamespace(version="als-1", recommend=lambda *_: slate)
+"""
+    program = own + code[1] + "\nprint('host is well')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stdout) == (0, "host is well\n")

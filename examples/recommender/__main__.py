@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -21,11 +23,14 @@ os.environ |= {
 }
 
 from recommender.errors import Unavailable
-from recommender.faults import FAULTS
+from recommender.faults import FAULTS, NORMAL
 from recommender.switches import Switchboard, switch, switched_on, window
+from recommender.whole import made_whole
 from syscard.errors import SyscardError
+from syscard_tracing.sdk import USER_SALT
 
 if TYPE_CHECKING:
+    from recommender.agent import Shop
     from recommender.live import Tally
     from recommender.telemetry import Instrumentor
     from recommender.watched import Watched
@@ -53,6 +58,9 @@ def run(
     fault: Annotated[
         list[str] | None, typer.Option(help="NAME, or NAME@20-40 for some requests. Several may be on.")
     ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Requests a minute on a usual day; else as fast as they are served.")
+    ] = None,
     seed: Seed = 1,
     instrumentor: Annotated[
         str, typer.Option(help="Who writes the language model's spans: none, openinference.")
@@ -62,33 +70,39 @@ def run(
     folder: Folder = _FOLDER,
 ) -> None:
     """Serve requests, watched by syscard; switch faults meanwhile with `switch`."""
+    if instrumentor not in ("none", "openinference"):
+        raise Unavailable(f"--instrumentor {instrumentor}: write none or openinference")
+    windows = [window(spec) for spec in fault or ()]
+    if rate is None and any(w.fault.mix.rate != NORMAL.rate for w in windows):
+        raise Unavailable("more traffic than what? say with --rate how many requests a minute there usually are")
+    _switches(folder).unlink(missing_ok=True)  # of a run that has ended
+    board = Switchboard(windows, _switches(folder))
+    os.environ.setdefault(USER_SALT, _salt(folder))
     from recommender.agent import Agent
-    from recommender.live import Run
+    from recommender.live import Pace, Run
     from recommender.shop import opened
     from recommender.telemetry import start
 
-    if instrumentor not in ("none", "openinference"):
-        raise Unavailable(f"--instrumentor {instrumentor}: write none or openinference")
-    board = Switchboard([window(spec) for spec in fault or ()], _switches(folder))
-    os.environ.setdefault("SYSCARD_USER_SALT", "example")
-    with _watched(endpoint, syscard, folder) as (watched, address):
-        provider = start(cast("Instrumentor", instrumentor), address)
-        with opened(folder / "cache", concurrency, say) as shop:
-            before = watched.status()["requests"] if watched else 0
-            served = Run(shop, Agent(shop.models, speaks=instrumentor == "none"), board, seed, say)
-            say(f"requests: {requests or 'until ctrl-c'}, {concurrency} at a time; spans to {address}")
-            try:
-                tally = served.serve(requests, concurrency)
-            except KeyboardInterrupt:
-                tally = served.tally
+    today = datetime.now(UTC).date()
+    with (
+        opened(folder / "cache", concurrency, say, today) as shop,
+        _watched(endpoint, syscard, folder, shop) as (watched, to),
+    ):
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = to
+        provider = start(cast("Instrumentor", instrumentor))
+        before = watched.status()["requests"] if watched else 0
+        served = Run(shop, Agent(shop.models, speaks=instrumentor == "none"), board, Pace(rate, seed), seed, say)
+        say(f"requests: {requests or 'until ctrl-c'}, {concurrency} at a time; spans to {to}")
+        with suppress(KeyboardInterrupt):
+            served.serve(requests, concurrency)
         provider.shutdown()
-        _tell(tally)
+        _tell(served.tally)
         if watched:
-            _show(watched, before + tally.served)
+            _show(watched, before + served.tally.served)
 
 
 @contextmanager
-def _watched(endpoint: str | None, program: str, folder: Path) -> Iterator[tuple[Watched | None, str]]:
+def _watched(endpoint: str | None, program: str, folder: Path, shop: Shop) -> Iterator[tuple[Watched | None, str]]:
     """`syscard serve` of our own, unless spans go elsewhere."""
     from recommender.watched import Watched
 
@@ -96,9 +110,9 @@ def _watched(endpoint: str | None, program: str, folder: Path) -> Iterator[tuple
         yield None, endpoint
         return
     watched = Watched(program, folder / "home")
-    watched.prepare(say)
+    watched.prepare({"cf": shop.models.fresh.version, "vlm": shop.models.reader.version}, say)
     with watched.served() as address:
-        say(f"syscard: takes spans on {address}, home {folder / 'home'}")
+        say(f"syscard: takes spans on {address}; meanwhile, in another terminal: {watched.command} status")
         yield watched, address
 
 
@@ -134,7 +148,7 @@ def switch_fault(
 def list_faults() -> None:
     """List faults and look-alikes, with the truth about each."""
     for found in FAULTS:
-        where = ", ".join((*found.parts, *found.edges)) or "nowhere"
+        where = ", ".join((*found.where, *found.edges)) or "nowhere"
         say(f"{found.name:<20} {found.kind:<11} {where}")
         say(f"    {found.done}")
         say(f"    {found.breaks}")
@@ -150,22 +164,34 @@ def record(
 ) -> None:
     """Record normal days, faults and look-alikes as OTLP/JSON lines; goes on where it was stopped."""
     from recommender.agent import Agent
-    from recommender.record import Collector, Recorder, run, whole_plan
+    from recommender.record import Collector, Recorder, kept_name, run, whole_plan
     from recommender.shop import opened
-    from recommender.telemetry import start
+    from recommender.telemetry import VERSION
+    from syscard_tracing import instrument
 
-    os.environ.setdefault("SYSCARD_USER_SALT", "example")
+    os.environ.setdefault(USER_SALT, _salt(folder))
     collector = Collector()
-    provider = start("none", None, collector)
+    provider = instrument("shop-recommender", version=VERSION, exporter=collector)
     with opened(folder / "cache", concurrency, say) as shop:
-        kept = folder / f"recording-{seed}-{share:g}.jsonl"
+        plan = whole_plan(shop, seed, share)
+        kept = folder / kept_name(shop, plan)
         recorder = Recorder(shop, Agent(shop.models), provider, collector, kept)
-        run(recorder, whole_plan(shop, seed, share), to, concurrency, seed, say)
+        run(recorder, plan, to, concurrency, seed, say)
     provider.shutdown()
 
 
 def _switches(folder: Path) -> Path:
     return folder / "switches"
+
+
+def _salt(folder: Path) -> str:
+    """Random, made once: user keys stay the same from run to run, and nobody else can work them out."""
+    file = folder / "salt"
+    if not file.is_file():
+        with made_whole(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(16), encoding="utf-8")
+    return file.read_text("utf-8")
 
 
 def main() -> None:
@@ -174,6 +200,9 @@ def main() -> None:
         app()
     except SyscardError as error:
         sys.stderr.write(f"recommender: {error}\n")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"recommender: {error.name} is not installed: make example makes an environment that has it\n")
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as ended:
         # Typer makes an exit code of ctrl-c, and says nothing.

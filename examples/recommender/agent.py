@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, TypedDict
 
 import numpy as np
@@ -38,6 +38,8 @@ class Models:
     writer: Writes
     recent: Callable[[int], tuple[int, ...]]
     """Household -> items bought last."""
+    pictures_asof: date
+    """Day of the catalogue that the reader has learnt."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Asked:
     conditions: Conditions
     seed: tuple[int, ...]
     """Of everything that is left to chance in it."""
+    day: date
+    """On which it comes."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,7 @@ class Agent:
         """One request, as one trace."""
         with telemetry.request(asked.shopper) as span:
             state: _State = self._graph.invoke({"asked": asked, "tries": 0})
-            shown = [self._models.items[item].id for item in state["shown"]]
-            span.set(items=shown, tries=state["tries"])
+            telemetry.shown(span, [self._models.items[item].id for item in state["shown"]], state["tries"])
             return Shown(state["shown"], state["reason"], state["features"], span.reference)
 
     def _built(self) -> Any:
@@ -119,9 +122,10 @@ class Agent:
             self._models.aged if how == "aged" else self._models.fresh,
             None if asked.shopper.new else asked.shopper.household,
             how,
-            lambda: time.sleep(asked.conditions.candidates_delay_s),
+            asked.conditions.candidates_delay_s,
             self._models.items,
             CANDIDATES,
+            asked.day,
         )
         return {"slate": slate, "tries": state["tries"] + 1}
 
@@ -142,6 +146,7 @@ class Agent:
             product,
             item,
             conditions.tags,
+            (self._models.pictures_asof, asked.day),
         )
 
     def _choose(self, state: _State) -> Mapping[str, Any]:

@@ -47,8 +47,9 @@ class Quality:
 class Recommender:
     """A fitted model of one day, with what popularity alone would say."""
 
-    def __init__(self, purchases: Purchases, settings: Settings, before: date) -> None:
-        self.asof = before - timedelta(days=1)
+    def __init__(self, purchases: Purchases, settings: Settings, before: date, later: timedelta = timedelta()) -> None:
+        """Fitted to what was bought before a day, in a shop that opened so much later than `TODAY`."""
+        self.asof = before + later - timedelta(days=1)
         self.version = f"als-f{settings.factors}-a{settings.alpha:g}-r{settings.regularization:g}"
         self.history: Matrix = purchases.matrix(START, before)
         self.popularity = np.asarray((self.history > 0).sum(axis=0)).ravel()

@@ -12,11 +12,13 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import Unavailable
+from recommender.whole import made_whole
 
 PACKAGES: Final = {
     "@lobehub/fluent-emoji-3d@1.1.0": (
@@ -130,24 +132,23 @@ def _unpacked(package: str, cache: Path) -> Path:
     folder = cache / "npm" / archive.removesuffix(".tgz")
     if not folder.is_dir():
         _fetch(package, cache / "npm", archive, digest)
-        draft = folder.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        with tarfile.open(cache / "npm" / archive) as tar:
+        with made_whole(folder) as draft, tarfile.open(cache / "npm" / archive) as tar:
             tar.extractall(draft, filter="data")
-        draft.rename(folder)
     return folder / "package"
 
 
 def _fetch(package: str, folder: Path, archive: str, digest: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     npm = shutil.which("npm")
     if npm is None:
         raise Unavailable(f"npm is not installed, and {package} comes with it: install Node.js")
-    done = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  (our own arguments, no shell)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Unavailable(f"npm cannot fetch {package}: {reason}")
-    found = base64.b64encode(hashlib.sha512((folder / archive).read_bytes()).digest()).decode()
-    if found != digest:
-        (folder / archive).unlink()
-        raise Unavailable(f"{package} is not the package that is pinned: its SHA-512 is {found}")
+    with made_whole(folder / archive) as file, tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(  # noqa: S603  (our own arguments, no shell)
+            [npm, "pack", "--silent", package], cwd=scratch, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise Unavailable(f"npm cannot fetch {package}: {reason}")
+        shutil.copyfile(Path(scratch) / archive, file)
+        found = base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
+        if found != digest:
+            raise Unavailable(f"{package} is not the package that is pinned: its SHA-512 is {found}")

@@ -32,15 +32,22 @@ class Fault:
     breaks: str
     """What really breaks, for whom."""
     parts: tuple[str, ...]
-    """Components that themselves changed; none for a look-alike."""
+    """Components on which it is; none for a look-alike."""
     edges: tuple[str, ...] = ()
     """Edges over which the damage goes on."""
+    inputs: tuple[str, ...] = ()
+    """Of the parts, those that are as they were: what they are handed from outside has changed."""
     inherits: tuple[str, ...] = ()
     """Components that only get worse because of what they are handed."""
     signals: tuple[str, ...] = ()
     """What moves most, as `<component>.<field>` and the direction: `vlm.agrees down`."""
     change: Change | None = None
     mix: Mix = NORMAL
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The parts as a person says them: `vlm (its input)`."""
+        return tuple(f"{part} (its input)" if part in self.inputs else part for part in self.parts)
 
 
 def _set(**fields: Any) -> Change:
@@ -66,6 +73,7 @@ FAULTS: Final = (
         done="Gaussian blur on every picture, radius 5 px of 256",
         breaks="The picture model reads wrong categories and loses printed labels; reasons repeat what it says.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("vlm->llm",),
         inherits=("llm",),
         signals=("vlm.sharpness down", "vlm.agrees down", "vlm.confidence down", "vlm.entropy up", "vlm.ref_sim down"),
@@ -77,6 +85,7 @@ FAULTS: Final = (
         done="brightness of every picture at a quarter",
         breaks="The picture model reads wrong categories.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("vlm->llm",),
         inherits=("llm",),
         signals=("vlm.brightness down", "vlm.agrees down", "vlm.confidence down", "vlm.entropy up"),
@@ -88,9 +97,10 @@ FAULTS: Final = (
         done="red, green and blue of every picture taken for each other",
         breaks="The picture model reads some categories wrongly: an apple is no apple in blue.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("vlm->llm",),
         inherits=("llm",),
-        signals=("vlm.redness both", "vlm.agrees down", "vlm.ref_sim down"),
+        signals=("vlm.redness down", "vlm.agrees down", "vlm.confidence down", "vlm.ref_sim down"),
         change=_set(channels_shifted=True),
     ),
     Fault(
@@ -99,6 +109,7 @@ FAULTS: Final = (
         done="every product shows the picture of another one (a permutation of the catalogue)",
         breaks="Pictures are read correctly and belong to something else: a confident reading, a wrong reason.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("cf->vlm", "vlm->llm"),
         inherits=("llm",),
         signals=("vlm.agrees down", "vlm.ref_sim down"),
@@ -110,19 +121,20 @@ FAULTS: Final = (
         done="60 % of shoppers are new to the recommender (normally 5 %)",
         breaks="New shoppers get what is popular, with reasons that cite no history.",
         parts=("cf",),
+        inputs=("cf",),
         edges=("cf->llm",),
         inherits=("llm",),
-        signals=("cf.known_user down", "cf.history_len down", "cf.fallback up"),
+        signals=("cf.known_user down", "cf.history_len down", "cf.fallback up", "llm.rationale.cites_history down"),
         mix=Mix(new=0.6),
     ),
     Fault(
         name="mixed-up-shoppers",
         kind="fault",
         done="the recommender's shopper vectors are permuted: everybody gets another one's taste",
-        breaks="Candidates suit somebody else, so fewer are accepted; nothing fails and scores look ordinary.",
+        breaks="Candidates suit somebody else. Nothing fails; scores are a little lower, and fit the history less.",
         parts=("cf",),
         edges=("cf->llm",),
-        signals=("cf.top_score down", "cf.history_affinity down"),
+        signals=("cf.top_score down", "cf.n_categories down"),
         change=_set(candidates="mixed_up"),
     ),
     Fault(
@@ -139,10 +151,10 @@ FAULTS: Final = (
         name="popularity-collapse",
         kind="fault",
         done="the recommender ranks by popularity for everybody",
-        breaks="Everybody is offered the same few products; acceptance hardly moves, variety does.",
+        breaks="Everybody is offered what most have bought; scores no longer say how well it suits.",
         parts=("cf",),
         edges=("cf->llm",),
-        signals=("cf.top_score down", "cf.mean_log_pop up"),
+        signals=("cf.top_score down", "cf.score_gap up"),
         change=_set(candidates="popular"),
     ),
     Fault(
@@ -192,7 +204,6 @@ FAULTS: Final = (
         done="0.8 s added to every call of the recommender",
         breaks="Every answer is 0.8 s later.",
         parts=("cf",),
-        edges=("cf->vlm",),
         inherits=("agent",),
         signals=("cf.latency_ms up",),
         change=_set(candidates_delay_s=0.8),
@@ -201,10 +212,10 @@ FAULTS: Final = (
         name="silent-model-change",
         kind="fault",
         done="whoever serves the language model puts a coarser quantisation (Q4_0) behind the same name",
-        breaks="Reasons claim things nobody said, and come faster; only the name of the model that answered tells.",
+        breaks="Reasons claim things nobody said. Name, prompt and settings are as they were; only who answered tells.",
         parts=("llm",),
         edges=("llm->agent",),
-        signals=("llm.mean_logprob down", "llm.rationale.ungrounded up", "llm.output_tokens up"),
+        signals=("llm.mean_logprob down", "llm.rationale.grounded down", "llm.rationale.ungrounded up"),
         change=_set(served="requantised"),
     ),
     Fault(
@@ -224,9 +235,10 @@ FAULTS: Final = (
         done="a vendor prints an advertisement into every picture; the picture model reads it, the prompt carries it",
         breaks="Reasons advertise somebody's prizes: an instruction in a picture has become the shop's word.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("vlm->llm", "llm->agent"),
         inherits=("llm",),
-        signals=("llm.rationale.offer up", "llm.input_tokens up"),
+        signals=("llm.rationale.offer up", "llm.input_tokens up", "vlm.output_tokens up", "vlm.sharpness up"),
         change=_set(overlay=_SPAM),
     ),
     Fault(
@@ -245,9 +257,8 @@ FAULTS: Final = (
         done="the agent is never content with the candidates and asks for them eight times",
         breaks="Eight times the load on the recommender; answers are the same.",
         parts=("agent",),
-        edges=("cf->vlm",),
         inherits=("cf",),
-        signals=("cf.calls up",),
+        signals=("cf.calls up", "agent.tries up"),
         change=_set(asks=8),
     ),
     Fault(
@@ -256,6 +267,7 @@ FAULTS: Final = (
         done="blur that grows from nothing to a radius of 6 px over the stretch",
         breaks="As with blurred pictures, but there is no moment at which it began.",
         parts=("vlm",),
+        inputs=("vlm",),
         edges=("vlm->llm",),
         inherits=("llm",),
         signals=("vlm.sharpness down", "vlm.agrees down", "vlm.confidence down"),
@@ -265,8 +277,9 @@ FAULTS: Final = (
         name="two-at-once",
         kind="fault",
         done="dark pictures and the wrong temperature together",
-        breaks="Both: wrong readings, and reasons that wander off; each would be worse without the other, too.",
+        breaks="Both: wrong readings, and reasons that wander off, each of which hides the other.",
         parts=("vlm", "llm"),
+        inputs=("vlm",),
         edges=("vlm->llm", "llm->agent"),
         signals=("vlm.brightness down", "vlm.agrees down", "llm.mean_logprob down", "llm.rationale.grounded down"),
         change=_set(light=_DARK, temperature=1.5),

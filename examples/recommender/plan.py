@@ -13,6 +13,8 @@ import numpy as np
 from recommender.faults import FAULTS, NORMAL, Fault
 from recommender.traffic import REQUESTS_A_DAY, TODAY, Mix, Shopper, arrivals, times
 
+Key = tuple[str, int]
+"""(recording, number of the request)."""
 FAULT_REQUESTS: Final = 300
 NORMAL_DAYS: Final = {"normal": 0, "normal-again": 1}
 """Recordings of a whole day without any fault -> days after `TODAY`."""
@@ -45,6 +47,11 @@ class Planned:
     """Event time of its start."""
     shopper: Shopper
     seed: tuple[int, ...]
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all others."""
+        return self.stretch.name, self.number
 
     @property
     def progress(self) -> float:

@@ -5,6 +5,7 @@ What was served is kept as it comes, so a recording that was stopped goes on whe
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import lzma
@@ -22,19 +23,20 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from recommender.agent import Agent, Asked, Shop
 from recommender.clicks import answer
-from recommender.faults import conditions
+from recommender.faults import FAULTS, conditions
 from recommender.otlp import Document, document, end_of, line, starting_at
-from recommender.plan import Planned, Stretch, interleaved, planned, stretches
+from recommender.plan import Key, Planned, Stretch, interleaved, planned, stretches
+from recommender.prompts import PROMPTS
+from recommender.reasons import AGAINST_REPEATING, MOST_TOKENS
+from recommender.serving import CURRENT
+from recommender.telemetry import answered
 from recommender.values import Say
-from syscard_tracing import feedback
 
 TOGETHER: Final = 60
 """Requests that are written to disk at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Came = tuple[str, timedelta]
 """(reference of the request, delay of its feedback)."""
-Key = tuple[str, int]
-"""(recording, number of the request)."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +77,30 @@ class Recorder:
     def __init__(self, shop: Shop, agent: Agent, provider: TracerProvider, collector: Collector, kept: Path) -> None:
         self._shop, self._agent = shop, agent
         self._provider, self._collector = provider, collector
-        self._kept = kept
+        self.kept = kept
 
-    def record(self, plan: Sequence[Planned], concurrency: int, say: Say) -> dict[Key, Served]:
-        """Serve what is not there yet; everything that is there."""
-        _mend(self._kept)
-        done = dict(read(self._kept))
-        left = [request for request in plan if (request.stretch.name, request.number) not in done]
+    def record(self, plan: Sequence[Planned], concurrency: int, say: Say) -> None:
+        """Serve what is not kept yet, and keep it."""
+        _mend(self.kept)
+        done = set(read(self.kept))
+        left = [request for request in plan if request.key not in done]
         say(f"recording {len(left):,} of {len(plan):,} requests, {concurrency} at a time ...")
-        with self._kept.open("a", encoding="utf-8") as file:
+        with self.kept.open("a", encoding="utf-8") as file:
             for some in _in_batches(left, self._serve, concurrency):
                 self._provider.force_flush()
                 for request, (reference, delay) in some:
-                    found = Served(*self._collector.take(reference), delay)
-                    done[request.stretch.name, request.number] = found
-                    file.write(_kept_line(request, found))
+                    file.write(_kept_line(request, Served(*self._collector.take(reference), delay)))
+                    done.add(request.key)
                 file.flush()
                 say(f"  {len(done):,} of {len(plan):,}")
-        return done
 
     def _serve(self, request: Planned) -> _Came:
         fault, chance = request.stretch.fault, request.chance()
         on = [(fault, request.progress)] if fault else []
-        shown = self._agent.serve(Asked(request.shopper, conditions(on, chance), request.seed))
+        shown = self._agent.serve(Asked(request.shopper, conditions(on, chance), request.seed, request.moment.date()))
         suits = self._shop.suits(request.shopper.household)
         came = answer(shown.items, suits, shown.features, request.stretch.mix.eager, chance)
-        feedback(shown.reference, segment=request.shopper.age, accepted=came.accepted, position=came.position)
+        answered(shown.reference, request.shopper, came)
         return shown.reference, came.delay
 
 
@@ -130,23 +130,28 @@ def _mend(kept: Path) -> None:
             file.truncate(body.rfind(b"\n") + 1)
 
 
-def read(kept: Path) -> Iterator[tuple[Key, Served]]:
-    """What was served so far."""
-    if kept.is_file():
-        with kept.open(encoding="utf-8") as file:
-            for text in file:
-                name, number, request, came, seconds = json.loads(text)
-                yield (name, number), Served(request, came, timedelta(seconds=seconds))
+def read(kept: Path) -> dict[Key, str]:
+    """What was served so far, a line each; as text, because there is much of it."""
+    if not kept.is_file():
+        return {}
+    with kept.open(encoding="utf-8") as file:
+        return {(name, number): text for text in file for name, number, *_ in [json.loads(text)]}
 
 
-def write(plan: Sequence[Planned], served: dict[Key, Served], folder: Path) -> dict[str, int]:
+def parsed(text: str) -> Served:
+    """What one line holds."""
+    _, _, request, came, seconds = json.loads(text)
+    return Served(request, came, timedelta(seconds=seconds))
+
+
+def write(plan: Sequence[Planned], kept: dict[Key, str], folder: Path) -> dict[str, int]:
     """The recordings, one file each, with their labels; bytes of each file."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {}
     recordings = {request.stretch.name: request.stretch for request in plan}
     for name in recordings:
         own = [request for request in plan if request.stretch.name == name]
-        body = "\n".join(_lines(own, served)) + "\n"
+        body = "\n".join(_lines(own, kept)) + "\n"
         file = folder / f"{name}.otlp.jsonl.xz"
         file.write_bytes(lzma.compress(body.encode(), preset=9 | lzma.PRESET_EXTREME))
         sizes[name] = file.stat().st_size
@@ -156,11 +161,11 @@ def write(plan: Sequence[Planned], served: dict[Key, Served], folder: Path) -> d
     return sizes
 
 
-def _lines(plan: Sequence[Planned], served: dict[Key, Served]) -> Iterator[str]:
+def _lines(plan: Sequence[Planned], kept: dict[Key, str]) -> Iterator[str]:
     """Requests and feedback in order of event time."""
     laid_out: list[tuple[int, Document]] = []
     for request in plan:
-        found = served[request.stretch.name, request.number]
+        found = parsed(kept[request.key])
         start = _nanoseconds(request)
         laid_out.append((start, starting_at(found.request, start)))
         later = end_of(found.request) + round(found.delay.total_seconds() * 1e9)
@@ -184,6 +189,7 @@ def _label(stretch: Stretch) -> dict[str, Any]:
         "kind": fault.kind,
         "requests": stretch.requests,
         "parts": [*fault.parts],
+        "inputs": [*fault.inputs],
         "edges": [*fault.edges],
         "inherits": [*fault.inherits],
         "signals": [*fault.signals],
@@ -197,10 +203,18 @@ def whole_plan(shop: Shop, seed: int, share: float) -> list[Planned]:
     return [request for stretch in stretches(share) for request in planned(stretch, shop.pool, seed)]
 
 
+def kept_name(shop: Shop, plan: Sequence[Planned]) -> str:
+    """Name of the file in which requests are kept: another one for other models, prompts, faults or requests."""
+    models = (shop.models.fresh.version, shop.models.reader.version, CURRENT, MOST_TOKENS, AGAINST_REPEATING, PROMPTS)
+    faults = [(fault.name, fault.done) for fault in FAULTS]
+    said = repr((models, faults, [(request.key, request.moment, request.shopper, request.seed) for request in plan]))
+    return f"recording-{hashlib.sha256(said.encode()).hexdigest()[:12]}.jsonl"
+
+
 def run(recorder: Recorder, plan: list[Planned], folder: Path, concurrency: int, seed: int, say: Say) -> None:
     """Serve everything, interleaved, then write the files."""
-    served = recorder.record(interleaved([plan], seed), concurrency, say)
-    sizes = write(plan, served, folder)
+    recorder.record(interleaved([plan], seed), concurrency, say)
+    sizes = write(plan, read(recorder.kept), folder)
     for name, size in sizes.items():
         say(f"  {name:<22} {size / 1e6:.2f} MB")
     say(f"{sum(sizes.values()) / 1e6:.2f} MB in {folder}")

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import socket
+import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from recommender.conditions import Served
 from recommender.errors import Unavailable
+from recommender.whole import made_whole
 
 CURRENT: Final = "smollm2-135m-instruct-q4_1"
 REQUANTISED: Final = "smollm2-135m-instruct-q4_0"
@@ -26,6 +27,8 @@ _FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _THREADS: Final = 2
 _LEAST_SLOTS: Final = 4
 """Conversations that a server remembers: each prompt that is in use keeps its place."""
+_MEMORY_MIB: Final = 256
+"""Of prompts that have lost their place; it would grow to gigabytes."""
 _CONTEXT: Final = 768
 """Tokens of one conversation."""
 
@@ -61,34 +64,35 @@ def servers(cache: Path, parallel: int) -> Iterator[Addresses]:
 @contextmanager
 def hanging() -> Iterator[str]:
     """A server that accepts and then says nothing: what a client sees of a model that is stuck."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    held: list[socket.socket] = []
+    with _Hanging(("127.0.0.1", 0), _Silent) as server:
+        threading.Thread(target=server.serve_forever, name="hanging-model", daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
-    def hold() -> None:
-        while True:
-            try:
-                held.append(listener.accept()[0])
-            except OSError:
-                return
 
-    threading.Thread(target=hold, name="hanging-model", daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for connection in held:
-            connection.close()
+class _Hanging(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+
+class _Silent(socketserver.BaseRequestHandler):
+    """Listens until the client gives up."""
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            while self.request.recv(65_536):
+                pass
 
 
 def requantised(weights: Path, cache: Path) -> Path:
     """The same model with every 4-bit matrix quantised again, without offsets (Q4_1 -> Q4_0); made once."""
     target = cache / weights.name.replace("Q4_1", "Q4_0")
     if not target.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        draft = target.with_suffix(".draft")
-        _requantise(weights, draft)
-        draft.rename(target)
+        with made_whole(target) as draft:
+            _requantise(weights, draft)
     return target
 
 
@@ -129,6 +133,7 @@ def _server(weights: Path, alias: str, parallel: int) -> Any:
     settings.model_alias = {alias}
     settings.n_parallel, settings.n_ctx = parallel, _CONTEXT * parallel
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = min(_THREADS, os.cpu_count() or 1)
+    settings.cache_ram_mib = _MEMORY_MIB
     settings.warmup = False
     settings.verbosity = -1
     return xllamacpp.Server(settings)

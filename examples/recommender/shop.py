@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,18 @@ from recommender.towers import TextTower
 from recommender.traffic import TODAY, shoppers
 from recommender.training import reader
 from recommender.values import Say
+from recommender.whole import made_whole
 
 
 @contextmanager
-def opened(folder: Path, parallel: int, say: Say) -> Iterator[Shop]:
+def opened(folder: Path, parallel: int, say: Say, today: date = TODAY) -> Iterator[Shop]:
     """The shop, with its language model served while the block runs.
 
     Args:
         folder: where packages, weights and fits are kept between two runs.
         parallel: requests that the language model takes at a time.
         say: told what was found, a line each.
+        today: the day on which the shop opens; it learnt from what was bought before.
 
     Raises:
         Unavailable: something that is needed cannot be had.
@@ -48,11 +51,12 @@ def opened(folder: Path, parallel: int, say: Say) -> Iterator[Shop]:
             writer.write("Product: tea.", conditions, 0)  # the first answer of a server takes seconds
         models = Models(
             items=purchases.items,
-            fresh=Recommender(purchases, settings, TODAY),
-            aged=Recommender(purchases, settings, AGED_ON),
+            fresh=Recommender(purchases, settings, TODAY, today - TODAY),
+            aged=Recommender(purchases, settings, AGED_ON, today - TODAY),
             reader=pictures,
             writer=writer,
             recent=cache(purchases.recent),
+            pictures_asof=today,
         )
         yield Shop(models, shoppers(purchases.ages, purchases.campaign), cache(purchases.held_out))
 
@@ -70,7 +74,8 @@ def _settings(purchases: Purchases, folder: Path, say: Say) -> Settings:
             "test": asdict(als),
             "popularity": asdict(popular),
         }
-        file.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        with made_whole(file) as draft:
+            draft.write_text(json.dumps(found, indent=2), encoding="utf-8")
     kept: dict[str, Any] = json.loads(file.read_text("utf-8"))
     settings = Settings(**kept["settings"])
     als, popular = Quality(**kept["test"]), Quality(**kept["popularity"])

@@ -11,6 +11,7 @@ from typing import Final
 from recommender.errors import Unavailable
 from recommender.faults import NORMAL, Fault, fault
 from recommender.traffic import Mix
+from recommender.whole import made_whole
 
 _SPEC: Final = re.compile(r"([a-z-]+)(?:@(\d+)-(\d+))?")
 FULLY_AFTER: Final = 300
@@ -81,8 +82,6 @@ def switch(file: Path, name: str, *, on: bool) -> tuple[str, ...]:
     wanted = fault(name).name
     others = [other for other in switched_on(file) if other != wanted]
     now = (*others, name) if on else tuple(others)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text("\n".join(now), encoding="utf-8")
-    draft.replace(file)
+    with made_whole(file) as draft:
+        draft.write_text("\n".join(now), encoding="utf-8")
     return now

@@ -8,30 +8,33 @@ is what syscard's SDK is for.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from recommender.catalogue import Product
+from recommender.clicks import Answer
 from recommender.conditions import Candidates, Conditions
 from recommender.features import Facts, rationale_features
 from recommender.pictures import Served
 from recommender.prompts import fallback
-from recommender.traffic import TODAY, Shopper
+from recommender.traffic import Shopper
 from recommender.values import LANGUAGE_MODEL, PICTURE_MODEL, Reading, Reads, Reason, Recommends, Slate, Writes
-from syscard_tracing import ComponentSpan, component, instrument
+from syscard_tracing import component, feedback, instrument
+from syscard_tracing.sdk import ComponentSpan
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 Instrumentor = Literal["none", "openinference"]
 VERSION = "2026.11.2"
 
 
-def start(instrumentor: Instrumentor, endpoint: str | None, exporter: SpanExporter | None = None) -> TracerProvider:
+def start(instrumentor: Instrumentor) -> TracerProvider:
     """Send this process's spans to `syscard serve`; with OpenInference's LangChain instrumentor, if it is asked for."""
-    provider = instrument("shop-recommender", version=VERSION, endpoint=endpoint, exporter=exporter)
+    provider = instrument("shop-recommender", version=VERSION)
     if instrumentor == "openinference":
         from openinference.instrumentation.langchain import LangChainInstrumentor
 
@@ -47,24 +50,42 @@ def request(shopper: Shopper) -> Iterator[ComponentSpan]:
         yield agent
 
 
+def shown(agent: ComponentSpan, items: Sequence[str], tries: int) -> None:
+    """Say what the shopper sees, and how often candidates were asked for."""
+    agent.set(items=items, tries=tries)
+
+
+def answered(reference: str, shopper: Shopper, answer: Answer) -> None:
+    """Say what the shopper took, once it is known: once for each request."""
+    feedback(reference, segment=shopper.age, accepted=answer.accepted, position=answer.position)
+
+
 def recommend(
-    model: Recommends, user: int | None, how: Candidates, delay: Any, items: Sequence[Product], count: int
+    model: Recommends,
+    user: int | None,
+    how: Candidates,
+    delay_s: float,
+    items: Sequence[Product],
+    count: int,
+    day: date,
 ) -> Slate:
-    """Ask the recommender; `delay` is called first."""
+    """Ask the recommender; it may take so many seconds more."""
     with component("cf", kind="retrieval", version=model.version) as cf:
-        delay()
+        time.sleep(delay_s)
         slate = model.recommend(user, count, how)
         offered = [items[item] for item in slate.items]
         cf.slate([product.id for product in offered], slate.scores, candidates=len(items))
         cf.set(known_user=slate.known, history_len=slate.history, history_affinity=slate.affinity)
         cf.set(mean_log_pop=slate.popularity, n_categories=len({product.category for product in offered}))
-        cf.data_asof(model.asof, TODAY)
+        cf.data_asof(model.asof, day)
         if not slate.known:
             cf.fallback("no history")
     return slate
 
 
-def look(model: Reads, picture: Served, product: Product, item: int, tags: int) -> Reading:
+def look(
+    model: Reads, picture: Served, product: Product, item: int, tags: int, asof_and_day: tuple[date, date]
+) -> Reading:
     """Ask the picture model what a product's picture shows."""
     with component("vlm", kind="generate_content", version=model.version) as vlm:
         vlm.image(picture.data, picture.mime)
@@ -75,7 +96,7 @@ def look(model: Reads, picture: Served, product: Product, item: int, tags: int) 
         vlm.set(tags=reading.tags, tag_confidence=reading.tag_confidence, n_tags=len(reading.tags))
         vlm.set(label=reading.label or None)
         vlm.set(**reading.statistics)
-        vlm.data_asof(TODAY, TODAY)
+        vlm.data_asof(*asof_and_day)
         vlm.attribute("gen_ai.request.model", PICTURE_MODEL)
         _conventions(vlm, model.version, (reading.input_tokens, reading.output_tokens))
         vlm.attribute("gen_ai.output.messages", _message("assistant", reading.says))

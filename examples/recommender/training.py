@@ -18,6 +18,7 @@ from recommender.pictures import augmented, lettered, opened
 from recommender.reader import PictureReader, Projections
 from recommender.towers import ImageTower, TextTower
 from recommender.values import Say
+from recommender.whole import made_whole
 
 SEED: Final = 20261123
 VARIANTS: Final = 3
@@ -100,10 +101,8 @@ def _cached(catalogue: Sequence[Product], towers: tuple[ImageTower, TextTower], 
         return Fit(**torch.load(file, weights_only=True))
     say(f"pictures: fitting projections to {len(catalogue)} pictures, once, about a minute ...")
     fit = _fit(catalogue, *towers)
-    cache.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    torch.save(vars(fit), draft)
-    draft.rename(file)
+    with made_whole(file) as draft:
+        torch.save(vars(fit), draft)
     return fit
 
 

@@ -7,16 +7,15 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from recommender.errors import Unavailable
 from recommender.values import Say
+from recommender.whole import made_whole
 from syscard_configs import read_text
 
 COMPONENTS: Final = ("agent", "cf", "llm", "vlm")
@@ -41,19 +40,31 @@ class Watched:
         self._program = found
         self._home = home
 
-    def prepare(self, say: Say) -> None:
-        """Declare the recommender; the first time, take the recorded normal day in and make it the baseline."""
-        first = not (self._home / "records.db").is_file()
-        self._home.mkdir(parents=True, exist_ok=True)
-        file = self._home / "system.yaml"
-        file.write_text(own_system(), encoding="utf-8")
-        self.run("apply", file)
-        if first:
+    def prepare(self, versions: Mapping[str, str], say: Say) -> None:
+        """Declare the recommender; the first time, take the recorded normal day in and make it the baseline.
+
+        Args:
+            versions: component -> the version that is deployed here.
+            say: told what takes its time.
+        """
+        if not self._home.is_dir():
             say("syscard: the recorded normal day becomes the baseline, once ...")
-            with as_file(files("syscard_configs") / "demo" / "normal.otlp.jsonl.xz") as recording:
-                self.run("ingest", recording, "--retime", "end=now")
-            self.run("monitor", "--once")
-            self.run("baseline", "set", "--name", "recorded day")
+            with made_whole(self._home) as draft:
+                Watched(self._program, draft)._begin(versions)
+        self._declare(versions)
+
+    def _begin(self, versions: Mapping[str, str]) -> None:
+        self._home.mkdir()
+        self._declare(versions)
+        with as_file(files("syscard_configs") / "demo" / "normal.otlp.jsonl.xz") as recording:
+            self.run("ingest", recording, "--retime", "end=now")
+        self.run("monitor", "--once")
+        self.run("baseline", "set", "--name", "recorded day")
+
+    def _declare(self, versions: Mapping[str, str]) -> None:
+        file = self._home / "system.yaml"
+        file.write_text(own_system(versions), encoding="utf-8")
+        self.run("apply", file)
 
     def run(self, *arguments: object) -> str:
         """What a command printed.
@@ -88,7 +99,7 @@ class Watched:
                 _end(child)
 
     def wait(self, requests: int) -> dict[str, Any]:
-        """The status once so many more requests were taken onto the card, or nothing has moved for a while."""
+        """The status once so many requests are on the card in all, or after two minutes."""
         until = time.monotonic() + _PATIENCE_S
         while (found := self.status())["requests"] < requests and time.monotonic() < until:
             time.sleep(1)
@@ -103,13 +114,15 @@ class Watched:
         return [self._program, "--home", str(self._home), *map(str, arguments)]
 
 
-def own_system() -> str:
-    """The declaration for this machine, out of the demo's."""
-    document = yaml.safe_load(read_text("examples", "recommender.yaml"))
-    document["traces"]["request"]["complete_after"] = COMPLETE_AFTER
-    tune = document["monitors"].setdefault("tune", {})
-    tune.update({f"{component}.latency": {"off": True} for component in COMPONENTS})
-    return _ABOUT + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+def own_system(versions: Mapping[str, str]) -> str:
+    """The declaration for this machine: the demo's text with some values exchanged."""
+    text = read_text("examples", "recommender.yaml").replace("complete_after: 30s", f"complete_after: {COMPLETE_AFTER}")
+    silent = "".join(f"    {component}.latency: {{off: true}}\n" for component in COMPONENTS)
+    text = text.replace("  tune:\n", f"  tune:\n{silent}")
+    for component, version in versions.items():
+        declared = rf"(^  {component}:\n(?:    .*\n)*?    version: \{{declared: )[^,}}]+"
+        text = re.sub(declared, rf"\g<1>{version}", text, flags=re.MULTILINE)
+    return _ABOUT + text
 
 
 def _address(child: subprocess.Popen[bytes], log: Path) -> str:
@@ -118,7 +131,8 @@ def _address(child: subprocess.Popen[bytes], log: Path) -> str:
         if found := _ADDRESS.search(log.read_text("utf-8", errors="replace")):
             return found[0]
         time.sleep(0.1)
-    raise Unavailable(f"syscard serve did not start: see {log}")
+    said = log.read_text("utf-8", errors="replace").strip().splitlines() or [f"see {log}"]
+    raise Unavailable(f"syscard serve did not start: {said[-1]}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ _FIRST: Final = {
     "undeclared": "declare {c} in system.yaml, or take it out of the system",
     "rate": "look at the error type in the example traces, and at what {c} calls",
     "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
-    "ratio": "compare the deployed prompt and request settings of {c} with the declared ones",
+    "ratio": "compare the deployed version, prompt and settings of {c} with the declared ones",
     "share": "open the example traces and compare {c}'s inputs with the baseline's",
     "number": "open the example traces and compare {c}'s inputs with the baseline's",
     "category": "open the example traces and compare {c}'s inputs with the baseline's",

@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import re
+import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +35,8 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
 _WRITER: Final = 0x73797363617264
 """Key of PostgreSQL's advisory lock: `syscard` in ASCII."""
+_PATIENCE_S: Final = 10
+"""How long one process waits for another to let go of the file."""
 
 
 class Records:
@@ -333,13 +337,28 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: Any) -> None:
         dbapi.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={_PATIENCE_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
             dbapi.execute(f"PRAGMA {pragma}")
+        _use_wal(dbapi)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         immediate = connection.get_execution_options().get("immediate")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _use_wal(dbapi: Any) -> None:
+    """Where several open a fresh file at once, SQLite refuses this at once, whatever its time-out: so we wait."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            dbapi.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _prepare_postgresql(engine: Engine) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -19,7 +20,7 @@ def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
     """The tracer provider that everything here emits to."""
-    found = TracerProvider()
+    found = TracerProvider(resource=Resource.create({"service.name": "shop-recommender"}))
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", found)
     yield found
     found.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from opentelemetry.trace import StatusCode
 from recommender.agent import Agent, Asked, contact_of
 from recommender.conditions import Conditions
 from recommender.faults import BY_NAME, conditions
-from recommender.traffic import Shopper
+from recommender.traffic import TODAY, Shopper
 from tests.example.small import NEW, SHOPPER, Ranks, Says, models
 
 
 def serve(agent: Agent, shopper: Shopper = SHOPPER, **conditions: Any) -> Any:
-    return agent.serve(Asked(shopper, Conditions(**conditions), (1, 5)))
+    return agent.serve(Asked(shopper, Conditions(**conditions), (1, 5), TODAY))
 
 
 def by_component(spans: InMemorySpanExporter) -> dict[str, list[dict[str, Any]]]:
@@ -68,6 +69,13 @@ def test_spans_say_what_no_convention_names(spans: InMemorySpanExporter, tmp_pat
     assert llm["syscard.llm.rationale.names_item"] is True
     assert (agent["syscard.user.segment"], len(agent["syscard.user.id"])) == ("35-44", 16)
     assert (agent["syscard.agent.items"], agent["syscard.agent.tries"]) == (("00", "11", "22"), 1)
+
+
+def test_data_grow_older_by_the_day(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+    Agent(models(tmp_path)).serve(Asked(SHOPPER, Conditions(), (1, 5), TODAY + timedelta(days=9)))
+    found = by_component(spans)
+    assert found["cf"][0]["syscard.cf.data.age_days"] == 10
+    assert (found["vlm"][0]["syscard.vlm.data.asof"], found["vlm"][0]["syscard.vlm.data.age_days"]) == ("2026-11-16", 9)
 
 
 def test_no_span_holds_a_picture_or_the_shoppers_key(spans: InMemorySpanExporter, tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_a_fault_shows_on_the_component_that_it_is_on(
     agent = Agent(models(tmp_path))
     on = conditions([(BY_NAME[name], 1.0)], np.random.default_rng(0))
     for asked in (Conditions(), on, Conditions()):
-        agent.serve(Asked(SHOPPER, asked, (1, 5)))
+        agent.serve(Asked(SHOPPER, asked, (1, 5), TODAY))
     seen = [found[attribute] for found in by_component(spans)[component]]
     calls = len(seen) // 3
     assert set(seen[calls : 2 * calls]) == {value}

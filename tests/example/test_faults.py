@@ -52,13 +52,20 @@ def test_a_fault_changes_a_request_or_who_comes_and_a_look_alike_only_who_comes(
 def test_the_truth_names_parts_and_edges_that_the_system_declares(found: Fault) -> None:
     assert {*found.parts, *found.inherits} <= set(DECLARED["components"])
     assert set(found.edges) <= set(DECLARED["interactions"])
+    assert set(found.inputs) <= set(found.parts)
     assert not set(found.parts) & set(found.inherits)
     assert found.done
     assert found.breaks.endswith(".")
     for signal in found.signals:
         field, direction = signal.split()
-        assert direction in ("up", "down", "both")
+        assert direction in ("up", "down")
         assert field.partition(".")[0] in (*DECLARED["components"], "accepted")
+
+
+def test_a_part_that_is_only_handed_something_else_is_said_to_be_so() -> None:
+    assert BY_NAME["blurred-pictures"].where == ("vlm (its input)",)
+    assert BY_NAME["two-at-once"].where == ("vlm (its input)", "llm")
+    assert BY_NAME["silent-model-change"].where == ("llm",)
 
 
 def test_a_fault_is_over_when_it_is_switched_off() -> None:

@@ -19,9 +19,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from recommender import record
 from recommender.agent import Agent, Shop
+from recommender.faults import FAULTS
 from recommender.otlp import spans_of
 from recommender.plan import FAULT_REQUESTS, Planned, interleaved, planned, stretches
-from recommender.record import Collector, Recorder, read, run, write
+from recommender.record import Collector, Recorder, kept_name, parsed, read, run, write
 from recommender.traffic import REQUESTS_A_DAY, TODAY
 from syscard_tracing.files import requests
 from tests.example import small
@@ -104,12 +105,18 @@ def test_a_recording_is_a_request_a_line_with_its_feedback_later(
 
 
 def test_times_are_laid_out_and_durations_are_as_they_were(recorder: Make, plan: list[Planned], tmp_path: Path) -> None:
-    served = recorder(tmp_path / "kept").record(plan, 2, lambda _: None)
-    before = [_durations(served[request.stretch.name, request.number].request) for request in plan]
-    write(plan, served, tmp_path / "out")
-    assert [_durations(served[request.stretch.name, request.number].request) for request in plan] == before
+    recorder(tmp_path / "kept").record(plan, 2, lambda _: None)
+    kept = read(tmp_path / "kept")
+    write(plan, kept, tmp_path / "out")
+    laid_out = [
+        line for stretch in stretches(SHARE) for line in lines(tmp_path / "out" / f"{stretch.name}.otlp.jsonl.xz")
+    ]
+    found = {next(spans_of(line))["spanId"]: line for line in laid_out}
     for request in plan:
-        start = min(int(s["startTimeUnixNano"]) for s in spans_of(served[request.stretch.name, request.number].request))
+        really = parsed(kept[request.key]).request
+        there = found[next(spans_of(really))["spanId"]]
+        assert _durations(there) == _durations(really)
+        start = min(int(s["startTimeUnixNano"]) for s in spans_of(there))
         assert datetime.fromtimestamp(start / 1e9, request.moment.tzinfo) == request.moment
         assert start % 1000 == 0, "whole microseconds"
 
@@ -149,6 +156,17 @@ def test_the_truth_is_in_a_file_of_its_own_and_in_no_span(recorder: Make, plan: 
     assert not [word for word in ("two-at-once", "fault", "look-alike", "scenario") if word in text]
 
 
+def test_what_was_kept_is_not_mixed_with_what_other_models_or_faults_would_serve(
+    plan: list[Planned], shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = kept_name(shop, plan)
+    assert name == kept_name(shop, [*plan])
+    other = replace(shop, models=replace(shop.models, fresh=small.Ranks(version="als-other")))
+    names = {name, kept_name(other, plan), kept_name(shop, plan[1:])}
+    monkeypatch.setattr(record, "FAULTS", FAULTS[1:])
+    assert len({*names, kept_name(shop, plan)}) == 4
+
+
 def test_a_recording_that_was_stopped_goes_on_where_it_was(
     recorder: Make, plan: list[Planned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,10 +176,10 @@ def test_a_recording_that_was_stopped_goes_on_where_it_was(
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-40])  # the machine went down while a line was written
     said: list[str] = []
-    served = recorder(kept).record(plan[:30], 2, said.append)
+    recorder(kept).record(plan[:30], 2, said.append)
     assert said[0] == "recording 6 of 30 requests, 2 at a time ..."
-    assert len(served) == 30
-    assert dict(read(kept)) == served
+    assert set(read(kept)) == {request.key for request in plan[:30]}
+    assert kept.read_bytes().splitlines()[:24] == whole.splitlines()[:24], "what was whole is still there"
 
 
 def test_a_request_that_cannot_be_served_stops_the_recording_and_loses_nothing(
@@ -180,4 +198,4 @@ def test_a_request_that_cannot_be_served_stops_the_recording_and_loses_nothing(
     failing = Recorder(replace(shop, suits=suits), Agent(shop.models), provider, collector, tmp_path / "kept")
     with pytest.raises(MemoryError):
         failing.record(plan[:20], 1, lambda _: None)
-    assert len(dict(read(tmp_path / "kept"))) == 10
+    assert len(read(tmp_path / "kept")) == 10

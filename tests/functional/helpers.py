@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import io
 import json
+import lzma
 import os
 import re
 import signal
@@ -97,8 +97,13 @@ def sound(home: Path) -> None:
 
 
 def recorded(name: str) -> tuple[bytes, ...]:
-    """The requests of one recording, a line each."""
-    return tuple(gzip.decompress(read_bytes("demo", f"{name}.otlp.jsonl.gz")).splitlines())
+    """The requests of one recording, a line each, without what came of them."""
+    return tuple(line for line in recorded_lines(name) if b'"name":"feedback"' not in line)
+
+
+def recorded_lines(name: str) -> tuple[bytes, ...]:
+    """Every line of one recording: requests, and what came of them."""
+    return tuple(lzma.decompress(read_bytes("demo", f"{name}.otlp.jsonl.xz")).splitlines())
 
 
 def spans_of(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -146,9 +151,10 @@ def as_protobuf(lines: Sequence[bytes]) -> bytes:
 
     document = merged(lines)
     for span in spans_of(document):
-        for key in ("traceId", "spanId", "parentSpanId"):
-            if key in span:
-                span[key] = base64.b64encode(bytes.fromhex(span[key])).decode()
+        for holder in (span, *span.get("links", ())):
+            for key in ("traceId", "spanId", "parentSpanId"):
+                if key in holder:
+                    holder[key] = base64.b64encode(bytes.fromhex(holder[key])).decode()
     body: bytes = json_format.ParseDict(document, ExportTraceServiceRequest()).SerializeToString()
     return body
 

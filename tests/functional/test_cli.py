@@ -219,7 +219,7 @@ def test_the_doctor_reads_a_trace_file_as_documented(tmp_path: Path, declared: P
     assert all(list(span) == fields.split() for span in ran.document)
     assert [span["component"] for span in ran.document] == ["agent", "cf", "vlm", "vlm", "llm"]
     llm = ran.document[4]
-    assert (llm["model"], llm["input_tokens"], llm["counts_tokens"]) == ("SmolLM2-135M-Instruct", 99, True)
+    assert (llm["model"], llm["input_tokens"], llm["counts_tokens"]) == ("smollm2-135m-instruct", 178, True)
     assert len(answered(syscard("doctor", "trace", file)).out.splitlines()) == 5, "without a home as well"
     one_line(syscard("doctor", "trace", tmp_path / "none.json"), "none.json")
 

@@ -14,25 +14,28 @@ from syscard.views import read_view
 from syscard_configs import read_text
 from tests.functional.helpers import Demo, one_line, recorded, spans_of, syscard
 
-FAULTS = yaml.safe_load(read_text("demo", "faults.yaml"))
+LABELS = {label["file"]: label for label in yaml.safe_load(read_text("demo", "labels.yaml"))}
+TOLD = [entry | LABELS[entry["file"]] for entry in yaml.safe_load(read_text("demo", "story.yaml"))]
+FAULTS = [{**told, "part": told["parts"][0]} for told in TOLD if told["kind"] == "fault"]
+LOOK_ALIKES = [told for told in TOLD if told["kind"] == "look-alike"]
 
 
 def test_the_demo_tells_its_story_in_order(demo: Demo) -> None:
     story = (
-        r"^syscard demo: a real VLM \+ CF \+ LLM recommender, 2,460 recorded requests",
+        r"^syscard demo: a real VLM \+ CF \+ LLM recommender, 2,560 recorded requests",
         r"No model runs, no network",
         r"^1/5  What its team promised",
-        r"4 components, 4 interactions, 6 claims, 2 risks, 1 unknown +-> card v1$",
+        r"4 components, 4 interactions, 9 claims, 2 risks, 1 unknown +-> card v1$",
         r"^2/5  Normal traffic: 1,000 requests .*the baseline",
         r"halves agree .* \d+ signals watched for drift",
         r"^3/5  Normal traffic again: 300 requests",
         r"^     0 findings, 0 incidents +-> card v\d+$",
-        r"CLAIMS  4 hold   0 broken   2 unknown",
-        r"fair-acceptance: nothing measures it",
-        r"^4/5  Five faults, 200 requests each, normal traffic between them",
+        r"CLAIMS  8 hold   0 broken   1 unknown",
+        r"fair-acceptance: the interval contains the limit",
+        r"^4/5  Five faults and a look-alike, 160 requests each",
         r"fault \(truth\) +on +syscard says +blames +after",
-        *(rf"^     {fault['name']} +{fault['part']} " for fault in FAULTS),
-        r"5 faults, \d+ incidents, 5 on the right part; incidents in normal traffic: 0",
+        *(rf"^     {told['name']} +{(told['parts'] or '-')[0]} " for told in TOLD),
+        r"5 faults, 5 incidents, 5 on the right part; false alarms: 0",
         r"^5/5  What the card says now +card v\d+ -> v\d+$",
         r"\+ BROKEN .*promised",
         r"\? UNKNOWN",
@@ -67,6 +70,11 @@ def test_each_fault_is_found_on_the_part_that_has_it(demo: Demo, fault: dict[str
     assert 0 < int(row[4]) <= 60
 
 
+@pytest.mark.parametrize("told", LOOK_ALIKES, ids=lambda told: str(told["file"]))
+def test_a_look_alike_opens_nothing(demo: Demo, told: dict[str, str]) -> None:
+    assert re.search(rf"^     {told['name']} +- +nothing: it is no fault$", demo.out, re.M)
+
+
 def test_what_it_says_is_what_the_records_hold(demo: Demo) -> None:
     view = read_view(demo.home / "records.db")
     card = view["card"]
@@ -76,14 +84,12 @@ def test_what_it_says_is_what_the_records_hold(demo: Demo) -> None:
     assert f"-> v{card['version']}" in demo.out
     assert f"chain of {view['edits']} edits verified: ok" in demo.out
     assert {c: body["slices"][0]["status"] for c, body in card["claims"].items()} == {
+        **dict.fromkeys(("sees-the-picture", "fast", "only-real-items", "no-offers", "no-personal-data"), "holds"),
+        **dict.fromkeys(("taken", "ranked"), "holds"),
         "grounded": "broken",
-        "sees-the-picture": "holds",
-        "fast": "holds",
-        "only-real-items": "holds",
         "fair-acceptance": "unknown",
-        "no-personal-data": "unknown",
     }
-    assert view["live"]["watcher"]["requests"] == 2460
+    assert view["live"]["watcher"]["requests"] == 2560
     assert card["baseline"]["requests"] == 1000
 
 
@@ -130,7 +136,8 @@ def _texts(line: bytes) -> list[str]:
     for span in spans_of(json.loads(line)):
         for attribute in span["attributes"]:
             if attribute["key"] == "gen_ai.output.messages":
-                found += json.loads(attribute["value"]["stringValue"])
+                messages = json.loads(attribute["value"]["stringValue"])
+                found += [part["content"] for message in messages for part in message["parts"]]
     return found
 
 

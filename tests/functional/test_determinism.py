@@ -21,7 +21,7 @@ from syscard_monitors.drift import Comparison, DriftWorker
 from syscard_monitors.watch import Watcher
 from syscard_tracing.ingest import ingest, ingest_lines
 from syscard_tui.wiring import House
-from tests.functional.helpers import REF, recorded, shifted, spans_of, times
+from tests.functional.helpers import REF, recorded_lines, shifted, spans_of, times
 
 pytestmark = pytest.mark.xdist_group("determinism")
 
@@ -79,10 +79,17 @@ def moment(nanoseconds: int) -> datetime:
 
 
 def stretches() -> tuple[list[bytes], list[bytes]]:
-    """Normal requests at their original times, and a fault right behind them."""
-    normal, faulty = recorded("normal")[:NORMAL], recorded("prompt-change")[:FAULTY]
+    """Normal requests at their original times, and a fault right behind them; with what came of them meanwhile."""
+    normal, faulty = some("normal", NORMAL), some("prompt-regression", FAULTY)
     by = times(normal)[1] + 40_000_000_000 - times(faulty)[0]
-    return list(normal), [shifted(line, by) for line in faulty]
+    return normal, [shifted(line, by) for line in faulty]
+
+
+def some(name: str, requests: int) -> list[bytes]:
+    """So many requests of a recording and the feedback that came by then, in the order in which they ended."""
+    lines = recorded_lines(name)
+    last = [place for place, line in enumerate(lines) if b'"name":"feedback"' not in line][requests - 1]
+    return sorted(lines[: last + 1], key=lambda line: times([line])[1])
 
 
 def outcome(folder: Path, worker: DriftWorker, feed: Feed) -> Outcome:
@@ -204,6 +211,8 @@ def test_there_is_something_to_compare(expected: Outcome) -> None:
     assert expected.requests == NORMAL + FAULTY
     assert len(expected.incidents) == 1
     assert len(expected.edits) > 40
+    normal, faulty = stretches()
+    assert all(sum(b'"name":"feedback"' in line for line in lines) > 20 for lines in (normal, faulty))
     assert expected.versions > 5
 
 

@@ -43,14 +43,14 @@ import sys
 from syscard_tracing import component, instrument
 provider = instrument("shop-recommender", endpoint=sys.argv[1], version="9")
 for number in range(int(sys.argv[2])):
-    with component("recommender", kind="invoke_agent"):
+    with component("agent", kind="invoke_agent"):
         with component("cf", kind="retrieval", version="als-9") as cf:
             cf.set(known_user=True, history_len=number, items=["i-1", "i-2"])
         with component("vlm") as vlm:
             vlm.set(agrees=number % 4 > 0)
-            vlm.attribute("syscard.item.id", "i-1")
+            vlm.item("i-1")
         with component("llm", kind="chat") as llm:
-            llm.attribute("gen_ai.request.model", "SmolLM2-135M-Instruct")
+            llm.attribute("gen_ai.request.model", "smollm2-135m-instruct")
             llm.attribute("gen_ai.output.messages", '["a secret sentence that nobody may keep"]')
             if number == 3:
                 llm.fallback("timeout")
@@ -84,7 +84,7 @@ def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared:
     assert syscard("--home", declared, "status", "--check").code == 1, "a watcher that never ran is no peace"
 
     server = serve(declared, "--port", "0", "--every", "0.5").ready()
-    lines = ending_at(recorded("normal")[:120], datetime.now(UTC) - timedelta(seconds=40))
+    lines = ending_at(recorded("normal")[1200:1320], datetime.now(UTC) - timedelta(seconds=40))
     assert server.post(as_json(lines[:30]), JSON_TYPE) == 200
     assert server.post(gzip.compress(as_protobuf(lines[30:60])), {**PROTOBUF_TYPE, **GZIP}) == 200
     orphans = server.children()
@@ -102,8 +102,8 @@ def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared:
     assert (status["requests"], status["watcher_state"]) == (120, "alive")
     claims = {claim["id"]: claim for claim in status["claims"]}
     assert claims["grounded"]["status"] == claims["only-real-items"]["status"] == "holds"
-    assert "promised >= 0.90  n 1" in claims["grounded"]["text"]
-    assert {claims[ref]["status"] for ref in ("fair-acceptance", "no-personal-data")} == {"unknown"}
+    assert "promised >= 0.80  n 1" in claims["grounded"]["text"]
+    assert {claims[ref]["status"] for ref in ("fair-acceptance", "taken")} == {"unknown"}
     assert "nothing measures it" in claims["fair-acceptance"]["text"]
     assert {part["ref"] for part in status["parts"]} >= {"cf", "vlm", "llm", "agent", "vlm->llm"}
     assert syscard("--home", declared, "status", "--check").code == 0
@@ -135,7 +135,7 @@ def test_spans_of_our_own_sdk_arrive_from_another_process(declared: Path, serve:
     assert sorted(components) == ["agent", "cf", "llm", "vlm"]
     rows = House(Home(declared)).scan(None).select("component", "model", "fallback").collect().rows()
     assert sorted({str(component) for component, _, _ in rows}) == ["agent", "cf", "llm", "vlm"]
-    assert [(c, m) for c, m, fallback in rows if fallback] == [("llm", "SmolLM2-135M-Instruct")]
+    assert [(c, m) for c, m, fallback in rows if fallback] == [("llm", "smollm2-135m-instruct")]
     assert not [p for p in declared.rglob("*") if p.is_file() and b"a secret sentence" in p.read_bytes()]
 
 

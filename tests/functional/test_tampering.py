@@ -42,7 +42,7 @@ def sql(statement: str) -> Tamper:
     ("change", "named"),
     [
         (an_edit("seq = 3", '"section":"', '"sektion":"'), "edit 3 (v1"),
-        (an_edit("seq > 20", '"n":', '"m":'), "edit 2"),
+        (an_edit("seq > 20", '"n":', '"m":'), "edit "),
         (an_edit('draft like \'%"status":"broken"%\'', "broken", "holds "), "edit "),
         (an_edit("seq = 30", '"observed":"2', '"observed":"3'), "edit 30 "),
         (an_edit("seq = 40", "}", "]"), "edit 40 "),

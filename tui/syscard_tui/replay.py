@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
+from syscard.errors import UsageError
 from syscard_configs import read_bytes, read_text
 
-BASELINE: Final = 1_000
-"""Normal requests that become the baseline; the rest of the recording is the normal traffic between two faults."""
-BETWEEN: Final = 40
-"""Normal requests after each fault: time to recover."""
-GAP: Final = timedelta(seconds=3)
-"""Between two recordings: as between two requests."""
+RECORDED_ON: Final = "2026-11-24"
+THINNED: Final = 2
+"""One request in so many of the normal day is the baseline; the others are the normal traffic between two faults."""
+AGAIN: Final = slice(340, 640)
+"""Requests of the other normal day, from ten o'clock on, as the faults."""
+FAULTY: Final = 160
+"""Requests of each fault and look-alike: the first ones of its recording."""
+BETWEEN: Final = 60
+"""Normal requests after each: an incident resolves after three windows in which all is well."""
+BETWEEN_FROM: Final = 400
+"""Place in the other half of the normal day from which they are taken: its afternoon."""
+GAP: Final = timedelta(seconds=30)
+"""Between two recordings."""
 AFTERWARDS: Final = timedelta(seconds=31)
 """A request counts as complete 30 s after its root ended."""
+_ROOT: Final = b'"name":"invoke_agent'
+_TRACE: Final = re.compile(rb'"traceId":"([0-9a-f]{32})"')
+_LINK: Final = re.compile(rb'"links":\[\{"traceId":"([0-9a-f]{32})"')
+_TIME: Final = re.compile(rb'"(start|end)TimeUnixNano":"(\d+)"')
+_US: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -30,21 +43,52 @@ class Fault:
     file: str
     name: str
     part: str
+    """The component that the fault is on; "" for a look-alike."""
     done: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a recording: a request, or what came of one."""
+
+    body: bytes
+    trace: bytes
+    """Of the request, also on the line that says what came of it."""
+    start: datetime
+    end: datetime
+    is_feedback: bool
+
+    def moved(self, by: timedelta) -> Line:
+        """The same at another time."""
+
+        def later(match: re.Match[bytes]) -> bytes:
+            return b'"%sTimeUnixNano":"%d"' % (match[1], int(match[2]) + by // _US * 1000)
+
+        return Line(_TIME.sub(later, self.body), self.trace, self.start + by, self.end + by, self.is_feedback)
 
 
 @dataclass(frozen=True)
 class Stretch:
     """A slice of a recording with its place on the timeline."""
 
-    lines: tuple[bytes, ...]
-    """OTLP/JSON, one request a line."""
+    requests: tuple[Line, ...]
+    """As recorded."""
+    feedback: tuple[Line, ...]
+    """What came meanwhile of these requests and of earlier ones, at recorded times of this stretch."""
     shift: timedelta
     """From recorded to replayed time."""
-    end: datetime
-    """Replayed end of the last request."""
     fault: Fault | None = None
     """None for normal traffic."""
+
+    @property
+    def lines(self) -> tuple[bytes, ...]:
+        """OTLP/JSON, a trace a line."""
+        return tuple(line.body for line in (*self.requests, *self.feedback))
+
+    @property
+    def end(self) -> datetime:
+        """Replayed end of the last request."""
+        return _last(self.requests) + self.shift
 
 
 @dataclass(frozen=True)
@@ -59,7 +103,7 @@ class Script:
     @property
     def requests(self) -> int:
         """Requests in all stretches."""
-        return sum(len(s.lines) for s in self.stretches)
+        return sum(len(s.requests) for s in self.stretches)
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -68,64 +112,105 @@ class Script:
         return (self.baseline, self.again, *pairs)
 
 
-def recording(name: str) -> tuple[bytes, ...]:
-    """The requests of one recording, a line each, in order of start."""
-    return tuple(gzip.decompress(read_bytes("demo", f"{name}.otlp.jsonl.gz")).splitlines())
+def recording(name: str) -> tuple[Line, ...]:
+    """The lines of one recording, in order of start.
+
+    Raises:
+        UsageError: this Python cannot unpack it.
+    """
+    try:
+        import lzma  # not every Python was built with it
+    except ImportError as error:
+        raise UsageError("the recordings are packed with xz, and this Python was built without lzma") from error
+    return tuple(_line(text) for text in lzma.decompress(read_bytes("demo", f"{name}.otlp.jsonl.xz")).splitlines())
 
 
 def faults() -> tuple[Fault, ...]:
     """What was really done, in the order of the demo."""
-    return tuple(Fault(**entry) for entry in yaml.safe_load(read_text("demo", "faults.yaml")))
+    labels = {label["file"]: label for label in yaml.safe_load(read_text("demo", "labels.yaml"))}
+    return tuple(_fault(entry, labels[entry["file"]]) for entry in yaml.safe_load(read_text("demo", "story.yaml")))
+
+
+def _fault(entry: dict[str, str], label: dict[str, Any]) -> Fault:
+    return Fault(entry["file"], entry["name"], (label["parts"] or [""])[0], label["done"])
 
 
 def script(now: datetime) -> Script:
     """Recordings on a timeline whose last request is complete now."""
-    normal = recording("normal")
+    normal, again = recording("normal"), recording("normal-again")
+    requests = _requests(normal)
+    calm = [r for place, r in enumerate(requests) if place % THINNED][BETWEEN_FROM:]
+    pieces = [_piece(normal, requests[::THINNED]), _piece(again, _requests(again)[AGAIN])]
     listed = faults()
-    pieces: list[tuple[tuple[bytes, ...], Fault | None]] = [
-        (normal[:BASELINE], None),
-        (recording("normal-again"), None),
-    ]
-    for i, fault in enumerate(listed):
-        pieces.append((recording(fault.file), fault))
-        if i < len(listed) - 1:
-            pieces.append((normal[BASELINE + i * BETWEEN : BASELINE + (i + 1) * BETWEEN], None))
+    for number, fault in enumerate(listed):
+        lines = recording(fault.file)
+        pieces.append(_piece(lines, _requests(lines)[:FAULTY], fault))
+        if number < len(listed) - 1:
+            pieces.append(_piece(normal, calm[number * BETWEEN : (number + 1) * BETWEEN]))
     placed = _placed(pieces, now - AFTERWARDS)
     return Script(placed[0], placed[1], tuple(_paired(placed[2:])))
+
+
+def ended_by(stretch: Stretch, moment: datetime) -> int:
+    """How many requests of a stretch had ended at a moment of the replayed time."""
+    return sum(request.end + stretch.shift <= moment for request in stretch.requests)
 
 
 def _paired(stretches: Sequence[Stretch]) -> list[tuple[Stretch, Stretch | None]]:
     return [(s, stretches[i + 1] if i + 1 < len(stretches) else None) for i, s in enumerate(stretches) if s.fault]
 
 
-def _placed(pieces: Sequence[tuple[tuple[bytes, ...], Fault | None]], end: datetime) -> list[Stretch]:
-    spans = [_times(lines) for lines, _ in pieces]
-    total = sum((last - first for first, last in spans), timedelta()) + GAP * (len(pieces) - 1)
-    at = end - total
-    placed = []
-    for (lines, fault), (first, last) in zip(pieces, spans, strict=True):
-        placed.append(Stretch(lines, at - first, at + (last - first), fault))
-        at += last - first + GAP
-    return placed
+@dataclass(frozen=True)
+class _Piece:
+    requests: tuple[Line, ...]
+    feedback: tuple[Line, ...]
+    fault: Fault | None
 
 
-def _times(lines: Sequence[bytes]) -> tuple[datetime, datetime]:
-    """Start of the first request and end of the last; a slow one may end after the next has started."""
-    first, _ = _request_times(lines[0])
-    return first, max(_request_times(line)[1] for line in lines[-10:])
+def _piece(lines: Sequence[Line], requests: Sequence[Line], fault: Fault | None = None) -> _Piece:
+    """Some requests of a recording, with what came of them."""
+    wanted = {request.trace for request in requests}
+    came = tuple(line for line in lines if line.is_feedback and line.trace in wanted)
+    return _Piece(tuple(requests), came, fault)
 
 
-def _request_times(line: bytes) -> tuple[datetime, datetime]:
-    groups = json.loads(line)["resourceSpans"]
-    spans = [s for g in groups for scope in g["scopeSpans"] for s in scope["spans"]]
-    starts, ends = ([int(s[key]) for s in spans] for key in ("startTimeUnixNano", "endTimeUnixNano"))
-    return _moment(min(starts)), _moment(max(ends))
+def _requests(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if not line.is_feedback]
+
+
+def _placed(pieces: Sequence[_Piece], end: datetime) -> list[Stretch]:
+    """The pieces one after another; feedback goes to the stretch during which it arrives, and after the end to none."""
+    lengths = [_last(piece.requests) - piece.requests[0].start for piece in pieces]
+    at = end - sum(lengths, timedelta()) - GAP * (len(pieces) - 1)
+    shifts, ends = [], []
+    for piece, length in zip(pieces, lengths, strict=True):
+        shifts.append(at - piece.requests[0].start)
+        ends.append(at + length)
+        at += length + GAP
+    arrived = [line.moved(shift) for piece, shift in zip(pieces, shifts, strict=True) for line in piece.feedback]
+    begins = [_EPOCH, *ends[:-1]]
+    return [
+        Stretch(
+            piece.requests,
+            tuple(line.moved(-shift) for line in arrived if begin < line.end <= until),
+            shift,
+            piece.fault,
+        )
+        for piece, shift, begin, until in zip(pieces, shifts, begins, ends, strict=True)
+    ]
+
+
+def _last(requests: Sequence[Line]) -> datetime:
+    """End of the last request; a slow one may end after the next has started."""
+    return max(line.end for line in requests[-10:])
+
+
+def _line(text: bytes) -> Line:
+    times = [int(found) for _, found in _TIME.findall(text)]
+    link = _LINK.search(text)
+    trace = link or _TRACE.search(text)
+    return Line(text, trace[1] if trace else b"", _moment(min(times)), _moment(max(times)), _ROOT not in text)
 
 
 def _moment(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds // 1000 / 1_000_000, UTC)
-
-
-def ended_by(stretch: Stretch, moment: datetime) -> int:
-    """How many requests of a stretch had ended at a moment of the replayed time."""
-    return sum(_request_times(line)[1] + stretch.shift <= moment for line in stretch.lines)
+    return _EPOCH + nanoseconds // 1000 * _US

@@ -342,6 +342,15 @@ def test_a_fresh_home_can_be_opened_by_several_at_once(file: Path) -> None:
         assert verify(records.edits("shop")) == 4
 
 
+def test_opening_waits_for_whoever_is_making_the_file(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("create table t (x)")
+        other.execute("begin exclusive")
+        threading.Timer(0.3, other.rollback).start()
+        with closing(Records.open(file, GATE)) as records:
+            put(records, component("a"))
+
+
 def test_a_fresh_home_can_be_opened_by_several_processes_at_once(file: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from syscard.gates import Policy;"

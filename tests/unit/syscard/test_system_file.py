@@ -109,6 +109,7 @@ def test_the_recommender_declares_what_the_demo_replays() -> None:
         "no-offers",
         "no-personal-data",
         "taken",
+        "ranked",
         "fair-acceptance",
     ]
 

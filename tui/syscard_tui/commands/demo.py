@@ -109,9 +109,11 @@ class _Demo:
 
     def run(self, now: datetime) -> None:
         """All five steps."""
+        from syscard_tui.replay import RECORDED_ON
+
         tale = self._tale
         say(f"syscard demo: a real VLM + CF + LLM recommender, {tale.requests:,} recorded requests")
-        say(f"Recorded 2026-11-22 on a CPU; replayed with event times moved to end {now:%H:%M} UTC.")
+        say(f"Recorded {RECORDED_ON} on a CPU; replayed with event times moved to end {now:%H:%M} UTC.")
         say("No model runs, no network.")
         say()
         self._declare()
@@ -149,7 +151,7 @@ class _Demo:
 
         self._clock.move_to(stretch.end + AFTERWARDS)
         with progress("replay") as tell:
-            tell(0, 0, f"{len(stretch.lines):,} requests")
+            tell(0, 0, f"{len(stretch.requests):,} requests")
             ingest_lines(stretch.lines, self._house.home, self._rules, self._clock, shift=stretch.shift)
             return self._watcher.tick(self._ref, lambda done, of: tell(done, of, "windows"))
 
@@ -159,7 +161,7 @@ class _Demo:
         self._replay(self._tale.baseline)
         card = self._watcher.set_baseline(self._ref, "launch", author(), None, None)
         found = card.baseline
-        _step(2, f"Normal traffic: {len(self._tale.baseline.lines):,} requests are the baseline",
+        _step(2, f"Normal traffic: {len(self._tale.baseline.requests):,} requests are the baseline",
               "syscard baseline set")  # fmt: skip
         if found is not None:
             agree = (
@@ -171,7 +173,7 @@ class _Demo:
 
     def _again(self) -> Card:
         tick = self._replay(self._tale.again)
-        _step(3, f"Normal traffic again: {len(self._tale.again.lines)} requests", "syscard monitor")
+        _step(3, f"Normal traffic again: {len(self._tale.again.requests)} requests", "syscard monitor")
         breaches = sum(f.state == "breach" for f in tick.findings)
         say(
             f"     {breaches} findings, {len(tick.card.incidents)} incidents".ljust(69)
@@ -186,21 +188,25 @@ class _Demo:
 
     def _faults(self) -> None:
         """Every fault, against what was said: only then is the truth looked at."""
-        size = len(self._tale.faults[0][0].lines)
-        _step(4, f"{_number(len(self._tale.faults))} faults, {size} requests each, normal traffic between them", "")
+        told = [stretch for stretch, _ in self._tale.faults]
+        real = sum(bool(stretch.fault and stretch.fault.part) for stretch in told)
+        _step(4, f"{_number(real)} faults and a look-alike, {len(told[0].requests)} requests each", "")
         say("     fault (truth)       on   syscard says                       blames   after")
         right = false = 0
         for stretch, afterwards in self._tale.faults:
-            known = set(self._records.current(self._ref).incidents)
-            first = self._replay(stretch).card
-            opened = [i for n, i in first.incidents.items() if n not in known]
+            opened = self._opened_in(stretch)
             right += _row(stretch, opened)
+            if stretch.fault and not stretch.fault.part:
+                false += len(opened)
             if afterwards is not None:
-                before = set(first.incidents)
-                false += len(set(self._replay(afterwards).card.incidents) - before)
+                false += len(self._opened_in(afterwards))
         incidents = self._records.current(self._ref).incidents
-        say(f"     {len(self._tale.faults)} faults, {len(incidents)} incidents, {right} on the right part; "
-            f"incidents in normal traffic: {false}")  # fmt: skip
+        say(f"     {real} faults, {len(incidents)} incidents, {right} on the right part; false alarms: {false}")
+
+    def _opened_in(self, stretch: Stretch) -> list[Incident]:
+        """The incidents that a stretch opened."""
+        known = set(self._records.current(self._ref).incidents)
+        return [i for n, i in self._replay(stretch).card.incidents.items() if n not in known]
 
     def _card(self, before: Card, after: Card) -> None:
         from syscard.diff import material_diff
@@ -233,7 +239,8 @@ class _Demo:
                 times[body.claim] = times.get(body.claim, 0) + (now and body.claim not in broken)
                 broken = broken | {body.claim} if now else broken - {body.claim}
         named = [f"{claim} ({n}x)" for claim, n in times.items() if n]
-        say(f"     claims that broke on the way: {', '.join(named) or 'none'}")
+        for line in _wrapped(f"claims that broke on the way: {', '.join(named) or 'none'}", _WIDTH - 5):
+            say(f"     {line}")
 
     def _words(self, card: Card) -> None:
         """The worst open incident as on-call reads it; everything else is in `incident show`."""
@@ -321,14 +328,15 @@ def _row(stretch: Stretch, opened: list[Incident]) -> bool:
     """One line of the table; whether an incident names the part that the fault is on."""
     fault = stretch.fault
     if fault is None or not opened:
-        say(f"     {fault.name if fault else '':<19} {fault.part if fault else '':<4} nothing")
+        said = "nothing" if fault is None or fault.part else "nothing: it is no fault"
+        say(f"     {fault.name if fault else '':<19} {(fault.part if fault else '') or '-':<4} {said}")
         return False
     incident = opened[0]
     right = any(i.subject == fault.part for i in opened)
     says = incident.title[:34]
     after = _requests_until(stretch, incident)
     blames = f"{incident.subject:<4} {'ok' if right else 'NO'}"
-    say(f"     {fault.name:<19} {fault.part:<4} {says:<34} {blames:<8} {after} req")
+    say(f"     {fault.name:<19} {fault.part or '-':<4} {says:<34} {blames:<8} {after} req")
     return right
 
 
