@@ -13,8 +13,8 @@ from syscard.words import figure, plural
 _FIRST: Final = {
     "undeclared": "declare {c} in system.yaml, or take it out of the system",
     "rate": "look at the error type in the example traces, and at what {c} calls",
-    "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
     "ratio": "compare the deployed version, prompt and settings of {c} with the declared ones",
+    "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
     "share": "open the example traces and compare {c}'s inputs with the baseline's",
     "number": "open the example traces and compare {c}'s inputs with the baseline's",
     "category": "open the example traces and compare {c}'s inputs with the baseline's",

@@ -96,6 +96,9 @@ def test_the_declaration_for_this_machine_is_the_demos_without_what_another_mach
         ref: c.select for ref, c in shipped.components.items()
     }
     assert [claim.id for claim in own.claims] == [claim.id for claim in shipped.claims]
+    promised = {claim.id: (claim.says, claim.expect) for claim in own.claims}
+    assert promised.pop("fast") == ("95 % of answers are there within 10 s.", "<= 10s")
+    assert promised.items() < {claim.id: (claim.says, claim.expect) for claim in shipped.claims}.items()
     assert (own.components["vlm"].version.declared, own.components["cf"].version.declared) == ("lit-here", "als-here")
     assert all(own.monitors.tune[f"{component}.latency"].off for component in COMPONENTS)
     assert own.traces.request.complete_after < shipped.traces.request.complete_after
