@@ -14,6 +14,7 @@ import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from openinference.instrumentation.langchain import LangChainInstrumentor
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -151,12 +152,12 @@ def test_clients_that_gave_up_leave_nothing_open() -> None:
         assert len([*OPEN.iterdir()]) <= before
 
 
-def test_nobody_listening_is_not_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: TracerProvider
-) -> None:
-    monkeypatch.setattr("opentelemetry.trace.set_tracer_provider", lambda _provider: None)
+def test_nobody_listening_is_not_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "set_tracer_provider", lambda own: monkeypatch.setattr(trace, "_TRACER_PROVIDER", own))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     started = telemetry.start("none")
-    Agent(models(tmp_path)).serve(Asked(SHOPPER, Conditions(), (1, 1), TODAY))
+    shown = Agent(models(tmp_path)).serve(Asked(SHOPPER, Conditions(), (1, 1), TODAY))
     started.shutdown()
+    assert shown.items == (0, 1, 2)
+    assert shown.reference

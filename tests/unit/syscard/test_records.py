@@ -349,6 +349,7 @@ def test_opening_waits_for_whoever_is_making_the_file(file: Path) -> None:
         threading.Timer(0.3, other.rollback).start()
         with closing(Records.open(file, GATE)) as records:
             put(records, component("a"))
+            assert verify(records.edits("shop")) == 1
 
 
 def test_a_fresh_home_can_be_opened_by_several_processes_at_once(file: Path) -> None:
