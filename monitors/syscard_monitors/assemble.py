@@ -23,7 +23,9 @@ ORPHAN_AFTER: Final = timedelta(minutes=5)
 REACH_BACK: Final = timedelta(minutes=10)
 """How far before the frontier a request that is still waiting may have started."""
 MOST_PAIRED: Final = 200
-"""Spans of one request that are looked at for calls that two instrumentors tell of."""
+"""Spans of one component in a request that are looked at for calls that two instrumentors tell of."""
+_Key = tuple[str, int]
+"""(span id, start): an id may come again within a request."""
 _OF_CALL: Final = ("latency_ms", "error", "error_type", "call")
 LARGEST: Final = 1e15
 """Largest number that a span is believed."""
@@ -232,8 +234,8 @@ def _request(top: Row, spans: list[Row]) -> Request:
         features: dict[str, Any] = json.loads(span["features"] or "{}")
         if span["component"] is not None:
             _collect(values, span, features)
-            if span["span_id"] not in both:
-                _collect_call(values, span, errors[span["span_id"]])
+            if _key(span) not in both:
+                _collect_call(values, span, errors[_key(span)])
         if span is top:
             _collect_root(values, span, features)
         facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
@@ -248,33 +250,44 @@ def _request(top: Row, spans: list[Row]) -> Request:
     )
 
 
-def _told_by_both(spans: list[Row]) -> dict[str, list[Row]]:
+def _told_by_both(spans: list[Row]) -> dict[_Key, list[Row]]:
     """Spans of our SDK that hold instrumentors' spans of the same component -> those, in order of start.
 
     Both tell of the same call. An instrumentor follows its library's callbacks, so its span need not lie below ours: it
     lies within its time, and belongs to the shortest of ours that holds it. Of very many, the first are looked at.
     """
-    mine = [s for s in spans if s["scope"] == SDK_SCOPE and s["component"] is not None][:MOST_PAIRED]
-    theirs = [s for s in spans if s["scope"] != SDK_SCOPE and s["component"] is not None][:MOST_PAIRED]
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for span in theirs:
-        holding = (m for m in mine if m["component"] == span["component"] and _holds(m, span))
-        ours = min(holding, key=lambda m: m["duration_us"], default=None)
-        if ours is not None:
-            found[ours["span_id"]].append(span)
+    found: defaultdict[_Key, list[Row]] = defaultdict(list)
+    for mine, theirs in _by_component(spans):
+        for span in theirs:
+            ours = min((m for m in mine if _holds(m, span)), key=lambda m: m["duration_us"], default=None)
+            if ours is not None:
+                found[_key(ours)].append(span)
     return found
+
+
+def _by_component(spans: list[Row]) -> Iterator[tuple[list[Row], list[Row]]]:
+    """Ours and others', by component; the first of each."""
+    parts: defaultdict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
+    for span in spans:
+        if span["component"] is not None:
+            parts[span["component"]][span["scope"] != SDK_SCOPE].append(span)
+    yield from ((mine[:MOST_PAIRED], theirs[:MOST_PAIRED]) for mine, theirs in parts.values())
+
+
+def _key(span: Row) -> _Key:
+    return span["span_id"], span["start_us"]
 
 
 def _holds(ours: Row, theirs: Row) -> bool:
     return bool(ours["start_us"] <= theirs["start_us"] and _end(theirs) <= _end(ours))
 
 
-def _failures(spans: list[Row], both: Mapping[str, list[Row]]) -> dict[str, Any]:
+def _failures(spans: list[Row], both: Mapping[_Key, list[Row]]) -> dict[_Key, Any]:
     """Span -> error type of its call. A failure that only our span tells of is the failure of its last call."""
-    errors = {s["span_id"]: s["error_type"] for s in spans}
+    errors = {_key(s): s["error_type"] for s in spans}
     for ours, theirs in both.items():
         if errors[ours] is not None and not any(s["error_type"] is not None for s in theirs):
-            errors[theirs[-1]["span_id"]] = errors[ours]
+            errors[_key(theirs[-1])] = errors[ours]
     return errors
 
 

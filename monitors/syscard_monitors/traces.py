@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -26,8 +27,8 @@ def by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def _uses(spans: list[Row]) -> Iterator[list[Row]]:
     """The uses of one trace id: a host that seeds `random` makes the same ids again.
 
-    Uses lie apart in time, as starts of the host do. Where they do not (replicas that were seeded alike), the n-th span
-    of an id belongs to the n-th use, and a span whose id came once to the newest use begun before it.
+    Uses lie apart in time, as starts of the host do. Where they do not (replicas that were seeded alike), each begins
+    with the span at which it is rooted. A host that seeds anew within a request makes ids again within one use.
     """
     if len({s["span_id"] for s in spans}) == len(spans):
         yield spans
@@ -50,15 +51,19 @@ def _apart(spans: list[Row]) -> Iterator[list[Row]]:
 
 
 def _side_by_side(spans: list[Row]) -> list[list[Row]]:
-    counts = Counter(s["span_id"] for s in spans)
+    """A span whose id came once in each use belongs to the n-th, any other to the newest use begun before it."""
+    ids = Counter(s["span_id"] for s in spans)
+    tops = Counter(s["span_id"] for s in spans if s["parent_span_id"] not in ids)
+    first, count = tops.most_common(1)[0] if tops else ("", 1)
+    if count == 1:
+        return [spans]
+    begins = [s["start_us"] for s in spans if s["span_id"] == first]
     came: Counter[str] = Counter()
-    uses: list[list[Row]] = []
+    uses: list[list[Row]] = [[] for _ in begins]
     for span in spans:
-        nth = came[span["span_id"]] if counts[span["span_id"]] > 1 else max(0, len(uses) - 1)
+        newest = max(0, bisect_right(begins, span["start_us"]) - 1)
+        uses[came[span["span_id"]] if ids[span["span_id"]] == count else newest].append(span)
         came[span["span_id"]] += 1
-        if nth == len(uses):
-            uses.append([])
-        uses[nth].append(span)
     return uses
 
 

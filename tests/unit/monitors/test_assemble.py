@@ -307,6 +307,11 @@ def test_every_call_of_a_library_counts_and_each_stands_for_one_span_of_ours_at_
     assert max(libraries, len(made) - libraries) <= calls <= len(made)
 
 
+def test_calls_with_the_same_id_have_each_their_own_error() -> None:
+    rows = [theirs("b", 10, 5), theirs("b", 20, 5, error_type="timeout")]
+    assert one([span(), *rows]).values["llm.error"] == [False, True]
+
+
 def test_of_very_many_spans_the_first_are_compared() -> None:
     """However many a request has, putting it together stays quick; none of them is lost."""
     rows = [make(f"{side}{i}", i, 0) for side, make in (("o", ours), ("t", theirs)) for i in range(MOST_PAIRED + 10)]

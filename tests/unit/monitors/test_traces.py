@@ -47,6 +47,14 @@ def test_a_request_that_pauses_for_long_is_one_request() -> None:
     assert [len(spans) for spans in by_trace(rows)] == [2]
 
 
+def test_ids_that_are_made_again_within_a_request_are_of_one_request() -> None:
+    """A host that seeds `random` before each call."""
+    root = span("t", "root", duration_us=200 * SECOND)
+    calls = [span("t", "same", parent_span_id="root", start_us=START_US + i * SECOND) for i in range(1, 5)]
+    last = span("t", "vlm", parent_span_id="root", start_us=START_US + 100 * SECOND)
+    assert [len(spans) for spans in by_trace([root, *calls, last])] == [6]
+
+
 def test_uses_that_run_at_the_same_time_are_told_apart_where_their_ids_repeat() -> None:
     """Two replicas that were seeded alike and started together."""
     rows = [span("t", name, start_us=START_US + at) for name, at in (("r", 0), ("r", 1), ("c", 5), ("c", 6))]
