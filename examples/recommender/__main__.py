@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,7 +78,7 @@ def run(
         raise Unavailable("more traffic than what? say with --rate how many requests a minute there usually are")
     _switches(folder).unlink(missing_ok=True)  # of a run that has ended
     board = Switchboard(windows, _switches(folder))
-    os.environ.setdefault(USER_SALT, _salt(folder))
+    os.environ.setdefault(USER_SALT, salt_of(folder))
     from recommender.agent import Agent
     from recommender.live import Pace, Run
     from recommender.shop import opened
@@ -89,13 +90,16 @@ def run(
         _watched(endpoint, syscard, folder, shop) as (watched, to),
     ):
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = to
+        os.environ.pop("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None)  # it would win
         provider = start(cast("Instrumentor", instrumentor))
         before = watched.status()["requests"] if watched else 0
         served = Run(shop, Agent(shop.models, speaks=instrumentor == "none"), board, Pace(rate, seed), seed, say)
         say(f"requests: {requests or 'until ctrl-c'}, {concurrency} at a time; spans to {to}")
-        with suppress(KeyboardInterrupt):
-            served.serve(requests, concurrency)
-        provider.shutdown()
+        try:
+            with suppress(KeyboardInterrupt):
+                served.serve(requests, concurrency)
+        finally:
+            provider.shutdown()
         _tell(served.tally)
         if watched:
             _show(watched, before + served.tally.served)
@@ -118,7 +122,7 @@ def _watched(endpoint: str | None, program: str, folder: Path, shop: Shop) -> It
 
 def _tell(tally: Tally) -> None:
     faulty = "".join(f", {count} with {name}" for name, count in tally.faulty.items())
-    say(f"served {tally.served} requests, {tally.accepted} accepted{faulty}; all spans and feedback are sent")
+    say(f"served {tally.served} requests, {tally.accepted} accepted{faulty}")
 
 
 def _show(watched: Watched, requests: int) -> None:
@@ -169,7 +173,7 @@ def record(
     from recommender.telemetry import VERSION
     from syscard_tracing import instrument
 
-    os.environ.setdefault(USER_SALT, _salt(folder))
+    os.environ.setdefault(USER_SALT, salt_of(folder))
     collector = Collector()
     provider = instrument("shop-recommender", version=VERSION, exporter=collector)
     with opened(folder / "cache", concurrency, say) as shop:
@@ -184,7 +188,7 @@ def _switches(folder: Path) -> Path:
     return folder / "switches"
 
 
-def _salt(folder: Path) -> str:
+def salt_of(folder: Path) -> str:
     """Random, made once: user keys stay the same from run to run, and nobody else can work them out."""
     file = folder / "salt"
     if not file.is_file():
@@ -196,6 +200,9 @@ def _salt(folder: Path) -> str:
 
 def main() -> None:
     """Run the command line: 0 ok, 2 it could not run, 130 interrupted."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as ctrl-c: syscard serve is ended too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         app()
     except SyscardError as error:

@@ -25,6 +25,8 @@ LOOKED_AT: Final = 2
 SHOWN: Final = 3
 DOUBTED: Final = 0.6
 """Factor on the score of a product whose picture shows something else."""
+_REASON: Final = 1 << 20
+"""Tells the chance in a reason from that in a picture."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Agent:
     def _read(self, asked: Asked, item: int) -> Reading:
         product, conditions = self._models.items[item], asked.conditions
         picture = self._pictures[self._swapped[item] if conditions.pictures_swapped else item]
-        chance = np.random.default_rng((*asked.seed, item))
+        chance = np.random.default_rng((*asked.seed, item + 1))  # a zero at the end would not count
         return telemetry.look(
             self._models.reader,
             served(picture, product.badge, conditions, chance),
@@ -170,7 +172,7 @@ class Agent:
             question(facts, conditions.prompt, contact_of(asked.shopper)),
             facts,
             conditions,
-            asked.seed[-1],
+            int(np.random.default_rng((*asked.seed, _REASON)).integers(1 << 31)),
             self._speaks,
         )
         return {"reason": reason, "features": features}

@@ -65,6 +65,7 @@ class Run:
         self._seed, self._say = seed, say
         self._later = Later()
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._stopped = threading.Event()
         self._warned: set[str] = set()
         self.tally = Tally()
@@ -94,10 +95,10 @@ class Run:
                 number = next(numbers, None)
                 if number is None:
                     return
+                if self._stopped.wait(self._pace.wait_s(mix_of(self._board.on(number)).rate)):
+                    return
                 on = self._board.on(number)
                 self._warn(on)
-                if self._stopped.wait(self._pace.wait_s(mix_of(on).rate)):
-                    return
             try:
                 self._one(number, on)
             except Exception as error:
@@ -128,7 +129,7 @@ class Run:
         return came.accepted
 
     def _count(self, shown: Shown, names: tuple[str, ...], *, accepted: bool) -> None:
-        with self._lock:
+        with self._counting:
             self.tally.served += 1
             self.tally.accepted += accepted
             self.tally.faulty.update(names)

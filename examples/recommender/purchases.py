@@ -44,7 +44,7 @@ class Purchases:
     ages: tuple[str | None, ...]
     """Age band of each household; None for two thirds of them."""
     campaign: frozenset[int]
-    """Households that the winter campaign was sent to."""
+    """Households that a campaign was sent to that runs on the day that is simulated: most of them."""
     rows: pd.DataFrame
     """Columns user, item, day, basket; in order of day."""
 

@@ -10,7 +10,7 @@ import itertools
 import json
 import lzma
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -155,9 +155,7 @@ def write(plan: Sequence[Planned], kept: dict[Key, str], folder: Path) -> dict[s
         file = folder / f"{name}.otlp.jsonl.xz"
         file.write_bytes(lzma.compress(body.encode(), preset=9 | lzma.PRESET_EXTREME))
         sizes[name] = file.stat().st_size
-    labels = [_label(stretch) for stretch in recordings.values()]
-    text = yaml.safe_dump(labels, sort_keys=False, width=120, allow_unicode=True)
-    (folder / "labels.yaml").write_text(f"{_ABOUT_LABELS}\n{text}", encoding="utf-8")
+    (folder / "labels.yaml").write_text(labels(recordings.values()), encoding="utf-8")
     return sizes
 
 
@@ -178,6 +176,12 @@ def _nanoseconds(request: Planned) -> int:
 
 
 _ABOUT_LABELS: Final = "# What was really done in each recording: ground truth, never read by a monitor."
+
+
+def labels(recordings: Iterable[Stretch]) -> str:
+    """The ground truth about some recordings, as YAML."""
+    text = yaml.safe_dump([_label(s) for s in recordings], sort_keys=False, width=120, allow_unicode=True)
+    return f"{_ABOUT_LABELS}\n{text}"
 
 
 def _label(stretch: Stretch) -> dict[str, Any]:

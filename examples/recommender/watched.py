@@ -19,6 +19,8 @@ from recommender.whole import made_whole
 from syscard_configs import read_text
 
 COMPONENTS: Final = ("agent", "cf", "llm", "vlm")
+BASELINE: Final = "normal"
+"""The recording that is the baseline."""
 COMPLETE_AFTER: Final = "5s"
 SLOWEST: Final = "10 s"
 """What the claim on latency promises here."""
@@ -58,7 +60,7 @@ class Watched:
     def _begin(self, versions: Mapping[str, str]) -> None:
         self._home.mkdir()
         self._declare(versions)
-        with as_file(files("syscard_configs") / "demo" / "normal.otlp.jsonl.xz") as recording:
+        with as_file(files("syscard_configs") / "demo" / f"{BASELINE}.otlp.jsonl.xz") as recording:
             self.run("ingest", recording, "--retime", "end=now")
         self.run("monitor", "--once")
         self.run("baseline", "set", "--name", "recorded day")

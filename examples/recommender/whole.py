@@ -14,6 +14,7 @@ def made_whole(path: Path) -> Iterator[Path]:
     """A place to write to; what is there when the block ends becomes the file or folder `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed and had this number
     try:
         yield draft
         if draft.is_dir() and path.is_dir():

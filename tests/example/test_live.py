@@ -37,12 +37,21 @@ def test_so_many_requests_are_served_and_each_is_answered_by_the_end(
     assert tally.accepted == sum(map(bool, took))
 
 
-def test_the_same_seed_serves_the_same_conditions_however_many_at_a_time(
+def test_what_is_left_to_chance_is_the_same_for_the_same_seed_however_many_at_a_time(
     spans: InMemorySpanExporter, tmp_path: Path
 ) -> None:
-    counts = [run(shop(tmp_path), tmp_path, "tool-loop@5-9").serve(20, n).faulty for n in (1, 4)]
-    assert counts == [Counter({"tool-loop": 4})] * 2
-    assert named(spans)["retrieval cf"] == 2 * (20 + 4 * 7)
+    hung = []
+    for at_a_time in (1, 4):
+        spans.clear()
+        run(shop(tmp_path), tmp_path, "llm-timeouts@5-45").serve(50, at_a_time)
+        hung.append(sum(span.name == "chat llm" and not span.status.is_ok for span in spans.get_finished_spans()))
+    assert hung[0] == hung[1]
+    assert 4 < hung[0] < 24
+
+
+def test_a_fault_is_on_for_its_requests_alone(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+    assert run(shop(tmp_path), tmp_path, "tool-loop@5-9").serve(20, 2).faulty == Counter({"tool-loop": 4})
+    assert named(spans)["retrieval cf"] == 20 + 4 * 7
 
 
 def test_a_fault_is_switched_on_and_off_while_requests_are_served(spans: InMemorySpanExporter, tmp_path: Path) -> None:

@@ -46,10 +46,12 @@ def test_the_click_model_is_stated_with_the_numbers_that_are_used() -> None:
     assert [words for words in stated if words not in README] == []
 
 
-def test_every_attribute_that_is_promised_is_emitted(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+def test_every_attribute_that_is_promised_is_emitted_and_the_other_way_round(
+    spans: InMemorySpanExporter, tmp_path: Path
+) -> None:
     agent = Agent(models(tmp_path))
-    for shopper in (SHOPPER, NEW):
-        shown = agent.serve(Asked(shopper, Conditions(), (1, 5), TODAY))
+    for shopper, hangs in ((SHOPPER, True), (NEW, False)):
+        shown = agent.serve(Asked(shopper, Conditions(model_hangs=hangs), (1, 5), TODAY))
     telemetry.answered(shown.reference, NEW, Answer(accepted=True, position=2, delay=timedelta()))
     found = spans.get_finished_spans()
     emitted = {key for span in found for key in span.attributes or ()}
@@ -60,6 +62,10 @@ def test_every_attribute_that_is_promised_is_emitted(spans: InMemorySpanExporter
     assert len(promised) > 45
     assert [
         name for name in promised if not any(key == name or key.endswith(f".{name.strip('.')}") for key in emitted)
+    ] == []
+    said = [key for key in emitted if key.startswith("syscard.")]
+    assert [
+        key for key in said if not any(key.endswith(f".{name.strip('.')}") or key == name for name in promised)
     ] == []
 
 

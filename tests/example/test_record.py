@@ -22,8 +22,9 @@ from recommender.agent import Agent, Shop
 from recommender.faults import FAULTS
 from recommender.otlp import spans_of
 from recommender.plan import FAULT_REQUESTS, Planned, interleaved, planned, stretches
-from recommender.record import Collector, Recorder, kept_name, parsed, read, run, write
+from recommender.record import Collector, Recorder, kept_name, labels, parsed, read, run, write
 from recommender.traffic import REQUESTS_A_DAY, TODAY
+from syscard_configs import read_text
 from syscard_tracing.files import requests
 from tests.example import small
 
@@ -165,6 +166,10 @@ def test_what_was_kept_is_not_mixed_with_what_other_models_or_faults_would_serve
     names = {name, kept_name(other, plan), kept_name(shop, plan[1:])}
     monkeypatch.setattr(record, "FAULTS", FAULTS[1:])
     assert len({*names, kept_name(shop, plan)}) == 4
+
+
+def test_the_labels_that_ship_are_those_of_the_faults() -> None:
+    assert read_text("demo", "labels.yaml") == labels(stretches())
 
 
 def test_a_recording_that_was_stopped_goes_on_where_it_was(

@@ -23,6 +23,7 @@ LABELS: dict[str, dict[str, Any]] = {label["file"]: label for label in yaml.safe
 FAULTS = [name for name, label in LABELS.items() if label["kind"] == "fault"]
 LOOK_ALIKES = [name for name, label in LABELS.items() if label["kind"] == "look-alike"]
 BANDS = {"19-24", "25-34", "35-44", "45-54", "55-64", "65+"}
+PARTS = {"cf", "vlm", "llm", "agent"}
 Values = dict[str, list[float]]
 pytestmark = pytest.mark.xdist_group("recordings")
 
@@ -154,6 +155,15 @@ def test_a_fault_moved_what_the_labels_say_and_not_by_chance(name: str) -> None:
         moved = effect(name, field) * {"up": 1, "down": -1}[direction]
         assert moved > 0.3, (signal, moved)
         assert field == "cf.data.age_days" or abs(effect("normal-again", field)) < 0.14, signal
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *LOOK_ALIKES, "normal-again"])
+def test_the_labels_name_all_that_changed_and_nothing_else(name: str) -> None:
+    fields = [f for f in summary("normal").values if f in summary(name).values and not f.endswith("data.age_days")]
+    changed = {f.partition(".")[0] for f in [*fields, *(f"{c}.calls" for c in PARTS)] if abs(effect(name, f)) >= 0.3}
+    label = LABELS[name]
+    assert changed & PARTS - {*label.get("parts", ())} == {*label.get("inherits", ())}
+    assert {*label.get("parts", ())} <= changed
 
 
 @pytest.mark.parametrize("name", ["normal-again", *LOOK_ALIKES])

@@ -22,7 +22,6 @@ from syscard.observation import SDK_SCOPE
 from syscard_tracing.sdk import (
     USER_SALT,
     ComponentSpan,
-    _id_generator,
     _traces_of,
     component,
     feedback,
@@ -261,13 +260,17 @@ def test_tracing_that_breaks_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyError("x")
 
 
-def test_ids_do_not_repeat_in_a_host_that_seeds_random() -> None:
-    ids = []
+def test_ids_do_not_repeat_in_a_host_that_seeds_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "set_tracer_provider", lambda own: monkeypatch.setattr(trace, "_TRACER_PROVIDER", own))
+    caught = InMemorySpanExporter()
+    provider = instrument("shop", exporter=caught)
     for _ in range(2):
         random.seed(7)
-        generator = _id_generator()
-        ids += [generator.generate_trace_id(), generator.generate_span_id()]
-    assert len(set(ids)) == 4
+        with component("llm"):
+            pass
+    provider.shutdown()
+    found = [span.context for span in caught.get_finished_spans()]
+    assert len({context.trace_id for context in found}) == len({context.span_id for context in found}) == 2
 
 
 @pytest.mark.parametrize(

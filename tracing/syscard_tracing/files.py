@@ -70,8 +70,6 @@ def requests(path: Path, limit: int = LIMIT) -> Iterator[Request]:
         raise BadSpanData(f"{path}: {_packing(path)} data is cut off or broken after line {line}: {error}") from error
     except _AtLine as error:
         raise type(error.error)(f"{path}:{error.line}: {error.error}") from error
-    except ImportError as error:
-        raise UsageError(f"{path}: this Python was built without {error.name}: unpack the file first") from error
     except BodyTooLarge:
         raise BodyTooLarge(f"{path}: one request is over {limit} bytes") from None
     except BadSpanData as error:
@@ -104,7 +102,10 @@ class _Unxz(io.RawIOBase):
     """An xz file inflated as it is read, in bounded memory. It may hold several streams one after another."""
 
     def __init__(self, path: Path) -> None:
-        import lzma  # not every Python was built with it
+        try:
+            import lzma
+        except ImportError as error:
+            raise UsageError(f"{path}: this Python was built without lzma: unpack the file first") from error
 
         self._lzma = lzma
         self._file = path.open("rb")

@@ -20,7 +20,7 @@ from syscard.edits import verify
 from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
 from syscard.live import Live, WatcherNow
-from syscard.records.store import HEAD, Records
+from syscard.records.store import HEAD, Records, _use_wal
 from syscard.views import read_view, systems, version_stamp
 from tests.unit.build import GATE, HUMAN, NOW, component, draft, evidence, histories, opening
 
@@ -342,14 +342,26 @@ def test_a_fresh_home_can_be_opened_by_several_at_once(file: Path) -> None:
         assert verify(records.edits("shop")) == 4
 
 
-def test_opening_waits_for_whoever_is_making_the_file(file: Path) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
-        other.execute("create table t (x)")
-        other.execute("begin exclusive")
-        threading.Timer(0.3, other.rollback).start()
-        with closing(Records.open(file, GATE)) as records:
-            put(records, component("a"))
-            assert verify(records.edits("shop")) == 1
+class Refuses:
+    """A connection that SQLite refuses a few times, as it does while another one makes the same file."""
+
+    def __init__(self, times: int, code: int) -> None:
+        self.left, self.code = times, code
+
+    def execute(self, statement: str) -> None:
+        assert statement == "PRAGMA journal_mode=WAL"
+        self.left -= 1
+        if self.left >= 0:
+            error = sqlite3.OperationalError("refused")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_a_file_that_another_one_is_making_is_waited_for() -> None:
+    _use_wal(busy := Refuses(3, sqlite3.SQLITE_BUSY_RECOVERY))
+    assert busy.left == -1
+    with pytest.raises(sqlite3.OperationalError):
+        _use_wal(Refuses(1, sqlite3.SQLITE_READONLY))
 
 
 def test_a_fresh_home_can_be_opened_by_several_processes_at_once(file: Path) -> None:

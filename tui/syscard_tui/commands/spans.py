@@ -69,7 +69,7 @@ def _end(retime: str | None, now: datetime) -> datetime | None:
 
 
 def _report(result: IngestResult) -> None:
-    say(f"{result.files} files, {result.requests:,} requests, {result.spans:,} spans: {result.stored:,} new, "
+    say(f"{result.files} files, {result.requests:,} batches, {result.spans:,} spans: {result.stored:,} new, "
         f"{result.duplicates:,} seen before, {sum(result.rejected.values()):,} refused")  # fmt: skip
     for reason, count in result.rejected.most_common(5):
         note(f"refused {count:,}: {reason}")
