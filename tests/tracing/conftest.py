@@ -19,6 +19,7 @@ from syscard.clock import ReplayClock
 from syscard.home import Home
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
+from syscard_tracing.normalise import microseconds
 from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.spans import Attributes, RawSpan
@@ -152,8 +153,10 @@ def put(home: Home, inbox: Inbox, clock: ReplayClock) -> Callable[..., None]:
     """Store spans, given as numbers or as they are, in the inbox as one request."""
     pipeline = Pipeline(home, inbox, TraceRules, clock)
 
-    def store(*spans: int | RawSpan, wide: bool = False) -> None:
-        pipeline.store([_span(s) if isinstance(s, int) else s for s in spans], wide=wide)
+    def store(*spans: int | RawSpan, moved: bool = False) -> None:
+        pipeline.store(
+            [_span(s) if isinstance(s, int) else s for s in spans], moved_us=microseconds(clock()) if moved else 0
+        )
 
     return store
 

@@ -36,7 +36,7 @@ def test_what_is_put_is_there_for_another_reader_at_once(inbox: Inbox, table: Ca
     inbox.put(table())
     with Inbox(inbox.path) as other:
         (batch,) = other.after(0)
-        assert (batch.spans, batch.wide) == (2, False)
+        assert (batch.spans, batch.moved_us) == (2, 0)
         assert from_bytes([batch.body]).num_rows == 2
         assert other.pending() == 2
         assert other.app_id == inbox.app_id

@@ -19,7 +19,10 @@ from syscard_tracing.doctor import check
 from syscard_tracing.durable import log_entries, set_aside_emptied_tail
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake, Rival
+from syscard_tracing.normalise import microseconds
+from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.roller import STEPS, RollResult, roll_all, roll_once
+from syscard_tracing.rules import TraceRules
 from syscard_tracing.spans import RawSpan
 
 Put = Callable[..., None]
@@ -68,11 +71,36 @@ def test_ids_that_a_seeded_host_made_twice_are_two_spans(
 def test_a_recording_that_is_moved_in_time_and_taken_again_counts_once(
     put: Put, inbox: Inbox, lake: Lake, stored: Stored, span: Callable[..., RawSpan]
 ) -> None:
-    put(span(0), wide=True)
+    put(span(0), moved=True)
     roll_all(inbox, lake)
-    put(span(0)._replace(start_ns=span(0).start_ns + 1_000), wide=True)
+    put(span(0)._replace(start_ns=span(0).start_ns + 1_000), moved=True)
     assert roll_all(inbox, lake).duplicates == 1
     assert stored() == [0]
+
+
+def test_ids_that_come_again_within_a_moved_recording_are_kept_though_it_is_rolled_in_parts(
+    inbox: Inbox, lake: Lake, home: Home, stored: Stored, clock: ReplayClock, span: Callable[..., RawSpan]
+) -> None:
+    pipeline, began = Pipeline(home, inbox, TraceRules, clock), microseconds(clock())
+    again = span(0)._replace(start_ns=span(0).start_ns + 10**12)
+    for part in ([span(0)], [again], [again]):
+        clock.advance(timedelta(seconds=1))
+        pipeline.store(part, moved_us=began)
+        roll_all(inbox, lake)
+    assert stored() == [0, 0]
+    pipeline.store([span(0)._replace(start_ns=span(0).start_ns + 5 * 10**12)], moved_us=microseconds(clock()))
+    assert roll_all(inbox, lake).duplicates == 1, "the same recording, moved once more"
+
+
+def test_spans_that_are_sent_beside_a_moved_recording_are_known_by_their_times(
+    put: Put, inbox: Inbox, lake: Lake, stored: Stored, span: Callable[..., RawSpan]
+) -> None:
+    put(0)
+    roll_all(inbox, lake)
+    put(span(1), moved=True)
+    put(span(0)._replace(start_ns=span(0).start_ns + 10**12))
+    roll_all(inbox, lake)
+    assert stored() == [0, 0, 1]
 
 
 def test_a_span_sent_twice_counts_once(put: Put, inbox: Inbox, lake: Lake, stored: Stored) -> None:
@@ -103,9 +131,9 @@ def test_spans_of_1970_and_2100_are_kept_once_even_when_sent_again_another_day(
 def test_a_moved_recording_is_known_again_at_another_time(
     put: Put, span: Callable[..., RawSpan], inbox: Inbox, lake: Lake, stored: Stored
 ) -> None:
-    put(0, wide=True)
+    put(0, moved=True)
     roll_all(inbox, lake)
-    put(span(0, start_ns=span(0).start_ns - 10**15), wide=True)
+    put(span(0, start_ns=span(0).start_ns - 10**15), moved=True)
     assert roll_all(inbox, lake).duplicates == 1
 
 

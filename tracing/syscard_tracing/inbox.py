@@ -30,7 +30,7 @@ create table if not exists batch(
     seq integer primary key autoincrement,
     received text not null,
     spans integer not null,
-    wide integer not null,
+    wide integer not null, -- Batch.moved_us: the name is older
     body blob not null
 );
 create table if not exists meta(key text primary key, value text not null) without rowid;
@@ -44,8 +44,8 @@ class Batch(NamedTuple):
 
     seq: int
     spans: int
-    wide: bool
-    """Its times were moved: duplicates are looked for in the whole lake."""
+    moved_us: int
+    """When the ingest began that moved its times (0: none did): what the lake had by then is known by id alone."""
     body: bytes
 
 
@@ -96,7 +96,7 @@ class Inbox:
                 self._reader.close()
                 raise
 
-    def put(self, table: pa.Table, *, wide: bool = False) -> None:
+    def put(self, table: pa.Table, *, moved_us: int = 0) -> None:
         """Store a table of observations; returns after the commit.
 
         Raises:
@@ -104,7 +104,7 @@ class Inbox:
         """
         if table.num_rows == 0:
             return
-        waiting = _Waiting((self._clock().isoformat(), table.num_rows, int(wide), to_bytes(table)))
+        waiting = _Waiting((self._clock().isoformat(), table.num_rows, moved_us, to_bytes(table)))
         self._enter(waiting)
         waiting.done.wait()
         if waiting.error is not None:
@@ -116,7 +116,7 @@ class Inbox:
         with self._told(), self._reader_lock:
             rows = self._reader.execute("select seq, spans, wide, body from batch where seq > ? order by seq", (seq,))
             for row in rows:
-                found.append(Batch(row[0], row[1], bool(row[2]), row[3]))
+                found.append(Batch(*row))
                 spans -= row[1]
                 if spans <= 0:
                     break

@@ -84,7 +84,7 @@ def ingest(
     """
     files = trace_files(paths)
     shift = retime - _latest_end(files, clock(), progress) if retime else timedelta(0)
-    with _Ingest(home, rules, clock, shift, wide=retime is not None) as run:
+    with _Ingest(home, rules, clock, shift, moved=retime is not None) as run:
         for number, path in enumerate(files):
             for request in _told(run, requests(path)):
                 run.take(request.decoded.spans, request.decoded.rejected)
@@ -103,7 +103,7 @@ def ingest_lines(
         BadSpanData: a line cannot be decoded; what came before stays.
         InboxFull: no room.
     """
-    with _Ingest(home, rules, clock, shift, wide=bool(shift)) as run:
+    with _Ingest(home, rules, clock, shift, moved=bool(shift)) as run:
         for number, line in enumerate(lines, start=1):
             try:
                 decoded = decode_json(line)
@@ -117,10 +117,10 @@ def ingest_lines(
 class _Ingest:
     """One ingest under way: an open inbox, a batch being filled, and the figures."""
 
-    def __init__(self, home: Home, rules: TraceRules, clock: Clock, shift: timedelta, *, wide: bool) -> None:
+    def __init__(self, home: Home, rules: TraceRules, clock: Clock, shift: timedelta, *, moved: bool) -> None:
         self.result = IngestResult(shift=shift)
         self._shift_ns = (shift // _US) * 1000
-        self._wide = wide
+        self._moved_us = microseconds(clock()) if moved else 0
         self._inbox = Inbox(home.inbox, clock=clock)
         self._lake = open_lake(home)
         self._pipeline = Pipeline(home, self._inbox, lambda: rules, clock)
@@ -157,7 +157,7 @@ class _Ingest:
 
     def _flush(self) -> None:
         if self._batch:
-            self._pipeline.store(self._batch, wide=self._wide)
+            self._pipeline.store(self._batch, moved_us=self._moved_us)
             self._unrolled += len(self._batch)
             self._batch = []
         if self._unrolled >= ROLL_EVERY:

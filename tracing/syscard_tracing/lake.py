@@ -30,7 +30,7 @@ _CONFIGURATION: Final = {
     "delta.logRetentionDuration": "interval 1 days",
 }
 _AROUND: Final = timedelta(hours=1)
-SpanKey = tuple[str, str, int | None]
+SpanKey = tuple[str, str, int]
 """(trace id, span id, start in microseconds): ids alone come again where a host seeds `random`."""
 
 
@@ -60,20 +60,23 @@ class Writer:
         self.version = self._table.version()
         self.done_seq = self._table.transaction_version(app_id) or 0
 
-    def known(self, table: pa.Table, *, wide: bool) -> set[SpanKey]:
-        """Spans of these traces that the lake holds, looked for within the table's own time range.
-
-        `wide`: in the whole lake and whatever their start (None in the key), for batches whose times were moved.
-        """
+    def known(self, table: pa.Table) -> set[SpanKey]:
+        """Spans of these traces that the lake holds, looked for within the table's own time range."""
         if self.version == 0:
             return set()
-        frame = _scan(self._table)
-        if not wide:
-            frame = frame.filter(_within_ranges(table))
+        frame = self._of_traces(table).filter(_within_ranges(table))
+        return set(frame.select("trace_id", "span_id", pl.col("start").dt.epoch("us")).collect().iter_rows())
+
+    def known_ids(self, table: pa.Table, received_us: int) -> set[tuple[str, str]]:
+        """Ids of these traces that the lake had received by a moment, whatever their times."""
+        if self.version == 0:
+            return set()
+        frame = self._of_traces(table).filter(pl.col("received").dt.epoch("us") <= received_us)
+        return set(frame.select("trace_id", "span_id").collect().iter_rows())
+
+    def _of_traces(self, table: pa.Table) -> pl.LazyFrame:
         wanted = pl.Series(table.column("trace_id").unique().to_pylist())
-        start = pl.lit(None, pl.Int64) if wide else pl.col("start").dt.epoch("us")
-        keys = frame.filter(pl.col("trace_id").is_in(wanted.implode())).select("trace_id", "span_id", start).collect()
-        return set(keys.iter_rows())
+        return _scan(self._table).filter(pl.col("trace_id").is_in(wanted.implode()))
 
     def append(self, table: pa.Table, last_seq: int) -> int:
         """Commit rows and how far this inbox has come, in one; the lake version that holds them. Not yet durable.

@@ -60,14 +60,14 @@ class Pipeline:
         self._key = keys.load_or_make(home.keys / keys.FILE)
         self._normaliser: tuple[TraceRules, Normaliser] | None = None
 
-    def store(self, spans: Sequence[RawSpan], *, wide: bool = False, received: datetime | None = None) -> None:
+    def store(self, spans: Sequence[RawSpan], *, moved_us: int = 0, received: datetime | None = None) -> None:
         """Store one batch; returns after the commit.
 
         Raises:
             InboxFull: no room; nothing is stored.
         """
         readings = self._current().read(spans, received or self._clock())
-        self._inbox.put(to_table([reading.row for reading in readings]), wide=wide)
+        self._inbox.put(to_table([reading.row for reading in readings]), moved_us=moved_us)
 
     def accept(self, body: bytes, *, as_json: bool) -> Accepted:
         """Decode one request and store what is good in it.

@@ -19,7 +19,7 @@ from syscard_tracing.inbox import Batch, Inbox
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from syscard_tracing.lake import Lake, SpanKey, Writer
+    from syscard_tracing.lake import Lake, Writer
 
 STEPS: Final = ("repaired", "looked", "read", "deduplicated", "committed", "durable", "remembered", "deleted", "tidied")
 """Names of the steps of one roll, in order."""
@@ -124,13 +124,13 @@ def roll_all(inbox: Inbox, lake: Lake, on_step: Callable[[str], None] = _ignore)
 def _only_new(writer: Writer, batches: list[Batch]) -> tuple[pa.Table, int]:
     """The batches as one table without spans that the lake has or that came twice; how many those were."""
     table = from_bytes([batch.body for batch in batches])
-    wide = any(batch.wide for batch in batches)
-    known = writer.known(table, wide=wide)
+    moved = [batch.moved_us for batch in batches for _ in range(batch.spans)]
+    seen = writer.known(table)
+    ids = {moment: writer.known_ids(table, moment) for moment in {*moved} if moment}
     keep: list[bool] = []
-    came: set[SpanKey] = set()
-    for trace, span, start in _keys(table):
-        keep.append((trace, span, None if wide else start) not in known and (trace, span, start) not in came)
-        came.add((trace, span, start))
+    for key, moment in zip(_keys(table), moved, strict=True):
+        keep.append(key not in seen and not (moment and key[:2] in ids[moment]))
+        seen.add(key)
     if all(keep):
         return table, 0
     import pyarrow as pa
