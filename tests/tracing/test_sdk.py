@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -42,6 +43,155 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 
 def _attributes(span: ReadableSpan) -> dict[str, object]:
     return dict(span.attributes or {})
+
+
+def _parents(spans: InMemorySpanExporter) -> dict[str, str | None]:
+    found = spans.get_finished_spans()
+    names = {span.context.span_id: span.name for span in found}
+    return {span.name: names[span.parent.span_id] if span.parent else None for span in found}
+
+
+def _words(name: str, count: int = 3) -> Callable[[], Any]:
+    @component(name)
+    def words() -> Any:
+        for i in range(count):
+            with component(f"inside-{name}-{i}"):
+                pass
+            yield i
+
+    return words
+
+
+def _words_later(name: str, count: int = 3) -> Callable[[], Any]:
+    @component(name)
+    async def words() -> Any:
+        for i in range(count):
+            await asyncio.sleep(0)
+            with component(f"inside-{name}-{i}"):
+                pass
+            yield i
+
+    return words
+
+
+def _consumed(stream: Any) -> Any:
+    """The items of either kind of generator, with a span of the consumer's own for each."""
+    taken = []
+    for item in stream:
+        with component(f"consumer-{item}"):
+            taken.append(item)
+    return taken
+
+
+async def _consumed_later(stream: Any) -> Any:
+    taken = []
+    async for item in stream:
+        with component(f"consumer-{item}"):
+            taken.append(item)
+    return taken
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["generator", "asynchronous generator"])
+def test_a_generators_span_is_current_in_its_body_and_not_in_its_consumer(
+    later: bool, spans: InMemorySpanExporter
+) -> None:
+    stream = (_words_later if later else _words)("llm")()
+    assert (asyncio.run(_consumed_later(stream)) if later else _consumed(stream)) == [0, 1, 2]
+    parents = _parents(spans)
+    assert {parents[f"call inside-llm-{i}"] for i in range(3)} == {"call llm"}
+    assert {parents[f"call consumer-{i}"] for i in range(3)} == {None}
+    assert parents["call llm"] is None
+
+
+def test_generators_that_are_consumed_in_turn_keep_their_calls_apart(
+    spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(zip(_words("a")(), _words("b", 2)(), strict=False)) == [(0, 0), (1, 1)]
+    parents = _parents(spans)
+    assert all(parents[f"call inside-{name}-{i}"] == f"call {name}" for name in "ab" for i in range(2))
+    assert "detach" not in caplog.text
+
+
+def test_streams_of_many_tasks_keep_their_calls_apart(spans: InMemorySpanExporter) -> None:
+    async def all_of_them() -> None:
+        await asyncio.gather(*(_consumed_later(_words_later(f"s{i}")()) for i in range(5)))
+
+    asyncio.run(all_of_them())
+    parents = _parents(spans)
+    assert all(parents[f"call inside-s{i}-{j}"] == f"call s{i}" for i in range(5) for j in range(3))
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["generator", "asynchronous generator"])
+def test_a_consumer_that_stops_early_is_no_failure_and_the_body_is_closed(
+    later: bool, spans: InMemorySpanExporter
+) -> None:
+    closed = []
+
+    @component("llm")
+    def words() -> Any:
+        try:
+            yield from range(9)
+        finally:
+            closed.append("sync")
+
+    @component("llm")
+    async def words_later() -> Any:
+        try:
+            for i in range(9):
+                yield i
+        finally:
+            await asyncio.sleep(0)
+            closed.append("async")
+
+    async def stop_early() -> None:
+        stream = words_later()
+        assert await anext(stream) == 0
+        await stream.aclose()
+
+    if later:
+        asyncio.run(stop_early())
+    else:
+        stream = words()
+        assert next(stream) == 0
+        stream.close()
+    (span,) = spans.get_finished_spans()
+    assert (closed, span.status.is_ok, span.events) == (["async" if later else "sync"], True, ())
+
+
+def test_what_is_sent_thrown_and_returned_goes_through(spans: InMemorySpanExporter) -> None:
+    @component("llm")
+    def talks() -> Any:
+        heard = yield "first"
+        try:
+            yield heard
+        except KeyError:
+            yield "caught"
+        return "done"
+
+    stream = talks()
+    assert (next(stream), stream.send("second"), stream.throw(KeyError("x"))) == ("first", "second", "caught")
+    with pytest.raises(StopIteration) as ended:
+        next(stream)
+    assert ended.value.value == "done"
+    assert [span.status.is_ok for span in spans.get_finished_spans()] == [True]
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["generator", "asynchronous generator"])
+def test_a_generator_that_fails_is_a_failed_call(later: bool, spans: InMemorySpanExporter) -> None:
+    @component("llm")
+    def breaks() -> Any:
+        yield 1
+        raise TimeoutError("late")
+
+    @component("llm")
+    async def breaks_later() -> Any:
+        yield 1
+        raise TimeoutError("late")
+
+    with pytest.raises(TimeoutError, match="late"):
+        asyncio.run(_consumed_later(breaks_later())) if later else _consumed(breaks())
+    failed = next(span for span in spans.get_finished_spans() if span.name == "call llm")
+    assert (failed.status.status_code.name, _attributes(failed)["error.type"]) == ("ERROR", "TimeoutError")
 
 
 def test_a_block_is_a_span_of_its_component(spans: InMemorySpanExporter) -> None:

@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from syscard.observation import FEEDBACK, SDK_SCOPE
+from syscard_tracing.streams import watched, watched_async
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -223,13 +224,9 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
 
             return cast("_F", coroutine)
         if inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def generator(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return (yield from function(*args, **kwargs))
-
-            return cast("_F", generator)
+            return cast("_F", watched(function, _Watch(self)))
+        if inspect.isasyncgenfunction(function):
+            return cast("_F", watched_async(function, _Watch(self)))
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -245,15 +242,62 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
     def _start(self) -> Any:
         from opentelemetry import trace
 
+        return trace.get_tracer(SDK_SCOPE).start_as_current_span(self._span_name, attributes=self._facts)
+
+    def _start_apart(self) -> Any:
+        """A span that is not current."""
+        from opentelemetry import trace
+
+        return trace.get_tracer(SDK_SCOPE).start_span(self._span_name, attributes=self._facts)
+
+    @property
+    def _span_name(self) -> str:
+        return f"{self._kind or 'call'} {self._name}"
+
+    @property
+    def _facts(self) -> dict[str, str]:
         facts = {
             "syscard.component": self._name,
             "syscard.component.version": self._version,
             "gen_ai.operation.name": self._kind,
         }
-        attributes = {key: value for key, value in facts.items() if value is not None}
-        return trace.get_tracer(SDK_SCOPE).start_as_current_span(
-            f"{self._kind or 'call'} {self._name}", attributes=attributes
-        )
+        return {key: value for key, value in facts.items() if value is not None}
+
+
+class _Watch:
+    """Spans of a component for generators."""
+
+    def __init__(self, of: component) -> None:
+        self._of = of
+
+    def begin(self) -> Span | None:
+        span: Span | None = _safely(self._of._start_apart)
+        return span
+
+    def end(self, span: Span | None, error: BaseException | None) -> None:
+        if span is not None and error is not None:
+            _safely(_failed, span, error)
+        if span is not None:
+            _safely(span.end)
+
+    def attach(self, span: Span | None) -> Any:
+        return None if span is None else _safely(_attached, span)
+
+    def detach(self, token: Any) -> None:
+        if token is not None:
+            _safely(_detached, token)
+
+
+def _attached(span: Span) -> Any:
+    from opentelemetry import context, trace
+
+    return context.attach(trace.set_span_in_context(span))
+
+
+def _detached(token: Any) -> None:
+    from opentelemetry import context
+
+    context.detach(token)
 
 
 def user_key(identity: object) -> str:
