@@ -20,9 +20,8 @@ from syscard_tracing.otlp import decode_document, decode_json
 from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
 from syscard_tracing.spans import MAX_DEPTH, MAX_LINKS
 
-NAMES = [
-    f"{setup}-{n}" for setup in ("otel-genai-langchain-latest", "openinference-langchain") for n in ("02", "04", "05")
-]
+SETUPS = ("otel-genai-langchain-latest", "openinference-langchain", "mlflow-langchain")
+NAMES = [f"{setup}-{n}" for setup in SETUPS for n in ("02", "04", "05")]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -58,8 +59,49 @@ def test_the_same_agent_in_openinference_names_reads_the_same(read: Callable[[st
     assert _facts(parts, *WHO) == _facts(read("otel-genai-langchain-latest-02.pb"), *WHO)
 
 
+def test_the_same_agent_in_mlflows_names_reads_the_same_but_for_who_answered(
+    read: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    rows = read("mlflow-langchain-02.pb")
+    assert {row["dialect"] for row in rows} == {"mlflow"}
+    parts = [row for row in rows if row["operation"] != "step"]
+    facts = ("component", "model", "provider", "input_tokens", "output_tokens", "counts_tokens")
+    theirs = [row for row in read("otel-genai-langchain-latest-02.pb") if row["operation"] != "invoke_agent"]
+    assert _facts(parts, *facts) == _facts(theirs, *facts), "MLflow calls an agent of LangChain a chain"
+    assert {row["model_response"] for row in rows} == {None}
+
+
+def test_texts_in_mlflows_names_are_counted_under_opentelemetrys_and_kept_nowhere(
+    read: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    rows = read("mlflow-langchain-02.json")
+    assert all(row["features"].count("gen_ai.input.messages.") for row in rows)
+    assert not [word for word in ("sneaker", "shopping", "u-4711", "tr-ef58") if word in str(rows)]
+
+
+@pytest.mark.parametrize(
+    ("value", "model"),
+    [
+        pytest.param('"m-1"', "m-1", id="in quotes"),
+        pytest.param("m-1", "m-1", id="plain"),
+        pytest.param('"m-1', "#", id="cut off"),
+        pytest.param('"' * 70_000, "#", id="large"),
+        pytest.param('"\\ud800"', "#", id="half a character"),
+        pytest.param('["m-1"]', "#", id="no word"),
+    ],
+)
+def test_what_stands_in_quotes_is_read_and_what_is_no_json_harms_nothing(
+    value: str, model: str, span: Callable[..., RawSpan], now: datetime
+) -> None:
+    made = span(0, {"mlflow.spanType": '"LLM"', "mlflow.llm.model": value}, scope="mlflow.openai")
+    (reading,) = Normaliser(TraceRules(), bytes(32)).read([made], now)
+    row = reading.as_dict()
+    assert row["operation"] == "chat"
+    assert row["model"] == model or (model == "#" and re.fullmatch("#[0-9a-f]{12}", row["model"]))
+
+
 def test_a_failed_model_has_an_error_and_no_answering_model(read: Callable[[str], list[dict[str, Any]]]) -> None:
-    for name in ("otel-genai-langchain-latest-04.json", "openinference-langchain-04.json"):
+    for name in ("otel-genai-langchain-latest-04.json", "openinference-langchain-04.json", "mlflow-langchain-04.json"):
         (row,) = read(name)
         assert row["model"] == "overloaded-llm"
         assert row["model_response"] is None
@@ -68,7 +110,7 @@ def test_a_failed_model_has_an_error_and_no_answering_model(read: Callable[[str]
 
 
 def test_a_retrieval_is_read_in_both_dialects(read: Callable[[str], list[dict[str, Any]]]) -> None:
-    for name in ("otel-genai-langchain-latest-05.json", "openinference-langchain-05.json"):
+    for name in ("otel-genai-langchain-latest-05.json", "openinference-langchain-05.json", "mlflow-langchain-05.json"):
         assert [row["operation"] for row in read(name)].count("retrieval") == 1
 
 

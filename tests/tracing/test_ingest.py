@@ -32,7 +32,7 @@ def take(home: Home, clock: ReplayClock) -> Ingest:
 
 def test_all_kinds_of_files_are_read_and_a_span_in_two_of_them_counts_once(take: Ingest, data: Path) -> None:
     result = take(data)
-    assert result.files == 14
+    assert result.files == 20
     assert result.spans == result.stored + result.duplicates
     recommender = 15 + 30  # the other traces are there as JSON and as protobuf
     assert result.duplicates == (result.spans - recommender) // 2

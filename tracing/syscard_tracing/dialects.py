@@ -50,6 +50,8 @@ class DialectTable(_Frozen):
     """Tables are tried from the lowest."""
     also: tuple[str, ...] = ()
     """Tables whose keys are read behind this one's."""
+    quoted: bool = False
+    """Every value is JSON held in a string: a plain word stands in quotes."""
     detect: Detection
     operation: Operations
     models: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ class Dialect:
         tables = (table, *others)
         self.name = table.name
         self.detect = table.detect
+        self.quoted = table.quoted
         self.operation_keys = _chain(t.operation.keys for t in tables)
         self.operations = {k: v for t in reversed(tables) for k, v in t.operation.values.items()}
         self.implied = {k: v for t in reversed(tables) for k, v in t.operation.implied.items()}

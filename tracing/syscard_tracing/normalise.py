@@ -24,6 +24,8 @@ _DAY_US: Final = 86_400_000_000
 _YEAR_2000_US: Final = 946_684_800_000_000
 _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 400 * _DAY_US
+_LARGEST_JSON: Final = 65_536
+"""Characters of JSON in a string that are read."""
 _JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 _SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
 _NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
@@ -95,6 +97,9 @@ class _SpanReader:
         found = dialects.of(span.scope, span.attributes)
         self.dialect_name = found.name if found else None
         self.dialect: Dialect = found or dialects.fallback
+        if self.dialect.quoted:
+            unquoted = {key: _unquoted(value) for key, value in span.attributes.items()}
+            self.span = span._replace(attributes=unquoted)
         self.words = resource.system.words if resource.system else frozenset()
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
@@ -324,8 +329,19 @@ def _feature_name(key: str, component: str | None) -> str:
     return field_name(key, component)
 
 
+def _unquoted(value: Value) -> Value:
+    """What a JSON string says; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith('"') or len(value) > _LARGEST_JSON:
+        return value
+    try:
+        said = json.loads(value)
+    except ValueError:
+        return value
+    return said if isinstance(said, str) else value
+
+
 def _member(value: Value, member: str) -> Value:
-    if not isinstance(value, str) or len(value) > 65536:
+    if not isinstance(value, str) or len(value) > _LARGEST_JSON:
         return None
     try:
         document = json.loads(value)
