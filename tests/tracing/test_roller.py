@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from syscard.clock import ReplayClock
 from syscard.errors import LakeError
 from syscard.home import Home
 from syscard_tracing.doctor import check
-from syscard_tracing.durable import log_entries, set_aside_emptied_tail
+from syscard_tracing.durable import log_entries, newest_entry, set_aside_emptied_tail
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake, Rival
 from syscard_tracing.normalise import microseconds
@@ -240,6 +241,25 @@ def test_an_emptied_entry_is_set_aside_once_by_two(put: Put, inbox: Inbox, lake:
     for thread in threads:
         thread.join()
     assert sorted(map(str, found)) == ["1", "None", "None", "None"]
+
+
+def test_an_entry_that_is_set_aside_during_a_look_is_looked_past(
+    put: Put, inbox: Inbox, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(0)
+    roll_all(inbox, lake)
+    *_, newest = log_entries(lake.path)
+    gone, look = newest.path.with_name(f"{newest.version + 1:020d}.json"), os.scandir
+
+    def slow(folder: Path) -> Any:
+        gone.touch()
+        seen = list(look(folder))
+        gone.unlink()
+        monkeypatch.setattr(os, "scandir", look)
+        return iter(seen)
+
+    monkeypatch.setattr(os, "scandir", slow)
+    assert newest_entry(lake.path) == newest
 
 
 def test_a_lake_that_was_taken_away_is_told_by_the_doctor(put: Put, home: Home, inbox: Inbox, lake: Lake) -> None:

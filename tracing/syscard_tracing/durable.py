@@ -40,9 +40,15 @@ def newest_entry(lake: Path) -> LogEntry | None:
     folder = log_folder(lake)
     if not folder.is_dir():
         return None
-    names = (entry.name for entry in os.scandir(folder))
-    newest = max((name for name in names if name.endswith(".json") and name[:-5].isdigit()), default=None)
-    return LogEntry(int(newest[:-5]), folder / newest, (folder / newest).stat().st_size) if newest else None
+    while True:
+        names = (entry.name for entry in os.scandir(folder))
+        newest = max((name for name in names if name.endswith(".json") and name[:-5].isdigit()), default=None)
+        if newest is None:
+            return None
+        try:
+            return LogEntry(int(newest[:-5]), folder / newest, (folder / newest).stat().st_size)
+        except FileNotFoundError:
+            continue  # a rival has set it aside since
 
 
 def make_durable(lake: Path, version: int) -> None:
