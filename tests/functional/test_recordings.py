@@ -177,6 +177,12 @@ def test_nothing_is_broken_in_a_look_alike(name: str) -> None:
     assert level(name, "cf.data.age_days") in (2, 3)
 
 
+def test_the_figure_beside_the_claim_on_grounding_is_the_normal_days() -> None:
+    values = summary("normal").values["llm.rationale.grounded"]
+    stated = f"({sum(value >= 0.6 for value in values) / len(values):.0%} of its reasons reach 0.6)".replace("%", " %")
+    assert stated in read_text("examples", "recommender.yaml")
+
+
 def test_in_another_mix_of_customers_each_group_takes_what_it_took() -> None:
     """Fisher's exact test of each group against both normal days, Bonferroni over the groups."""
     for band in BANDS:
