@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from syscard.errors import BadSpanData, BodyTooLarge, SyscardError, UnsupportedMedia
 from syscard_tracing.inflate import inflate
 from syscard_tracing.otlp import decode_document, decode_json
+from syscard_tracing.otlp_attributes import REMEMBERED, AttributeReader
 from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
 from syscard_tracing.spans import MAX_DEPTH, MAX_LINKS
 
@@ -233,3 +237,68 @@ def test_a_span_with_very_many_links_keeps_the_first_few() -> None:
     ]
     with pytest.raises(BadSpanData, match="links must be an array of objects"):
         decode_document(_one(links="many"))
+
+
+SCALARS = st.one_of(
+    st.text(max_size=200).map(lambda text: AnyValue(string_value=text)),
+    st.integers(-(1 << 63), (1 << 63) - 1).map(lambda number: AnyValue(int_value=number)),
+    st.integers(0, 300).map(lambda number: AnyValue(int_value=number)),
+    st.floats(allow_nan=False).map(lambda number: AnyValue(double_value=number)),
+    st.booleans().map(lambda truth: AnyValue(bool_value=truth)),
+    st.binary(max_size=8).map(lambda data: AnyValue(bytes_value=data)),
+    st.just(AnyValue()),
+)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3).map(lambda items: AnyValue(array_value=ArrayValue(values=items)))
+
+
+def _official(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_official(item) for item in value.array_value.values]
+    return None if kind in (None, "bytes_value") else getattr(value, kind)
+
+
+@given(st.lists(st.tuples(st.text(max_size=140), VALUES), max_size=6))
+def test_an_attribute_says_what_protobufs_own_message_says(pairs: list[tuple[str, AnyValue]]) -> None:
+    wire = [KeyValue(key=key, value=value).SerializeToString() for key, value in pairs]
+    reader = AttributeReader()
+    expected = {key: _official(value) for key, value in pairs if key}
+    for _ in range(2):  # the second time from what is remembered
+        found = reader.read(wire)
+        assert found == expected
+        assert {key: type(value) for key, value in found.items()} == {k: type(v) for k, v in expected.items()}
+
+
+@given(st.binary(max_size=40))
+def test_bytes_that_are_no_attribute_are_refused_as_protobuf_refuses_them(raw: bytes) -> None:
+    body = ExportTraceServiceRequest()
+    span = body.resource_spans.add().scope_spans.add().spans.add(trace_id=b"0123456789abcdef", span_id=b"12345678")
+    wire = span.SerializeToString() + b"\x4a" + bytes([len(raw)]) + raw  # attributes = 9
+    request = b"\x0a" + bytes([len(wire) + 4]) + b"\x12" + bytes([len(wire) + 2]) + b"\x12" + bytes([len(wire)]) + wire
+    try:
+        official = ExportTraceServiceRequest.FromString(request)
+    except DecodeError:
+        with pytest.raises(BadSpanData):
+            decode_protobuf(request)
+        return
+    (attribute,) = official.resource_spans[0].scope_spans[0].spans[0].attributes
+    expected = {attribute.key: _official(attribute.value)} if attribute.key else {}
+    assert repr(decode_protobuf(request).spans[0].attributes) == repr(expected)
+
+
+def test_what_is_remembered_of_attributes_is_bounded() -> None:
+    reader = AttributeReader()
+    for number in range(REMEMBERED + 10):
+        reader.read([KeyValue(key=f"k{number}", value=AnyValue(int_value=number)).SerializeToString()])
+    assert len(reader._pairs) <= REMEMBERED
+    assert len(reader._keys) <= REMEMBERED
+
+
+def test_the_same_resource_is_one_object_and_another_is_not() -> None:
+    reader = AttributeReader()
+    one, other = (
+        Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value=name))]).SerializeToString()
+        for name in ("shop", "search")
+    )
+    assert reader.resource(one) is reader.resource(bytes(one))
+    assert reader.resource(other) == {"service.name": "search"}

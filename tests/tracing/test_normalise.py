@@ -165,7 +165,7 @@ def test_a_sentence_under_an_own_name_is_counted_and_said(read: Read) -> None:
         "llm.picks.words": 9,
         "llm.picks.pii": 0,
     }
-    assert row["unread"] == ("syscard.llm.rationale", "syscard.llm.picks")
+    assert row["unread"] == ("syscard.llm.picks", "syscard.llm.rationale")
 
 
 def test_a_sentence_in_a_column_is_a_mark_that_changes_with_it(read: Read) -> None:

@@ -5,35 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from syscard.observation import COLUMNS, FEEDBACK, field_name, segment_or_none
+from syscard.observation import COLUMNS, FEEDBACK, segment_or_none
 from syscard.system import Keep
-from syscard_tracing.dialects import Dialect, Dialects, Kind, Source, shipped_dialects
-from syscard_tracing.labels import NAME_WORDS, UNNAMED, is_label
-from syscard_tracing.redact import Redactor, number_or_none, own_value
+from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
+from syscard_tracing.kept import Words, Written, written
+from syscard_tracing.labels import is_label
+from syscard_tracing.plans import LayoutKey, Plans, is_own
+from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 
 STEP: Final = "step"
 LINKS: Final = "span.links"
 """Feature that holds a span's links, each as `trace_id/span_id`."""
-MAX_FEATURES: Final = 256
 _DAY_US: Final = 86_400_000_000
 _YEAR_2000_US: Final = 946_684_800_000_000
 _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 400 * _DAY_US
 _LARGEST_JSON: Final = 65_536
 """Characters of JSON in a string that are read."""
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
-_SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
-_NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
+_RESOURCES: Final = 256
+"""Resources that are remembered."""
+_RULED: Final = 4096
+"""Answers to whose component a span is, that are remembered for one resource."""
 _OTEL_NAMES: Final = {
     "gen_ai.request.model": "model",
     "gen_ai.response.model": "model_response",
     "gen_ai.provider.name": "provider",
 }
+_NOTHING: Final[frozenset[str]] = frozenset()
 _COUNTS: Final = next(i for i, c in enumerate(COLUMNS) if c.name == "counts_tokens")
 
 
@@ -53,19 +55,52 @@ class Reading(NamedTuple):
         return {column.name: value for column, value in zip(COLUMNS, self.row, strict=True)}
 
 
-class _Resource(NamedTuple):
-    facts: dict[str, str | None]
-    attributes: Attributes
-    system: SystemRule | None
+class _Resource:
+    """What is worked out of one resource, once."""
+
+    def __init__(self, attributes: Attributes, rules: TraceRules, words: dict[int, Words]) -> None:
+        facts = resource_facts(attributes)
+        self.attributes = attributes
+        self.system = rules.system_of(facts)
+        self.words = words[id(self.system)]
+        self.service = self.words.label(facts["service.name"])
+        self.environment = self.words.label(facts["deployment.environment.name"])
+        self.spoken_for = _spoken_for(self.system)
+        self._ruled: dict[tuple[Any, ...], ComponentRule | None] = {}
+
+    def rule(self, attributes: Attributes, operation: str, model: str | None) -> ComponentRule | None:
+        """The declared component that these attributes belong to."""
+        system = self.system
+        if system is None:
+            return None
+        # What a dialect spells otherwise can be selected by its OTel name all the same.
+        read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
+        asked = (operation, model, *[plain(attributes.get(key)) for key in system.selected])
+        if asked not in self._ruled:
+            if len(self._ruled) >= _RULED:
+                self._ruled.clear()
+            self._ruled[asked] = system.component_of(attributes, self.attributes, read)
+        return self._ruled[asked]
+
+
+def _spoken_for(system: SystemRule | None) -> frozenset[str | None]:
+    """Attributes that go into a column because the system declares it."""
+    return frozenset((system.user, *(key for _, key in system.segments))) if system else frozenset()
 
 
 class Normaliser:
-    """Reads spans by the dialect tables and the declared rules, and redacts as it reads."""
+    """Reads spans by the dialect tables and the declared rules, and redacts as it reads.
+
+    Safe to use from several threads; what it remembers of earlier spans is bounded and changes no answer.
+    """
 
     def __init__(self, rules: TraceRules, key: bytes, dialects: Dialects | None = None) -> None:
         self._rules = rules
         self._redactor = Redactor(key)
-        self._dialects = dialects or shipped_dialects()
+        self._written = Written(self._redactor)
+        self._plans = Plans(dialects or shipped_dialects())
+        self._words = {id(s): Words(self._redactor, s.words if s else frozenset()) for s in (*rules.systems, None)}
+        self._resources: dict[int, _Resource] = {}
 
     def read(self, spans: Sequence[RawSpan], received: datetime) -> list[Reading]:
         """Observations of one batch, in order. Tokens count at the innermost model span of the batch.
@@ -73,58 +108,50 @@ class Normaliser:
         `received` is an aware datetime.
         """
         received_us = microseconds(received)
-        resources: dict[int, _Resource] = {}
-        readings: list[Reading] = []
-        for span in spans:
-            resource = resources.get(id(span.resource))
-            if resource is None:
-                resource = resources[id(span.resource)] = self._resource(span.resource)
-            readings.append(_SpanReader(span, resource, self._dialects, self._redactor).reading(received_us))
+        readings = [_SpanReader(self, span, self._resource(span.resource)).reading(received_us) for span in spans]
         return _count_innermost(readings)
 
     def _resource(self, attributes: Attributes) -> _Resource:
-        facts = resource_facts(attributes)
-        return _Resource(facts, attributes, self._rules.system_of(facts))
+        """By identity: spans of one request share their resource, and often those of many."""
+        found = self._resources.get(id(attributes))
+        if found is None or found.attributes is not attributes:
+            if len(self._resources) >= _RESOURCES:
+                self._resources.clear()
+            found = self._resources[id(attributes)] = _Resource(attributes, self._rules, self._words)
+        return found
 
 
 class _SpanReader:
     """Everything that is worked out of one span, once."""
 
-    def __init__(self, span: RawSpan, resource: _Resource, dialects: Dialects, redactor: Redactor) -> None:
+    def __init__(self, of: Normaliser, span: RawSpan, resource: _Resource) -> None:
         self.span = span
+        self.attributes = span.attributes
         self.resource = resource
-        self.redactor = redactor
-        found = dialects.of(span.scope, span.attributes)
-        self.dialect_name = found.name if found else None
-        self.dialect: Dialect = found or dialects.fallback
-        if self.dialect.quoted:
-            unquoted = {key: _unquoted(value) for key, value in span.attributes.items()}
-            self.span = span._replace(attributes=unquoted)
-        self.words = resource.system.words if resource.system else frozenset()
+        self.redactor = of._redactor
+        self.written = of._written
+        self.words = resource.words
+        self.plan = of._plans.of(span.scope, span.attributes)
+        if self.plan.dialect.quoted:
+            self.attributes = {key: _unquoted(value) for key, value in span.attributes.items()}
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
+        """What is kept beside the attributes themselves."""
 
     def reading(self, received_us: int) -> Reading:
-        span, dialect = self.span, self.dialect
+        span, plan, resource, label = self.span, self.plan, self.resource, self.words.label
         operation = self._operation()
-        requested = plain(self._first(dialect.columns["model"]))
-        model = self._kept_label(requested)
-        stated = plain(self._first(dialect.columns["component"]))
+        requested = plain(self._first(plan.columns["model"]))
+        model = label(requested)
+        stated = plain(self._first(plan.columns["component"]))
         # A rule that selects by service would take feedback for a call.
-        rule = self._rule(operation, requested) if stated or operation != FEEDBACK else None
+        rule = resource.rule(self.attributes, operation, requested) if stated or operation != FEEDBACK else None
         component = rule.ref if rule else self._component(stated, operation, model)
         error = self._error_type()
         answered = self._label("model_response")
         fallback, reason = self._fallback()
         start_us = span.start_ns // 1000
         suspect = not max(_YEAR_2000_US, received_us - _BEHIND_US) <= start_us <= received_us + _AHEAD_US
-        segment = self._segments()
-        user = self._user()
-        if span.links:
-            self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in span.links]
-        # Its own attributes bear the name that it gave itself.
-        self._collect(stated if stated and not rule and is_label(stated) else component, rule)
-        facts = self.resource.facts
         row = (
             span.trace_id,
             span.span_id,
@@ -133,10 +160,10 @@ class _SpanReader:
             start_us,
             max(0, span.end_ns - span.start_ns) // 1000,
             received_us,
-            self._kept_label(facts["service.name"]),
-            self._kept_label(facts["deployment.environment.name"]),
-            self._kept_label(span.scope),
-            self.dialect_name,
+            resource.service,
+            resource.environment,
+            label(span.scope),
+            plan.name,
             operation,
             self._name(operation),
             component,
@@ -147,36 +174,28 @@ class _SpanReader:
             self._by_rule(rule.prompt_key if rule else None, "prompt_hash"),
             self._count("input_tokens"),
             self._count("output_tokens"),
-            operation in dialect.models,
+            operation in plan.dialect.models,
             error,
             fallback,
             reason,
-            segment,
-            user,
+            self._segments(),
+            self._user(),
             suspect,
-            _JSON.encode(self.features),
+            # Its own attributes bear the name that it gave itself.
+            self._features(stated if stated and not rule and is_label(stated) else component, rule),
         )
-        return Reading(row, tuple(self.unread))
+        return Reading(row, tuple(sorted(self.unread)))
 
     def _operation(self) -> str:
-        attributes, dialect = self.span.attributes, self.dialect
-        for key in dialect.operation_keys:
-            if isinstance(value := attributes.get(key), str) and value:
-                return dialect.operations.get(value, STEP)
-        return next((operation for key, operation in dialect.implied.items() if attributes.get(key)), STEP)
-
-    def _rule(self, operation: str, model: str | None) -> ComponentRule | None:
-        if self.resource.system is None:
-            return None
-        # What a dialect spells otherwise can be selected by its OTel name all the same.
-        read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
-        return self.resource.system.component_of(self.span.attributes, self.resource.attributes, read)
+        attributes, plan = self.attributes, self.plan
+        for key in plan.operations:
+            if isinstance(value := attributes[key], str) and value:
+                return plan.dialect.operations.get(value, STEP)
+        return next((operation for key, operation in plan.implied if attributes[key]), STEP)
 
     def _name(self, operation: str) -> str:
         name = self.span.name
-        if not name or is_label(name, NAME_WORDS) or name in self.words:
-            return name
-        return f"{operation} {self.redactor.mark(name)}"
+        return name if not name or self.words.is_name(name) else f"{operation} {self.redactor.mark(name)}"
 
     def _component(self, stated: str | None, operation: str, model: str | None) -> str | None:
         if not stated:
@@ -185,37 +204,36 @@ class _SpanReader:
         return self.redactor.component(stated, system.refs if system else frozenset())
 
     def _discovered(self, operation: str, model: str | None) -> str:
-        attributes, dialect = self.span.attributes, self.dialect
-        named = (plain(attributes[key]) for key in dialect.subject if key in attributes)
-        subject = (model if operation in dialect.models else None) or next((n for n in named if n), None)
+        attributes, plan = self.attributes, self.plan
+        named = (plain(attributes[key]) for key in plan.subject)
+        subject = (model if operation in plan.dialect.models else None) or next((n for n in named if n), None)
         return f"{operation}:{self.redactor.label(subject or self.span.name or 'unnamed')}"
 
     def _first(self, sources: Iterable[Source]) -> Value:
-        attributes = self.span.attributes
+        """The first that says something of sources whose attributes are there."""
         for key, member in sources:
-            if key in attributes:
-                value = attributes[key] if member is None else _member(attributes[key], member)
-                if value not in (None, ""):
-                    return value
+            value = self.attributes[key]
+            if member is not None:
+                value = _member(value, member)
+            if value is not None and value != "":
+                return value
         return None
 
     def _label(self, column: str) -> str | None:
-        return self._kept_label(plain(self._first(self.dialect.columns[column])))
-
-    def _kept_label(self, text: str | None) -> str | None:
-        return self.redactor.label(text, self.words) if text else None
+        sources = self.plan.columns[column]
+        return self.words.label(plain(self._first(sources))) if sources else None
 
     def _by_rule(self, key: str | None, column: str) -> str | None:
         declared = plain(self._by_name(key)) if key else None
-        return self._kept_label(declared) if declared else self._label(column)
+        return self.words.label(declared) if declared else self._label(column)
 
     def _by_name(self, key: str) -> Value:
         """An attribute of the span or its resource; what a dialect spells otherwise, by its OTel name all the same."""
-        stated = self.span.attributes.get(key) or self.resource.attributes.get(key)
-        return stated or (self._first(self.dialect.columns[_OTEL_NAMES[key]]) if key in _OTEL_NAMES else None)
+        stated = self.attributes.get(key) or self.resource.attributes.get(key)
+        return stated or (self._first(self.plan.columns[_OTEL_NAMES[key]]) if key in _OTEL_NAMES else None)
 
     def _count(self, column: str) -> int | None:
-        value = self._first(self.dialect.columns[column])
+        value = self._first(self.plan.columns[column])
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 62:
@@ -223,9 +241,9 @@ class _SpanReader:
         return int(value)
 
     def _error_type(self) -> str | None:
-        if stated := plain(self._first(self.dialect.columns["error_type"])):
+        if stated := plain(self._first(self.plan.columns["error_type"])):
             return self._type_name(stated)
-        if self.span.status_code != STATUS_OK:
+        if self.span.events and self.span.status_code != STATUS_OK:
             for event in self.span.events:
                 if event.name == "exception" and (raised := plain(event.attributes.get("exception.type"))):
                     return self._type_name(raised.rpartition(".")[2])
@@ -237,96 +255,79 @@ class _SpanReader:
 
     def _fallback(self) -> tuple[bool | None, str | None]:
         event = next((e for e in self.span.events if e.name == "fallback"), None)
-        reason = plain(event.attributes.get("reason")) if event else self._label("fallback_reason")
-        stated = self._first(self.dialect.columns["fallback"])
+        reason = self.words.label(plain(event.attributes.get("reason"))) if event else self._label("fallback_reason")
+        stated = self._first(self.plan.columns["fallback"])
         if not isinstance(stated, bool):
-            stated = self._stated_by_pattern("fallback")
-        return True if event else stated, self._kept_label(reason)
-
-    def _stated_by_pattern(self, column: str) -> bool | None:
-        for key, value in self.span.attributes.items():
-            if isinstance(value, bool) and self.dialect.role(key) == (Kind.COLUMN, column):
-                return value
-        return None
+            marks = (self.attributes[key] for key in self.plan.fallbacks)
+            stated = next((mark for mark in marks if isinstance(mark, bool)), None)
+        return True if event else stated, reason
 
     def _segments(self) -> str | None:
         system = self.resource.system
         if system is None or not system.segments:
-            return self._kept_label(segment_or_none(plain(self._first(self.dialect.columns["segment"]))))
+            return self.words.label(segment_or_none(plain(self._first(self.plan.columns["segment"]))))
         known: list[str | None] = []
         for dimension, key in system.segments:
-            known.append(self._kept_label(segment_or_none(plain(self.span.attributes.get(key)))))
+            known.append(self.words.label(segment_or_none(plain(self.attributes.get(key)))))
             if known[-1] is not None:
                 self.features[f"segment.{dimension}"] = known[-1]
         return known[0]
 
     def _user(self) -> str | None:
         system = self.resource.system
-        keys = (system.user,) if system and system.user else self.dialect.user
-        user = next((u for key in keys if (u := plain(self.span.attributes.get(key)))), None)
+        keys = (system.user,) if system and system.user else self.plan.dialect.user
+        user = next((u for key in keys if (u := plain(self.attributes.get(key)))), None)
         return self.redactor.user(user) if user else None
 
-    def _spoken_for(self, rule: ComponentRule | None) -> frozenset[str | None]:
-        """Attributes that have gone into a column by declaration, whatever the tables say of them."""
-        system = self.resource.system
-        keys: list[str | None] = [key for _, key in system.segments] if system else []
-        return frozenset(
-            (*keys, system.user if system else None, *((rule.version_key, rule.prompt_key) if rule else ()))
-        )
+    def _features(self, component: str | None, rule: ComponentRule | None) -> str:
+        """The JSON of everything else that is kept: attributes as they may be, counts of texts, what stands beside."""
+        layout = self.plan.layout(_layout_key(component, rule, self.resource.spoken_for))
+        attributes = self.attributes
+        kept: dict[str, str] = {}
+        texts = {text.name: (text.own, [attributes[key] for key in text.keys]) for text in layout.texts}
+        self.unread += layout.unread
+        for key, kind, name, before in layout.slots:
+            value = attributes[key]
+            json_text = self.written.of(kind, value)
+            if json_text is not None:
+                kept[name] = before + json_text
+                continue
+            self.unread.append(key)
+            if kind is Kind.OWN and isinstance(value, str | list):
+                texts[name] = (is_own(key), [value])
+        if self.span.links:
+            self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in self.span.links]
+        if texts or self.features:
+            self._add(kept, texts, rule)
+        return "{" + ",".join(kept.values()) + "}"
 
-    def _collect(self, component: str | None, rule: ComponentRule | None) -> None:
-        spoken_for = self._spoken_for(rule)
-        declared_text = rule.text if rule else frozenset()
-        texts: dict[str, list[Value]] = {}
-        for key, value in self.span.attributes.items():
-            if key in declared_text:
-                texts.setdefault(key, []).append(value)
-            elif key not in spoken_for:
-                self._keep(key, value, component, texts)
+    def _add(
+        self, kept: dict[str, str], texts: dict[str, tuple[bool, list[Value]]], rule: ComponentRule | None
+    ) -> None:
+        """Put counts of texts and what stands beside the attributes among what is kept, in order of their names."""
         system = self.resource.system
         keep = rule.keep if rule else system.keep if system else Keep.FEATURES
-        for field, parts in texts.items():
-            counted = self.redactor.text(_feature_name(field, component), parts, keep)
-            # Beside `rationale` a span may state its own `rationale.words`.
-            self.features = counted | self.features if field.startswith("syscard.") else self.features | counted
+        for field, (own, parts) in texts.items():
+            counted = self.redactor.text(field, parts, keep)
+            self.features |= {name: value for name, value in counted.items() if not (own and name in kept)}
+        kept |= {name: f"{written(name)}:{written(value)}" for name, value in self.features.items()}
+        in_order = sorted(kept.items())
+        kept.clear()
+        kept.update(in_order)
 
-    def _keep(self, key: str, value: Value, component: str | None, texts: dict[str, list[Value]]) -> None:
-        kind, field = self.dialect.role(key)
-        if kind is Kind.TEXT:
-            if field == key or key.rpartition(".")[2] not in _NOT_TEXT:
-                texts.setdefault(field, []).append(value)
-            return
-        if kind in _SPOKEN_FOR:
-            return
-        if not self.dialect.keeps(key):
-            self.unread.append(UNNAMED)
-            return
-        kept, room = self._kept(kind, value), len(self.features) + len(texts) < MAX_FEATURES
-        if kept is not None and room:
-            self.features[_feature_name(key, component)] = kept
-            return
-        self.unread.append(key)
-        if kind is Kind.OWN and room and isinstance(value, str | list):
-            texts[key] = [value]
 
-    def _kept(self, kind: Kind, value: Value) -> Value:
-        if kind is Kind.OTHER:
-            return number_or_none(value)
-        if kind is not Kind.HASHED:
-            return own_value(value) if kind is Kind.OWN else self.redactor.labels(value)
-        hashed = plain(value)
-        return self.redactor.user(hashed) if hashed else None
+def _layout_key(component: str | None, rule: ComponentRule | None, spoken_for: frozenset[str | None]) -> LayoutKey:
+    if rule is None:
+        return LayoutKey(component, _NOTHING, spoken_for)
+    if rule.version_key or rule.prompt_key:
+        spoken_for |= {rule.version_key, rule.prompt_key}
+    return LayoutKey(component, rule.text, spoken_for)
 
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime, exactly."""
     whole = int(moment.replace(microsecond=0).timestamp())
     return whole * 1_000_000 + moment.microsecond
-
-
-@lru_cache(maxsize=8192)
-def _feature_name(key: str, component: str | None) -> str:
-    return field_name(key, component)
 
 
 def _unquoted(value: Value) -> Value:

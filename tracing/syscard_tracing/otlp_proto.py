@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from syscard.errors import BadSpanData, MissingExtra
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
-    MAX_DEPTH,
     MAX_EVENTS,
-    MAX_ITEMS,
-    MAX_KEY,
     MAX_TEXT,
     Attributes,
     Decoded,
     Event,
+    Link,
     RawSpan,
-    Value,
     good_links,
     ids_problem,
     parent_or_none,
@@ -27,12 +24,16 @@ from syscard_tracing.spans import (
 try:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-        ExportTraceServiceRequest,
-        ExportTraceServiceResponse,
-    )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    from syscard_tracing.otlp_attributes import AttributeReader
+    from syscard_tracing.otlp_schema import request_class
 except ImportError as error:
     raise MissingExtra("server", "reading OTLP protobuf") from error
+
+_REQUEST: Final = request_class()
+_READER: Final = AttributeReader()
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
 def decode_protobuf(body: bytes) -> Decoded:
@@ -41,26 +42,28 @@ def decode_protobuf(body: bytes) -> Decoded:
     Raises:
         BadSpanData: the bytes are no such message.
     """
-    request = ExportTraceServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise BadSpanData("not an OTLP protobuf request") from error
     spans: list[RawSpan] = []
     rejected: Counter[str] = Counter()
-    for resource_spans in request.resource_spans:
-        resource = _attributes(resource_spans.resource.attributes)
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                _take(span, resource, scope_spans.scope.name, spans, rejected)
+    try:
+        for resource_spans in _REQUEST.FromString(body).resource_spans:
+            resource = _READER.resource(resource_spans.resource)
+            for scope_spans in resource_spans.scope_spans:
+                scope = scope_spans.scope.name
+                for span in scope_spans.spans:
+                    _take(span, resource, scope, spans, rejected)
+    except DecodeError as error:
+        raise BadSpanData("not an OTLP protobuf request") from error
     return Decoded(spans, rejected)
 
 
 def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rejected: Counter[str]) -> None:
-    trace_id, span_id, parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-    if problem := ids_problem(trace_id, span_id, parent):
+    trace, own, above = span.trace_id, span.span_id, span.parent_span_id
+    trace_id, span_id, parent = trace.hex(), own.hex(), above.hex()
+    sound = len(trace) == 16 and len(own) == 8 and len(above) in (0, 8) and trace != _NO_TRACE and own != _NO_SPAN
+    if not sound and (problem := ids_problem(trace_id, span_id, parent)):
         rejected[problem] += 1
         return
+    status = span.status
     spans.append(
         RawSpan(
             trace_id,
@@ -70,34 +73,23 @@ def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rej
             span.kind,
             span.start_time_unix_nano,
             span.end_time_unix_nano,
-            _attributes(span.attributes),
-            tuple(Event(event.name, _attributes(event.attributes)) for event in span.events[:MAX_EVENTS]),
-            span.status.code,
-            span.status.message[:MAX_TEXT],
+            _READER.read(span.attributes[:MAX_ATTRIBUTES]),
+            _events(span.events) if span.events else (),
+            status.code,
+            status.message[:MAX_TEXT],
             resource,
             scope,
-            good_links((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
+            _links(span.links) if span.links else (),
         )
     )
 
 
-def _attributes(pairs: Any, depth: int = 0) -> Attributes:
-    return {pair.key: _value(pair.value, depth) for pair in pairs[:MAX_ATTRIBUTES] if 0 < len(pair.key) <= MAX_KEY}
+def _events(wire: Any) -> tuple[Event, ...]:
+    return tuple(Event(event.name, _READER.read(event.attributes[:MAX_ATTRIBUTES])) for event in wire[:MAX_EVENTS])
 
 
-def _value(wire: Any, depth: int) -> Value:
-    kind = wire.WhichOneof("value")
-    if kind == "string_value":
-        text: str = wire.string_value[:MAX_TEXT]
-        return text
-    if kind == "array_value":
-        return None if depth >= MAX_DEPTH else [_value(v, depth + 1) for v in wire.array_value.values[:MAX_ITEMS]]
-    if kind == "kvlist_value":
-        return None if depth >= MAX_DEPTH else _attributes(wire.kvlist_value.values, depth + 1)
-    if kind in ("bool_value", "int_value", "double_value"):
-        number: bool | int | float = getattr(wire, kind)
-        return number
-    return None  # bytes are never kept
+def _links(wire: Any) -> tuple[Link, ...]:
+    return good_links((link.trace_id.hex(), link.span_id.hex()) for link in wire)
 
 
 def reply(rejected: int, message: str, *, as_json: bool) -> bytes:

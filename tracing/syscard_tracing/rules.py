@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from syscard.system import Component, Keep, System
 from syscard_tracing.pii import clean
@@ -37,7 +38,12 @@ class SystemRule:
     words: frozenset[str] = frozenset()
     """What the system's file says a span may say: it is the owner's, and kept as it is whatever its shape."""
 
-    @property
+    @cached_property
+    def selected(self) -> tuple[str, ...]:
+        """Attributes by which components are told apart."""
+        return tuple(dict.fromkeys(key for component in self.components for key, _ in component.select))
+
+    @cached_property
     def refs(self) -> frozenset[str]:
         """References of the declared components."""
         return frozenset(component.ref for component in self.components)

@@ -1,0 +1,79 @@
+"""What one value becomes on the row, as JSON text; and which words may stay. Answers are remembered, within bounds."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, Final
+
+from syscard_tracing.dialects import Kind
+from syscard_tracing.labels import LABEL_CHARS, NAME_WORDS, is_label
+from syscard_tracing.redact import Redactor, number_or_none, own_value
+from syscard_tracing.rules import plain
+from syscard_tracing.spans import Value
+
+_REMEMBERED: Final = 8192
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
+
+class Words:
+    """Which words may stay as they are where one system is declared (or none is)."""
+
+    def __init__(self, redactor: Redactor, declared: frozenset[str]) -> None:
+        self._redactor = redactor
+        self._declared = declared
+        # A text that is longer than a label is not remembered: what is remembered must be small.
+        self._label = lru_cache(_REMEMBERED)(lambda text: redactor.label(text, declared))
+        self._is_name = lru_cache(_REMEMBERED)(lambda text: is_label(text, NAME_WORDS) or text in declared)
+
+    def label(self, text: str | None) -> str | None:
+        """The text where it is a label or a declared word, else its mark; None where there is none."""
+        if not text:
+            return None
+        return self._label(text) if len(text) <= LABEL_CHARS else self._redactor.label(text, self._declared)
+
+    def is_name(self, text: str) -> bool:
+        """Whether a span may keep this name."""
+        return self._is_name(text) if len(text) <= LABEL_CHARS else text in self._declared
+
+
+class Written:
+    """Values of attributes as they may be kept, in JSON."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._string = lru_cache(_REMEMBERED)(self._of_string)
+
+    def of(self, kind: Kind, value: Value) -> str | None:
+        """JSON of what may be kept of a value of this kind; None where nothing may."""
+        if kind is Kind.HASHED:
+            hashed = plain(value)
+            return f'"{self._redactor.user(hashed)}"' if hashed else None
+        if type(value) is str:
+            if kind is Kind.OTHER:
+                return None
+            return self._string(kind, value) if len(value) <= LABEL_CHARS else self._of_string(kind, value)
+        return self._of_list(kind, value) if type(value) is list and kind is not Kind.OTHER else _number(value)
+
+    def _of_string(self, kind: Kind, value: str) -> str | None:
+        kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
+        return None if kept is None else written(kept)
+
+    def _of_list(self, kind: Kind, value: list[Any]) -> str | None:
+        if len(value) == 1 and type(value[0]) is str:  # as reasons for finishing are
+            kept_alone = self.of(kind, value[0])
+            return f"[{kept_alone}]" if kept_alone is not None else None
+        kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
+        return None if kept is None else written(kept)
+
+
+def written(value: Any) -> str:
+    """A value as JSON."""
+    return _JSON.encode(value)
+
+
+def _number(value: Value) -> str | None:
+    number = number_or_none(value)
+    if number is None or type(number) is bool:
+        return None if number is None else ("true" if number else "false")
+    return repr(number)

@@ -1,0 +1,158 @@
+"""How spans of one shape are read. A shape is the keys of a span's attributes, in order; a system's spans have few.
+
+What the tables say of a key is looked up once a shape and not once a span: that is most of what reading a span costs.
+Everything here is remembered within bounds, because keys come from outside.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from syscard.observation import field_name
+from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
+from syscard_tracing.labels import UNNAMED
+from syscard_tracing.spans import Attributes
+
+MAX_FEATURES: Final = 256
+"""Attributes of one span that are kept as they are or counted; the rest is left."""
+_SHAPES: Final = 1024
+_LAYOUTS: Final = 64
+_SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
+_NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
+
+
+class Slot(NamedTuple):
+    """One attribute that may be kept as it is."""
+
+    key: str
+    kind: Kind
+    name: str
+    """Of the feature."""
+    written: str
+    """The name as JSON writes it before the value."""
+
+
+class Text(NamedTuple):
+    """One text: the attributes that hold its parts."""
+
+    name: str
+    """Of the features that count it."""
+    keys: tuple[str, ...]
+    own: bool
+    """Whether it is a `syscard.*` text: beside `rationale` a span may state its own `rationale.words`."""
+
+
+class Layout(NamedTuple):
+    """Where the attributes of one shape go, for one component."""
+
+    slots: tuple[Slot, ...]
+    """In order of their names."""
+    texts: tuple[Text, ...]
+    unread: tuple[str, ...]
+    """Stands for keys that are not kept whatever their values."""
+
+
+class LayoutKey(NamedTuple):
+    """What a layout depends on besides the shape."""
+
+    component: str | None
+    """The name that its own attributes bear."""
+    texts: frozenset[str]
+    """Attributes that the component declares to be text."""
+    spoken_for: frozenset[str | None]
+    """Attributes that have gone into a column by declaration, whatever the tables say of them."""
+
+
+class Plan:
+    """What a dialect makes of the spans of one shape."""
+
+    def __init__(self, dialect: Dialect, name: str | None, keys: tuple[str, ...]) -> None:
+        present = frozenset(keys)
+        self.dialect = dialect
+        self.name = name
+        """Of the dialect, None where none was recognised."""
+        self.columns: dict[str, tuple[Source, ...]] = {
+            column: tuple(source for source in sources if source.key in present)
+            for column, sources in dialect.columns.items()
+        }
+        self.operations = tuple(key for key in dialect.operation_keys if key in present)
+        self.implied = tuple((key, operation) for key, operation in dialect.implied.items() if key in present)
+        self.subject = tuple(key for key in dialect.subject if key in present)
+        self.fallbacks = tuple(key for key in keys if dialect.role(key) == (Kind.COLUMN, "fallback"))
+        self._keys = keys
+        self._layouts: dict[LayoutKey, Layout] = {}
+
+    def layout(self, key: LayoutKey) -> Layout:
+        """Where the attributes go for one component."""
+        found = self._layouts.get(key)
+        if found is None:
+            if len(self._layouts) >= _LAYOUTS:
+                self._layouts.clear()
+            found = self._layouts[key] = _lay_out(self.dialect, self._keys, key)
+        return found
+
+
+class Plans:
+    """The plans of all shapes seen lately. Safe to use from several threads."""
+
+    def __init__(self, dialects: Dialects) -> None:
+        self._dialects = dialects
+        self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
+
+    def of(self, scope: str, attributes: Attributes) -> Plan:
+        """The plan for a span."""
+        shape = (scope, tuple(attributes))
+        plan = self._plans.get(shape)
+        if plan is None:
+            if len(self._plans) >= _SHAPES:
+                self._plans.clear()
+            found = self._dialects.of(scope, attributes)
+            name = found.name if found else None
+            plan = self._plans[shape] = Plan(found or self._dialects.fallback, name, shape[1])
+        return plan
+
+
+def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutKey) -> Layout:
+    slots: list[Slot] = []
+    texts: dict[str, list[str]] = {}
+    unread: list[str] = []
+    for key in keys:
+        if key in of.texts:
+            texts.setdefault(key, []).append(key)
+        elif key not in of.spoken_for:
+            _place(dialect, key, of.component, slots, texts, unread)
+    unread += [slot.key for slot in slots[MAX_FEATURES:]]
+    kept = sorted(slots[:MAX_FEATURES], key=lambda slot: slot.name)
+    return Layout(
+        tuple(kept),
+        tuple(Text(feature_name(field, of.component), tuple(parts), is_own(field)) for field, parts in texts.items()),
+        tuple(unread),
+    )
+
+
+def _place(
+    dialect: Dialect, key: str, component: str | None, slots: list[Slot], texts: dict[str, list[str]], unread: list[str]
+) -> None:
+    kind, field = dialect.role(key)
+    if kind is Kind.TEXT:
+        if field == key or key.rpartition(".")[2] not in _NOT_TEXT:
+            texts.setdefault(field, []).append(key)
+    elif kind in _SPOKEN_FOR:
+        return
+    elif not dialect.keeps(key):
+        unread.append(UNNAMED)
+    else:
+        name = feature_name(key, component)
+        slots.append(Slot(key, kind, name, f'"{name}":'))
+
+
+def is_own(field: str) -> bool:
+    """Whether a text is stated in the project's own attributes."""
+    return field.startswith("syscard.")
+
+
+@lru_cache(maxsize=8192)
+def feature_name(key: str, component: str | None) -> str:
+    """The name under which an attribute is kept."""
+    return field_name(key, component)
