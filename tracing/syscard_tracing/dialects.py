@@ -3,71 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 from fnmatch import translate
 from functools import cache
 from importlib.resources import files
 from itertools import product
-from typing import Any, Final, Literal, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Final, NamedTuple
 
 from syscard_tracing.labels import is_key
-from syscard_tracing.spans import Attributes
+from syscard_tracing.spans import Attributes, Value
+from syscard_tracing.tables import COLUMN_NAMES, Correction, DialectTable, EventTable, parse_table
 
-ColumnName = Literal[
-    "component", "component_version", "model", "model_response", "provider", "prompt_hash", "input_tokens",
-    "output_tokens", "error_type", "segment", "fallback", "fallback_reason",
-]  # fmt: skip
+STEP: Final = "step"
+"""Operation of a span that no component shows in: a node of a graph, a part of a chain."""
+FALLBACK: Final = "syscard"
+"""The table that a span of no dialect is read by."""
 _CACHE_LIMIT: Final = 8192
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Detection(_Frozen):
-    """How a span of this dialect is recognised: by scope name prefix, else by a key that is there."""
-
-    scopes: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-
-
-class Operations(_Frozen):
-    """Where the operation is stated and what its words mean in ours; `implied`: by a key where none is stated."""
-
-    keys: tuple[str, ...]
-    values: dict[str, str] = {}
-    implied: dict[str, str] = {}
-
-
-class DialectTable(_Frozen):
-    """One YAML file, as written. Keys may hold `*`; `key#member` reads into a JSON object held in a string."""
-
-    schema_: Literal["syscard-dialect/1"] = Field(alias="schema")
-    name: str
-    order: int
-    """Tables are tried from the lowest."""
-    also: tuple[str, ...] = ()
-    """Tables whose keys are read behind this one's."""
-    quoted: bool = False
-    """Every value is JSON held in a string: a plain word stands in quotes."""
-    detect: Detection
-    operation: Operations
-    models: tuple[str, ...] = ()
-    """Operations that call a model, whose tokens are its own."""
-    columns: dict[ColumnName, tuple[str, ...]] = {}
-    subject: tuple[str, ...] = ()
-    """What tells two components of one operation apart."""
-    user: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    named: dict[str, str] = {}
-    """Text -> OpenTelemetry's name for it, under which what is counted in it is kept."""
-    labels: tuple[str, ...] = ()
-    hashed: tuple[str, ...] = ()
-    """Kept as a keyed hash."""
-    dropped: tuple[str, ...] = ()
-    """Known, and never kept."""
 
 
 class Kind(Enum):
@@ -106,20 +58,62 @@ class Dialect:
         self.name = table.name
         self.detect = table.detect
         self.quoted = table.quoted
-        self.operation_keys = _chain(t.operation.keys for t in tables)
-        self.operations = {k: v for t in reversed(tables) for k, v in t.operation.values.items()}
-        self.implied = {k: v for t in reversed(tables) for k, v in t.operation.implied.items()}
+        self.raised_is_failed = table.raised_is_failed
+        self._operation_keys = _chain(t.operation.keys for t in tables)
+        self._operations = {k.lower(): v for t in reversed(tables) for k, v in t.operation.values.items()}
+        self._implied = {k: v for t in tables for k, v in t.operation.implied.items()}
+        self._corrections = tuple(c for t in tables for c in t.operation.corrections)
+        asked = ((*c.where, *c.same) for c in self._corrections)
+        self.tells_operation = frozenset(_chain((self._operation_keys, self._implied, *asked)))
+        """Attributes by which the operation is told."""
         self.models = frozenset(_chain(t.models for t in tables))
         self.subject = _chain(t.subject for t in tables)
-        self.user = _chain(t.user for t in tables)
+        self._span_names = tuple(re.compile(_shape(n), re.DOTALL) for n in _chain(t.span_names for t in tables))
+        self.user = tuple(_source(key) for key in _chain(t.user for t in tables))
+        self.events: dict[str, EventTable] = {k: v for t in reversed(tables) for k, v in t.events.items()}
+        self.event_lists = _chain(t.event_lists for t in tables)
         self._columns: dict[str, tuple[str, ...]] = {
-            name: _chain(t.columns.get(name, ()) for t in tables)
-            for name in ColumnName.__args__  # type: ignore[attr-defined]
+            name: _chain(t.columns.get(name, ()) for t in tables) for name in COLUMN_NAMES
         }
         self.columns = {n: tuple(_source(k) for k in keys if "*" not in k) for n, keys in self._columns.items()}
+        self.says_nothing: dict[str, frozenset[str]] = {
+            name: frozenset(value.lower() for t in tables for value in t.says_nothing.get(name, ()))
+            for name in COLUMN_NAMES
+        }
+        self._until: dict[str, str] = {name: cut for t in reversed(tables) for name, cut in t.until.items()}
         self._exact, self._patterns = _roles(tables, self._columns)
         self._asked: dict[str, Role] = {}
         self._kept: dict[str, bool] = {}
+
+    def says(self, column: str, value: str) -> str | None:
+        """What a value says in a column; None where it stands for none."""
+        if (cut := self._until.get(column)) is not None:
+            value = value.partition(cut)[0]
+        return None if value.lower() in self.says_nothing[column] else value
+
+    def operation(self, scope: str, attributes: Attributes) -> str:
+        """What a span does, in our words; `STEP` where nothing says it."""
+        found = self._stated(attributes)
+        if self._corrections:
+            right = (c.to for c in self._corrections if _applies(c, found, scope, attributes))
+            return next(right, found)
+        return found
+
+    def _stated(self, attributes: Attributes) -> str:
+        unknown = False
+        for key in self._operation_keys:
+            if isinstance(value := attributes.get(key), str) and value:
+                if (operation := self._operations.get(value.lower())) is not None:
+                    return operation
+                unknown = True
+        if unknown:
+            return STEP
+        return next((operation for key, operation in self._implied.items() if attributes.get(key)), STEP)
+
+    def subject_in(self, span_name: str) -> str | None:
+        """What a span's name says of its subject."""
+        found = next((m for shape in self._span_names if (m := shape.fullmatch(span_name))), None)
+        return found[1] if found else None
 
     def role(self, key: str) -> Role:
         """What an attribute key means here. Answers are remembered, within a bound: keys come from outside."""
@@ -159,6 +153,26 @@ def _source(key: str) -> Source:
     return Source(name, member or None)
 
 
+def _shape(pattern: str) -> str:
+    before, _, after = pattern.partition("*")
+    return f"{re.escape(before)}(.+){re.escape(after)}"
+
+
+def _applies(correction: Correction, operation: str, scope: str, attributes: Attributes) -> bool:
+    if correction.of and operation not in correction.of:
+        return False
+    if correction.scopes and not scope.startswith(correction.scopes):
+        return False
+    if any(not _holds(attributes.get(key), wanted) for key, wanted in correction.where.items()):
+        return False
+    same = [attributes.get(key) for key in correction.same]
+    return not same or (same[0] is not None and all(value == same[0] for value in same))
+
+
+def _holds(value: Value, wanted: str) -> bool:
+    return value is not None and (wanted == "*" or str(value).lower() == wanted.lower())
+
+
 def _roles(
     tables: tuple[DialectTable, ...], columns: dict[str, tuple[str, ...]]
 ) -> tuple[dict[str, Role], list[tuple[re.Pattern[str], Role]]]:
@@ -173,7 +187,11 @@ def _roles(
         else:
             exact.setdefault(key, Role(kind, field))
 
-    stated = {**columns, "operation": _chain(table.operation.keys for table in tables)}
+    stated = {
+        **columns,
+        "operation": _chain(table.operation.keys for table in tables),
+        "events": _chain(table.event_lists for table in tables),
+    }
     for column, keys in stated.items():
         for key in keys:
             add(key, Kind.COLUMN, column)
@@ -181,25 +199,36 @@ def _roles(
     for table, kind in product(tables, (Kind.USER, Kind.HASHED, Kind.DROPPED, Kind.TEXT, Kind.LABEL)):
         for key in getattr(table, "labels" if kind is Kind.LABEL else kind.value):
             text = key.partition(".*")[0]
-            add(key, kind, names.get(text, text) if kind is Kind.TEXT else key)
+            add(key, kind, names.get(text, text if kind is Kind.TEXT else key))
     return exact, patterns
 
 
 class Dialects:
     """All dialects, in the order in which they are tried."""
 
-    def __init__(self, tables: list[DialectTable]) -> None:
-        by_name = {table.name: table for table in tables}
-        ordered = sorted(tables, key=lambda table: table.order)
-        self.all = tuple(Dialect(t, tuple(by_name[name] for name in t.also)) for t in ordered)
-        self.fallback = self.all[-1]
+    def __init__(self, tables: Iterable[DialectTable]) -> None:
+        self.tables = tuple(sorted(tables, key=lambda table: (table.order, table.name)))
+        by_name = {table.name: table for table in self.tables}
+        self.all = tuple(Dialect(t, tuple(by_name[name] for name in t.also)) for t in self.tables)
+        self.fallback = next((d for d in self.all if d.name == FALLBACK), self.all[-1])
+        self._of_scopes: dict[str, Dialect | None] = {}
 
     def of(self, scope: str, attributes: Attributes) -> Dialect | None:
         """The dialect of a span, or None: by scope first, because other people's keys are added to anybody's spans."""
-        return self._of_scope(scope) or next((d for d in self.all if _has_key(d, attributes)), None)
+        if scope not in self._of_scopes:
+            if len(self._of_scopes) >= _CACHE_LIMIT:
+                self._of_scopes.clear()
+            self._of_scopes[scope] = self._of_scope(scope)
+        return self._of_scopes[scope] or next((d for d in self.all if _has_key(d, attributes)), None)
 
     def _of_scope(self, scope: str) -> Dialect | None:
-        return next((d for d in self.all if scope.startswith(d.detect.scopes)), None)
+        fits = [
+            (len(begin), dialect)
+            for dialect in self.all
+            for begin in (*dialect.detect.scopes, *dialect.detect.exact)
+            if (scope == begin or (begin in dialect.detect.scopes and scope.startswith(begin)))
+        ]
+        return max(fits, key=lambda fit: fit[0])[1] if fits else None
 
 
 def _has_key(dialect: Dialect, attributes: Attributes) -> bool:
@@ -209,17 +238,6 @@ def _has_key(dialect: Dialect, attributes: Attributes) -> bool:
         if key in attributes:
             return True
     return False
-
-
-def parse_table(text: str) -> DialectTable:
-    """One table from YAML.
-
-    Raises:
-        pydantic.ValidationError: a key that is not known, or a value of the wrong shape.
-    """
-    import yaml
-
-    return DialectTable.model_validate(yaml.safe_load(text))
 
 
 @cache

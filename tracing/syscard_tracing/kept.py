@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from syscard_tracing.dialects import Kind
 from syscard_tracing.labels import LABEL_CHARS, NAME_WORDS, is_label
+from syscard_tracing.literals import LARGEST, parsed
 from syscard_tracing.redact import Redactor, number_or_none, own_value
 from syscard_tracing.rules import plain
 from syscard_tracing.spans import Value
@@ -56,6 +57,8 @@ class Written:
         return self._of_list(kind, value) if type(value) is list and kind is not Kind.OTHER else _number(value)
 
     def _of_string(self, kind: Kind, value: str) -> str | None:
+        if kind is Kind.LABEL and value[:1] == "[" and len(value) <= LARGEST and (items := parsed(value)):
+            return self.of(kind, items)
         kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
         return None if kept is None else written(kept)
 

@@ -10,16 +10,20 @@ from typing import Any, Final, NamedTuple
 from syscard.observation import COLUMNS, FEEDBACK, segment_or_none
 from syscard.system import Keep
 from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
+from syscard_tracing.events import read_event, read_listed
+from syscard_tracing.failures import NO_NAME, error_class
 from syscard_tracing.kept import Words, Written, written
 from syscard_tracing.labels import is_label
-from syscard_tracing.plans import LayoutKey, Plans, is_own
+from syscard_tracing.literals import member
+from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutKey, Plans, feature_name, is_own, remember
 from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 
-STEP: Final = "step"
 LINKS: Final = "span.links"
 """Feature that holds a span's links, each as `trace_id/span_id`."""
+ERROR_NAME: Final = "error.name"
+"""Feature that holds what a failure is called where that is not the name of its class."""
 _DAY_US: Final = 86_400_000_000
 _YEAR_2000_US: Final = 946_684_800_000_000
 _AHEAD_US: Final = 3_600_000_000
@@ -28,6 +32,7 @@ _LARGEST_JSON: Final = 65_536
 """Characters of JSON in a string that are read."""
 _RESOURCES: Final = 256
 """Resources that are remembered."""
+_UNASKED: Final = object()
 _RULED: Final = 4096
 """Answers to whose component a span is, that are remembered for one resource."""
 _OTEL_NAMES: Final = {
@@ -66,7 +71,7 @@ class _Resource:
         self.service = self.words.label(facts["service.name"])
         self.environment = self.words.label(facts["deployment.environment.name"])
         self.spoken_for = _spoken_for(self.system)
-        self._ruled: dict[tuple[Any, ...], ComponentRule | None] = {}
+        self._ruled: dict[tuple[str, ...], Any] = {}
 
     def rule(self, attributes: Attributes, operation: str, model: str | None) -> ComponentRule | None:
         """The declared component that these attributes belong to."""
@@ -75,12 +80,12 @@ class _Resource:
             return None
         # What a dialect spells otherwise can be selected by its OTel name all the same.
         read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
-        asked = (operation, model, *[plain(attributes.get(key)) for key in system.selected])
-        if asked not in self._ruled:
-            if len(self._ruled) >= _RULED:
-                self._ruled.clear()
-            self._ruled[asked] = system.component_of(attributes, self.attributes, read)
-        return self._ruled[asked]
+        asked = (operation, model or "", *[plain(attributes.get(key)) or "" for key in system.selected])
+        found = self._ruled.get(asked, _UNASKED)
+        if found is _UNASKED:
+            found = system.component_of(attributes, self.attributes, read)
+            remember(self._ruled, asked, found, _RULED)
+        return found
 
 
 def _spoken_for(system: SystemRule | None) -> frozenset[str | None]:
@@ -140,8 +145,8 @@ class _SpanReader:
 
     def reading(self, received_us: int) -> Reading:
         span, plan, resource, label = self.span, self.plan, self.resource, self.words.label
-        operation = self._operation()
-        requested = plain(self._first(plan.columns["model"]))
+        operation = plan.operation(self.attributes)
+        requested = self._said("model")
         model = label(requested)
         stated = plain(self._first(plan.columns["component"]))
         # A rule that selects by service would take feedback for a call.
@@ -186,13 +191,6 @@ class _SpanReader:
         )
         return Reading(row, tuple(sorted(self.unread)))
 
-    def _operation(self) -> str:
-        attributes, plan = self.attributes, self.plan
-        for key in plan.operations:
-            if isinstance(value := attributes[key], str) and value:
-                return plan.dialect.operations.get(value, STEP)
-        return next((operation for key, operation in plan.implied if attributes[key]), STEP)
-
     def _name(self, operation: str) -> str:
         name = self.span.name
         return name if not name or self.words.is_name(name) else f"{operation} {self.redactor.mark(name)}"
@@ -207,21 +205,32 @@ class _SpanReader:
         attributes, plan = self.attributes, self.plan
         named = (plain(attributes[key]) for key in plan.subject)
         subject = (model if operation in plan.dialect.models else None) or next((n for n in named if n), None)
-        return f"{operation}:{self.redactor.label(subject or self.span.name or 'unnamed')}"
+        if not subject and self.span.name:
+            subject = plan.dialect.subject_in(self.span.name) or self.span.name
+        return f"{operation}:{self.redactor.label(subject or 'unnamed')}"
 
     def _first(self, sources: Iterable[Source]) -> Value:
         """The first that says something of sources whose attributes are there."""
-        for key, member in sources:
+        for key, path in sources:
             value = self.attributes[key]
-            if member is not None:
-                value = _member(value, member)
+            if path is not None:
+                value = member(value, path)
             if value is not None and value != "":
                 return value
         return None
 
+    def _said(self, column: str) -> str | None:
+        """The first source of a column that says something in this dialect."""
+        says = self.plan.dialect.says
+        for key, path in self.plan.columns[column]:
+            value = self.attributes[key]
+            stated = plain(value if path is None else member(value, path))
+            if stated and (said := says(column, stated)):
+                return said
+        return None
+
     def _label(self, column: str) -> str | None:
-        sources = self.plan.columns[column]
-        return self.words.label(plain(self._first(sources))) if sources else None
+        return self.words.label(self._said(column)) if self.plan.columns[column] else None
 
     def _by_rule(self, key: str | None, column: str) -> str | None:
         declared = plain(self._by_name(key)) if key else None
@@ -241,17 +250,22 @@ class _SpanReader:
         return int(value)
 
     def _error_type(self) -> str | None:
-        if stated := plain(self._first(self.plan.columns["error_type"])):
-            return self._type_name(stated)
-        if self.span.events and self.span.status_code != STATUS_OK:
-            for event in self.span.events:
-                if event.name == "exception" and (raised := plain(event.attributes.get("exception.type"))):
-                    return self._type_name(raised.rpartition(".")[2])
-        return "error" if self.span.status_code == STATUS_ERROR else None
+        name = plain(self._first(self.plan.columns["error_type"])) or self._raised()
+        if name is None:
+            if self.span.status_code != STATUS_ERROR:
+                return None
+            name = NO_NAME
+        # An error type is one word; a sentence where a type should stand may name a person.
+        found, called = (self.redactor.label(word, words=1) for word in (error_class(name, self.span), name))
+        if called not in (found, NO_NAME):
+            self.features[ERROR_NAME] = called
+        return found
 
-    def _type_name(self, text: str) -> str:
-        """An error type is one word; a sentence where a type should stand may name a person."""
-        return self.redactor.label(text, words=1) if text else "error"
+    def _raised(self) -> str | None:
+        if self.span.status_code == STATUS_OK and not self.plan.dialect.raised_is_failed:
+            return None
+        raised = (plain(e.attributes.get("exception.type")) for e in self.span.events if e.name == "exception")
+        return next((name for name in raised if name), None)
 
     def _fallback(self) -> tuple[bool | None, str | None]:
         event = next((e for e in self.span.events if e.name == "fallback"), None)
@@ -275,45 +289,63 @@ class _SpanReader:
 
     def _user(self) -> str | None:
         system = self.resource.system
-        keys = (system.user,) if system and system.user else self.plan.dialect.user
-        user = next((u for key in keys if (u := plain(self.attributes.get(key)))), None)
+        stated = self.attributes.get(system.user) if system and system.user else self._first(self.plan.user)
+        user = plain(stated)
         return self.redactor.user(user) if user else None
 
     def _features(self, component: str | None, rule: ComponentRule | None) -> str:
         """The JSON of everything else that is kept: attributes as they may be, counts of texts, what stands beside."""
         layout = self.plan.layout(_layout_key(component, rule, self.resource.spoken_for))
         attributes = self.attributes
-        kept: dict[str, str] = {}
-        texts = {text.name: (text.own, [attributes[key] for key in text.keys]) for text in layout.texts}
         self.unread += layout.unread
-        for key, kind, name, before in layout.slots:
-            value = attributes[key]
-            json_text = self.written.of(kind, value)
-            if json_text is not None:
-                kept[name] = before + json_text
-                continue
-            self.unread.append(key)
-            if kind is Kind.OWN and isinstance(value, str | list):
-                texts[name] = (is_own(key), [value])
+        texts = {field: [attributes[key] for key in keys] for field, keys in layout.texts}
+        kept = self._kept(layout, texts)
+        if self.span.events or self.plan.lists_events:
+            self._take_events(texts, component)
         if self.span.links:
             self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in self.span.links]
         if texts or self.features:
-            self._add(kept, texts, rule)
+            kept = self._with_beside(kept, texts, component, rule)
         return "{" + ",".join(kept.values()) + "}"
 
-    def _add(
-        self, kept: dict[str, str], texts: dict[str, tuple[bool, list[Value]]], rule: ComponentRule | None
-    ) -> None:
-        """Put counts of texts and what stands beside the attributes among what is kept, in order of their names."""
+    def _kept(self, layout: Layout, texts: dict[str, list[Value]]) -> dict[str, str]:
+        """Attributes that may be kept as they are, by name and as JSON; an own one that is a text joins the texts."""
+        kept: dict[str, str] = {}
+        for key, kind, name, before in layout.slots:
+            value = self.attributes[key]
+            said = self.written.of(kind, value)
+            if said is not None:
+                kept[name] = before + said
+                continue
+            self.unread.append(key)
+            if kind is Kind.OWN and isinstance(value, str | list):
+                texts[key] = [value]
+        return kept
+
+    def _take_events(self, texts: dict[str, list[Value]], component: str | None) -> None:
+        """Content that travels as events; where the span itself says a text, its events say it again."""
+        told, dialect = frozenset(texts), self.plan.dialect
+        found = [read_event(dialect, e.name, e.attributes) for e in self.span.events]
+        for content in (*found, *read_listed(dialect, self.attributes)):
+            for field, part in content.texts:
+                if field not in told and len(texts) < MAX_FEATURES:
+                    texts.setdefault(field, []).append(part)
+            for name, said in (*content.numbers, *((name, self.redactor.label(word)) for name, word in content.labels)):
+                if len(self.features) < MAX_FEATURES:
+                    self.features[feature_name(name, component)] = said
+
+    def _with_beside(
+        self, kept: dict[str, str], texts: dict[str, list[Value]], component: str | None, rule: ComponentRule | None
+    ) -> dict[str, str]:
+        """What is kept with counts of texts and what stands beside the attributes, in order of the names."""
         system = self.resource.system
         keep = rule.keep if rule else system.keep if system else Keep.FEATURES
-        for field, (own, parts) in texts.items():
-            counted = self.redactor.text(field, parts, keep)
-            self.features |= {name: value for name, value in counted.items() if not (own and name in kept)}
-        kept |= {name: f"{written(name)}:{written(value)}" for name, value in self.features.items()}
-        in_order = sorted(kept.items())
-        kept.clear()
-        kept.update(in_order)
+        for field, parts in texts.items():
+            counted = self.redactor.text(feature_name(field, component), parts, keep)
+            # Beside `rationale` a span may state its own `rationale.words`.
+            self.features |= {name: said for name, said in counted.items() if not (is_own(field) and name in kept)}
+        beside = {name: f"{written(name)}:{written(said)}" for name, said in self.features.items()}
+        return dict(sorted((kept | beside).items()))
 
 
 def _layout_key(component: str | None, rule: ComponentRule | None, spoken_for: frozenset[str | None]) -> LayoutKey:
@@ -339,17 +371,6 @@ def _unquoted(value: Value) -> Value:
     except ValueError:
         return value
     return said if isinstance(said, str) else value
-
-
-def _member(value: Value, member: str) -> Value:
-    if not isinstance(value, str) or len(value) > _LARGEST_JSON:
-        return None
-    try:
-        document = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    found = document.get(member) if isinstance(document, dict) else None
-    return found if isinstance(found, str | int | float) else None
 
 
 def _count_innermost(readings: list[Reading]) -> list[Reading]:

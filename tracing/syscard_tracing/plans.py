@@ -7,7 +7,7 @@ Everything here is remembered within bounds, because keys come from outside.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from syscard.observation import field_name
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
@@ -18,8 +18,14 @@ MAX_FEATURES: Final = 256
 """Attributes of one span that are kept as they are or counted; the rest is left."""
 _SHAPES: Final = 1024
 _LAYOUTS: Final = 64
+_OPERATIONS: Final = 256
+_LONGEST: Final = 128
+"""Characters of a value by which something is remembered."""
 _SPOKEN_FOR: Final = (Kind.COLUMN, Kind.USER, Kind.DROPPED)
 _NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id", "mime_type", "score"})
+
+
+Answer = TypeVar("Answer")
 
 
 class Slot(NamedTuple):
@@ -33,22 +39,13 @@ class Slot(NamedTuple):
     """The name as JSON writes it before the value."""
 
 
-class Text(NamedTuple):
-    """One text: the attributes that hold its parts."""
-
-    name: str
-    """Of the features that count it."""
-    keys: tuple[str, ...]
-    own: bool
-    """Whether it is a `syscard.*` text: beside `rationale` a span may state its own `rationale.words`."""
-
-
 class Layout(NamedTuple):
     """Where the attributes of one shape go, for one component."""
 
     slots: tuple[Slot, ...]
     """In order of their names."""
-    texts: tuple[Text, ...]
+    texts: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each text with the attributes that hold its parts."""
     unread: tuple[str, ...]
     """Stands for keys that are not kept whatever their values."""
 
@@ -67,7 +64,7 @@ class LayoutKey(NamedTuple):
 class Plan:
     """What a dialect makes of the spans of one shape."""
 
-    def __init__(self, dialect: Dialect, name: str | None, keys: tuple[str, ...]) -> None:
+    def __init__(self, dialect: Dialect, name: str | None, scope: str, keys: tuple[str, ...]) -> None:
         present = frozenset(keys)
         self.dialect = dialect
         self.name = name
@@ -76,12 +73,23 @@ class Plan:
             column: tuple(source for source in sources if source.key in present)
             for column, sources in dialect.columns.items()
         }
-        self.operations = tuple(key for key in dialect.operation_keys if key in present)
-        self.implied = tuple((key, operation) for key, operation in dialect.implied.items() if key in present)
+        self.user = tuple(source for source in dialect.user if source.key in present)
+        self.lists_events = not present.isdisjoint(dialect.event_lists)
         self.subject = tuple(key for key in dialect.subject if key in present)
         self.fallbacks = tuple(key for key in keys if dialect.role(key) == (Kind.COLUMN, "fallback"))
-        self._keys = keys
+        self._scope, self._keys = scope, keys
+        self._asked = tuple(key for key in keys if key in dialect.tells_operation)
+        self._operations: dict[tuple[str, ...], str] = {}
         self._layouts: dict[LayoutKey, Layout] = {}
+
+    def operation(self, attributes: Attributes) -> str:
+        """What a span of this shape does, in our words."""
+        said = tuple([v if type(v := attributes[key]) is str else repr(v) for key in self._asked])
+        found = self._operations.get(said)
+        if found is None:
+            found = self.dialect.operation(self._scope, attributes)
+            remember(self._operations, said, found, _OPERATIONS)
+        return found
 
     def layout(self, key: LayoutKey) -> Layout:
         """Where the attributes go for one component."""
@@ -109,8 +117,17 @@ class Plans:
                 self._plans.clear()
             found = self._dialects.of(scope, attributes)
             name = found.name if found else None
-            plan = self._plans[shape] = Plan(found or self._dialects.fallback, name, shape[1])
+            plan = self._plans[shape] = Plan(found or self._dialects.fallback, name, *shape)
         return plan
+
+
+def remember(known: dict[tuple[str, ...], Answer], asked: tuple[str, ...], answer: Answer, limit: int) -> None:
+    """Remember an answer that depends on these words alone, if they are short; a full memory is emptied first."""
+    if max(map(len, asked), default=0) > _LONGEST:
+        return
+    if len(known) >= limit:
+        known.clear()
+    known[asked] = answer
 
 
 def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutKey) -> Layout:
@@ -126,7 +143,7 @@ def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutKey) -> Layout:
     kept = sorted(slots[:MAX_FEATURES], key=lambda slot: slot.name)
     return Layout(
         tuple(kept),
-        tuple(Text(feature_name(field, of.component), tuple(parts), is_own(field)) for field, parts in texts.items()),
+        tuple((field, tuple(parts)) for field, parts in texts.items()),
         tuple(unread),
     )
 
@@ -143,7 +160,7 @@ def _place(
     elif not dialect.keeps(key):
         unread.append(UNNAMED)
     else:
-        name = feature_name(key, component)
+        name = feature_name(field if kind is Kind.HASHED else key, component)
         slots.append(Slot(key, kind, name, f'"{name}":'))
 
 

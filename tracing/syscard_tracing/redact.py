@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from syscard.system import Keep
 from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
+from syscard_tracing.literals import literal, nested, parsed
 from syscard_tracing.pii import SCANNED, clean, mask
 from syscard_tracing.spans import Value
 
@@ -118,10 +119,8 @@ def number_or_none(value: Value) -> bool | int | float | None:
 def _tree(part: Value) -> Value:
     """The part without pictures; messages travel as JSON in a string."""
     if isinstance(part, str) and part[:1] in ("[", "{"):
-        try:
-            part = json.loads(part)
-        except (ValueError, RecursionError):
-            return _IMAGE.sub("[image]", part) if isinstance(part, str) else None
+        document = parsed(part)
+        part = part if document is None else document  # what is no document is looked through as it is
     return _without_images(part, 0)
 
 
@@ -129,6 +128,8 @@ def _without_images(tree: Value, depth: int) -> Value:
     if depth > 32:
         return None
     if isinstance(tree, str):
+        if nested(tree) and (found := literal(tree)) is not None:
+            return _without_images(found, depth + 1)
         return _IMAGE.sub("[image]", tree)
     if isinstance(tree, list):
         return [_without_images(item, depth + 1) for item in tree]
