@@ -23,6 +23,8 @@ Ref = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 EdgeRef = Annotated[str, StringConstraints(pattern=EDGE.pattern)]
 About = Annotated[str, StringConstraints(pattern=r"^(system|[a-z][a-z0-9_-]*(->[a-z][a-z0-9_-]*)?)$")]
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-/]{0,126}\*?$")]
+"""An attribute of a span; `shop.*` is every one that starts with `shop.`."""
 AttributeMatch = dict[str, str]
 ResourceKey = Literal["service.name", "deployment.environment.name"]
 """What a system's spans can be selected by: columns that the lake keeps of every span."""
@@ -128,6 +130,10 @@ class Component(Declared):
     keep: Keep | None = None
     text: tuple[Text, ...] = ()
     """More attributes that hold free text, beside those the dialect tables name."""
+    allow: tuple[AttributeName, ...] | None = None
+    """Attributes that are kept whatever their shape, masked; a user among them stays a keyed hash."""
+    only: tuple[AttributeName, ...] | None = None
+    """Where stated, every other attribute is left out, uncounted; columns are filled all the same."""
 
 
 class Interaction(Declared):

@@ -21,8 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from syscard.errors import Problem, SystemFileError, UsageError
-from syscard.system import EDGE, About, Identifier, Ref, System
+from syscard.system import EDGE, About, AttributeName, Identifier, Ref, System
 from syscard.system_checks import Lines, Place, faults, known_keys, line_of, located, nearest, shown, warnings, where
+from syscard.system_examples import EXAMPLES
 from syscard.system_rest import faults_beside
 from syscard_configs import read_text
 
@@ -356,51 +357,6 @@ _WANTS: Final = {
     "dict": "keys with values",
     "model": "keys with values",
 }
-_EXAMPLES: Final = {
-    "schema": "schema: syscard/1",
-    "system": "system: {ref: ..., name: ..., version: ..., owner: ...}",
-    "system.owner": "owner: {team: discovery, accountable: lead@shop.example}",
-    "traces": "traces: {select: {service.name: shop-recommender}}",
-    "traces.select": "select: {service.name: shop-recommender}",
-    "components": "components: {llm: {kind: llm, owner: discovery, select: {syscard.component: llm}}}",
-    "ref": "ref: shop-recommender",
-    "name": "name: Shop recommender",
-    "system.version": "version: 2026.11.2",
-    "version": "version: {declared: als-2026-11-18}",
-    "team": "team: discovery",
-    "accountable": "accountable: lead@shop.example",
-    "owner": "owner: discovery",
-    "intended_use": "intended_use: Suggest five products to a signed-in shopper.",
-    "users": "users: [signed-in shoppers]",
-    "out_of_scope": "out_of_scope: [medical advice]",
-    "limitations": "limitations: [Reasons may be fluent and wrong.]",
-    "review": "review: {every: 90d, next: 2027-02-01}",
-    "every": "every: 90d",
-    "next": "next: 2027-02-01",
-    "kind": "kind: llm",
-    "select": "select: {syscard.component: llm}",
-    "baseline": "baseline: {name: launch, approved_by: discovery-lead}",
-    "approved_by": "approved_by: discovery-lead",
-    "false_alarms": "false_alarms: {at_most: 1, per: 30d}",
-    "at_most": "at_most: 1",
-    "per": "per: 30d",
-    "claims": "claims: [{id: fast, says: ..., about: ..., metric: ..., expect: ..., window: ..., valid_for: ...}]",
-    "risks": "risks: [{id: R-1, about: ..., says: ..., owner: ..., treatment: mitigate}]",
-    "unknowns": "unknowns: [{id: U-1, says: ..., owner: ..., answer_by: 2027-01-15}]",
-    "id": "id: grounded",
-    "says": "says: 95 % of answers come within 3 s.",
-    "about": "about: llm",
-    "metric": "metric: p95(latency)",
-    "expect": 'expect: "<= 3s"',
-    "window": "window: {last: 1h, min_n: 100}",
-    "last": "last: 1h",
-    "min_n": "min_n: 100",
-    "by": "by: [age_band]",
-    "valid_for": "valid_for: 1d",
-    "treatment": "treatment: mitigate",
-    "watch": "watch: [grounded]",
-    "answer_by": "answer_by: 2027-01-15",
-}
 
 
 def _pattern(kind: Any) -> str:
@@ -412,6 +368,7 @@ _NAMES: Final = {
     _pattern(Ref): (f"a name has {_WORD}", "a name such as shop-recommender"),
     _pattern(Identifier): ("an id has letters, digits, - and _, starting with a letter", "an id such as R-1"),
     _pattern(About): ("a claim or risk is about system, a component or an edge", "llm, vlm->llm or system"),
+    _pattern(AttributeName): ("an attribute has letters, digits and . _ - /", "shop.category, or shop.* for all below"),
     EDGE.pattern: ("an edge is two components and an arrow", "cf->llm"),
 }
 
@@ -496,4 +453,4 @@ def _example(place: Place) -> str:
     keys = [step for step in place if isinstance(step, str)]
     if not keys:
         return ""
-    return _EXAMPLES.get(".".join(keys)) or _EXAMPLES.get(keys[-1], "")
+    return EXAMPLES.get(".".join(keys)) or EXAMPLES.get(keys[-1], "")

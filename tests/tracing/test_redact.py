@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from syscard.clock import ReplayClock
 from syscard.errors import TraceError
+from syscard.fingerprints import LIMIT
 from syscard.home import Home
 from syscard.system import Keep, System
 from syscard_tracing import keys
@@ -22,7 +23,7 @@ from syscard_tracing.ingest import ingest, ingest_lines
 from syscard_tracing.labels import is_label
 from syscard_tracing.pii import clean, mask
 from syscard_tracing.pipeline import Pipeline
-from syscard_tracing.redact import FULL_LIMIT, MASKED_LIMIT, TERMS, Redactor
+from syscard_tracing.redact import FULL_LIMIT, MASKED_LIMIT, Redactor
 from syscard_tracing.rules import TraceRules
 
 CANARY = "zebrakoekje"
@@ -93,7 +94,7 @@ def test_fingerprints_are_of_words_keyed_sorted_and_bounded() -> None:
     assert terms == one.terms("banana bread")
     assert {len(term) for term in terms} == {16}
     assert not set(terms) & set(other.terms("banana bread"))
-    assert len(one.terms(" ".join(f"word{chr(97 + i)}{chr(97 + j)}x" for i in range(20) for j in range(20)))) == TERMS
+    assert len(one.terms(" ".join(f"word{chr(97 + i)}{chr(97 + j)}x" for i in range(20) for j in range(20)))) == LIMIT
 
 
 def test_messages_are_read_inside_their_json_and_without_pictures() -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from syscard_tracing.dialects import Kind
 from syscard_tracing.labels import LABEL_CHARS, NAME_WORDS, is_label
 from syscard_tracing.literals import LARGEST, parsed
-from syscard_tracing.redact import Redactor, number_or_none, own_value
+from syscard_tracing.plans import Slot
+from syscard_tracing.redact import LONG, Redactor, own_value, unknown_number
 from syscard_tracing.rules import plain
 from syscard_tracing.spans import Value
 
@@ -45,38 +46,40 @@ class Written:
         self._redactor = redactor
         self._string = lru_cache(_REMEMBERED)(self._of_string)
 
-    def of(self, kind: Kind, value: Value) -> str | None:
-        """JSON of what may be kept of a value of this kind; None where nothing may."""
+    def of(self, slot: Slot, value: Value) -> str | None:
+        """JSON of what may be kept of a value; None where nothing may."""
+        kind, said = slot.kind, type(value)
         if kind is Kind.HASHED:
             hashed = plain(value)
             return f'"{self._redactor.user(hashed)}"' if hashed else None
-        if type(value) is str:
-            if kind is Kind.OTHER:
-                return None
-            return self._string(kind, value) if len(value) <= LABEL_CHARS else self._of_string(kind, value)
-        return self._of_list(kind, value) if type(value) is list and kind is not Kind.OTHER else _number(value)
+        if slot.names is None:
+            if said is str:
+                if kind is Kind.OTHER:
+                    return None
+                return self._string(kind, value) if len(value) <= LABEL_CHARS else self._of_string(kind, value)  # type: ignore[arg-type]
+            # No number of so few digits is a telephone's, a card's or a person's.
+            if (said is int or said is float) and -LONG < value < LONG:  # type: ignore[operator]
+                return repr(value)
+        return self._of(slot, value)
+
+    def _of(self, slot: Slot, value: Value) -> str | None:
+        kept: Value
+        if slot.kind is Kind.OTHER:
+            kept = unknown_number(slot.key, value)
+        elif slot.kind is Kind.OWN:
+            kept = self._redactor.own(slot.key, value)
+        else:
+            kept = self._redactor.labels(value)
+        return None if kept is None else written(kept)
 
     def _of_string(self, kind: Kind, value: str) -> str | None:
         if kind is Kind.LABEL and value[:1] == "[" and len(value) <= LARGEST and (items := parsed(value)):
-            return self.of(kind, items)
-        kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
-        return None if kept is None else written(kept)
-
-    def _of_list(self, kind: Kind, value: list[Any]) -> str | None:
-        if len(value) == 1 and type(value[0]) is str:  # as reasons for finishing are
-            kept_alone = self.of(kind, value[0])
-            return f"[{kept_alone}]" if kept_alone is not None else None
-        kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
+            kept = self._redactor.labels(items)
+        else:
+            kept = own_value(value) if kind is Kind.OWN else self._redactor.labels(value)
         return None if kept is None else written(kept)
 
 
 def written(value: Any) -> str:
     """A value as JSON."""
     return _JSON.encode(value)
-
-
-def _number(value: Value) -> str | None:
-    number = number_or_none(value)
-    if number is None or type(number) is bool:
-        return None if number is None else ("true" if number else "false")
-    return repr(number)

@@ -9,13 +9,15 @@ from typing import Any, Final, NamedTuple
 
 from syscard.observation import COLUMNS, FEEDBACK, segment_or_none
 from syscard.system import Keep
+from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
 from syscard_tracing.events import read_event, read_listed
+from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
 from syscard_tracing.kept import Words, Written, written
 from syscard_tracing.labels import is_label
 from syscard_tracing.literals import member
-from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutKey, Plans, feature_name, is_own, remember
+from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plans, feature_name, is_own, remember
 from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
@@ -30,9 +32,11 @@ _AHEAD_US: Final = 3_600_000_000
 _BEHIND_US: Final = 400 * _DAY_US
 _LARGEST_JSON: Final = 65_536
 """Characters of JSON in a string that are read."""
+_MOST_TOKENS: Final = 10**9
+"""Tokens of one call; a larger number is a mistake, or somebody's."""
 _RESOURCES: Final = 256
 """Resources that are remembered."""
-_UNASKED: Final = object()
+_UNASKED: Final[Any] = object()
 _RULED: Final = 4096
 """Answers to whose component a span is, that are remembered for one resource."""
 _OTEL_NAMES: Final = {
@@ -81,7 +85,7 @@ class _Resource:
         # What a dialect spells otherwise can be selected by its OTel name all the same.
         read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
         asked = (operation, model or "", *[plain(attributes.get(key)) or "" for key in system.selected])
-        found = self._ruled.get(asked, _UNASKED)
+        found: ComponentRule | None = self._ruled.get(asked, _UNASKED)
         if found is _UNASKED:
             found = system.component_of(attributes, self.attributes, read)
             remember(self._ruled, asked, found, _RULED)
@@ -245,7 +249,7 @@ class _SpanReader:
         value = self._first(self.plan.columns[column])
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 62:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_TOKENS:
             return None
         return int(value)
 
@@ -295,11 +299,18 @@ class _SpanReader:
 
     def _features(self, component: str | None, rule: ComponentRule | None) -> str:
         """The JSON of everything else that is kept: attributes as they may be, counts of texts, what stands beside."""
-        layout = self.plan.layout(_layout_key(component, rule, self.resource.spoken_for))
+        resource = self.resource
+        asked = (component, rule.ref if rule else None, id(resource.system))
+        layout = self.plan.layout(asked, lambda: _layout_rules(component, rule, resource))
         attributes = self.attributes
         self.unread += layout.unread
         texts = {field: [attributes[key] for key in keys] for field, keys in layout.texts}
         kept = self._kept(layout, texts)
+        for key, name in layout.allowed:
+            self.features[name] = self.redactor.allowed(key, attributes[key])
+        for field, said in failure_texts(self.span) if self.span.status_message or self.span.events else ():
+            if rule is None or not rule.choice.leaves_out(field):
+                texts.setdefault(field, []).append(said)
         if self.span.events or self.plan.lists_events:
             self._take_events(texts, component)
         if self.span.links:
@@ -311,15 +322,16 @@ class _SpanReader:
     def _kept(self, layout: Layout, texts: dict[str, list[Value]]) -> dict[str, str]:
         """Attributes that may be kept as they are, by name and as JSON; an own one that is a text joins the texts."""
         kept: dict[str, str] = {}
-        for key, kind, name, before in layout.slots:
-            value = self.attributes[key]
-            said = self.written.of(kind, value)
+        attributes, of = self.attributes, self.written.of
+        for slot in layout.slots:
+            value = attributes[slot.key]
+            said = of(slot, value)
             if said is not None:
-                kept[name] = before + said
+                kept[slot.name] = slot.written + said
                 continue
-            self.unread.append(key)
-            if kind is Kind.OWN and isinstance(value, str | list):
-                texts[key] = [value]
+            self.unread.append(slot.key)
+            if slot.kind is Kind.OWN and slot.names is None and isinstance(value, str | list):
+                texts[slot.key] = [value]
         return kept
 
     def _take_events(self, texts: dict[str, list[Value]], component: str | None) -> None:
@@ -348,12 +360,12 @@ class _SpanReader:
         return dict(sorted((kept | beside).items()))
 
 
-def _layout_key(component: str | None, rule: ComponentRule | None, spoken_for: frozenset[str | None]) -> LayoutKey:
+def _layout_rules(component: str | None, rule: ComponentRule | None, of: _Resource) -> LayoutRules:
+    user = of.system.user if of.system else None
     if rule is None:
-        return LayoutKey(component, _NOTHING, spoken_for)
-    if rule.version_key or rule.prompt_key:
-        spoken_for |= {rule.version_key, rule.prompt_key}
-    return LayoutKey(component, rule.text, spoken_for)
+        return LayoutRules(component, _NOTHING, of.spoken_for, NO_CHOICE, user)
+    spoken_for = of.spoken_for | {rule.version_key, rule.prompt_key}
+    return LayoutRules(component, rule.text, spoken_for, rule.choice, user)
 
 
 def microseconds(moment: datetime) -> int:

@@ -6,12 +6,15 @@ Everything here is remembered within bounds, because keys come from outside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from syscard.observation import field_name
+from syscard_tracing.choice import Choice
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
 from syscard_tracing.labels import UNNAMED
+from syscard_tracing.names import Names, named
 from syscard_tracing.spans import Attributes
 
 MAX_FEATURES: Final = 256
@@ -26,6 +29,8 @@ _NOT_TEXT: Final = frozenset({"role", "type", "id", "name", "url", "tool_call_id
 
 
 Answer = TypeVar("Answer")
+LayoutKey = tuple[str | None, str | None, int]
+"""(name that its own attributes bear, declared component, identity of the system)."""
 
 
 class Slot(NamedTuple):
@@ -37,6 +42,8 @@ class Slot(NamedTuple):
     """Of the feature."""
     written: str
     """The name as JSON writes it before the value."""
+    names: Names | None
+    """What its key says that its value is."""
 
 
 class Layout(NamedTuple):
@@ -46,11 +53,13 @@ class Layout(NamedTuple):
     """In order of their names."""
     texts: tuple[tuple[str, tuple[str, ...]], ...]
     """Each text with the attributes that hold its parts."""
+    allowed: tuple[tuple[str, str], ...]
+    """Attributes that are kept whatever their shape, with the names of their features."""
     unread: tuple[str, ...]
     """Stands for keys that are not kept whatever their values."""
 
 
-class LayoutKey(NamedTuple):
+class LayoutRules(NamedTuple):
     """What a layout depends on besides the shape."""
 
     component: str | None
@@ -59,6 +68,10 @@ class LayoutKey(NamedTuple):
     """Attributes that the component declares to be text."""
     spoken_for: frozenset[str | None]
     """Attributes that have gone into a column by declaration, whatever the tables say of them."""
+    choice: Choice
+    """What the component's owner wants kept or left out."""
+    user: str | None
+    """The attribute that the system declares to hold its users."""
 
 
 class Plan:
@@ -91,13 +104,13 @@ class Plan:
             remember(self._operations, said, found, _OPERATIONS)
         return found
 
-    def layout(self, key: LayoutKey) -> Layout:
-        """Where the attributes go for one component."""
+    def layout(self, key: LayoutKey, rules: Callable[[], LayoutRules]) -> Layout:
+        """Where the attributes go for one component; `rules` is asked the first time."""
         found = self._layouts.get(key)
         if found is None:
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
-            found = self._layouts[key] = _lay_out(self.dialect, self._keys, key)
+            found = self._layouts[key] = _lay_out(self.dialect, self._keys, rules())
         return found
 
 
@@ -130,11 +143,19 @@ def remember(known: dict[tuple[str, ...], Answer], asked: tuple[str, ...], answe
     known[asked] = answer
 
 
-def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutKey) -> Layout:
+def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutRules) -> Layout:
     slots: list[Slot] = []
     texts: dict[str, list[str]] = {}
+    allowed: list[tuple[str, str]] = []
     unread: list[str] = []
     for key in keys:
+        kind, field = dialect.role(key)
+        if of.choice.leaves_out(key, field):
+            continue
+        if key in of.choice.allow and kind not in (Kind.USER, Kind.HASHED) and key != of.user:
+            allowed.append((key, feature_name(key, of.component)))
+            if kind is not Kind.TEXT:  # a text is counted beside it
+                continue
         if key in of.texts:
             texts.setdefault(key, []).append(key)
         elif key not in of.spoken_for:
@@ -144,6 +165,7 @@ def _lay_out(dialect: Dialect, keys: tuple[str, ...], of: LayoutKey) -> Layout:
     return Layout(
         tuple(kept),
         tuple((field, tuple(parts)) for field, parts in texts.items()),
+        tuple(allowed[:MAX_FEATURES]),
         tuple(unread),
     )
 
@@ -161,7 +183,7 @@ def _place(
         unread.append(UNNAMED)
     else:
         name = feature_name(field if kind is Kind.HASHED else key, component)
-        slots.append(Slot(key, kind, name, f'"{name}":'))
+        slots.append(Slot(key, kind, name, f'"{name}":', named(key)))
 
 
 def is_own(field: str) -> bool:

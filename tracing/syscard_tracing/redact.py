@@ -11,20 +11,32 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
+from syscard.fingerprints import sketch
 from syscard.system import Keep
 from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
 from syscard_tracing.literals import literal, nested, parsed
-from syscard_tracing.pii import SCANNED, clean, mask
+from syscard_tracing.names import Names, named
+from syscard_tracing.pii import SCANNED, SECRETS, clean, is_card, mask
 from syscard_tracing.spans import Value
+from syscard_tracing.words import content_words, shingles
 
 OWN_ITEMS: Final = 64
-TERMS: Final = 64
 MASKED_LIMIT: Final = 4_000
 FULL_LIMIT: Final = 16_000
 
 _WORD: Final = re.compile(r"\S+")
-_CONTENT_WORD: Final = re.compile(r"[^\W\d_]{4,}")
+_PLACEHOLDER: Final = re.compile(r"\[[a-z0-9]{2,12}\]")
 _IMAGE: Final = re.compile(r"data:[^,\s\"']{0,200},[A-Za-z0-9+/=%_-]*|[A-Za-z0-9+/_-]{128,}={0,2}")
+LONG: Final = 10**8
+"""From here on a whole number has as many digits as a telephone's."""
+_SHORTEST_CARD: Final = 2 * 10**12
+_MEASURE: Final = re.compile(
+    r"(?i)(?:^|[^a-z])(?:bytes?|size|length|count|total|sum|tokens?|ns|us|ms|s|nanos?|micros|millis|seconds|time|timestamp"
+    r"|duration|latency|elapsed|offset|at|since|until|start|end|ttl|limit|max|min|seed|memory|flops|params|rows)$"
+    r"|(?:Bytes|Size|Count|Time|Timestamp|Duration|Ns|Ms)$"
+)
+_SECRET: Final = f"[{Names.SECRET.value}]"
+_BY_NAME: Final = frozenset(f"[{names.value}]" for names in Names)
 _IMAGE_TYPES: Final = frozenset({"blob", "image", "image_url", "input_image", "binary", "audio", "video", "file"})
 _NOT_CONTENT: Final = frozenset(
     {"role", "type", "id", "name", "mime_type", "media_type", "modality", "finish_reason", "tool_call_id", "url", "lc"}
@@ -59,34 +71,65 @@ class Redactor:
             return [item for item in items if item is not None]
         return number_or_none(value)
 
+    def own(self, key: str, value: Value) -> Value:
+        """A `syscard.*` attribute as it may be kept: no label where its name says that it is somebody or a secret."""
+        names = named(key) if type(value) is not bool and _is_plain(value) else None
+        if names is None or not value:
+            return own_value(value)
+        if names is Names.USER and not isinstance(value, list):
+            return self.user(str(value))
+        return None
+
+    def allowed(self, key: str, value: Value) -> Value:
+        """An attribute that is kept whatever its shape: masked all the same, and bounded like a text."""
+        if type(value) is bool or value is None:
+            return value
+        if (names := named(key)) and _is_plain(value):
+            return f"[{names.value}]"
+        if isinstance(value, int | float):
+            return number_or_none(value)
+        if isinstance(value, list) and _is_plain(value):
+            items = [self.allowed("", item) for item in value[:OWN_ITEMS]]
+            return [item for item in items if item is not None]
+        return mask(clean(_written(_tree(value))))[0][:MASKED_LIMIT]
+
     def component(self, stated: str, taken: frozenset[str]) -> str:
         """A safe name for a component that a span states; one of the `taken` is not reached by respelling."""
         name = component_name(stated)
         return name if name is not None and (name == stated or name not in taken) else f"component:{self.mark(stated)}"
 
     def terms(self, text: str) -> list[str]:
-        """Sorted keyed fingerprints (16 hex digits) of the content words, at most 64.
+        """Keyed fingerprints (16 hex digits) of the content words, as `syscard.fingerprints` compares them."""
+        return sketch([self._term(word) for word in content_words(text)])
 
-        The smallest ones are kept, so two texts keep comparable samples.
-        """
-        return sorted(self._term(word) for word in set(_CONTENT_WORD.findall(text.lower())))[:TERMS]
+    def shingles(self, text: str) -> list[str]:
+        """Keyed fingerprints of every few words in a row: what is repeated word for word shares them."""
+        return sketch([self._fingerprint(run) for run in shingles(text)])
 
     def text(self, field: str, parts: list[Value], keep: Keep) -> dict[str, Any]:
-        """Features of one text field at a keep level: `.chars .words .pii`, then `.terms`, then the text."""
+        """Features of one text field at a keep level.
+
+        `.chars .words .pii`; from `fingerprints` on `.terms .shingles`, of the text without what the rules found in it;
+        then the text: masked, or at `full` as it is but for secrets and pictures.
+        """
         trees = [_tree(part) for part in parts]
-        plain = "\n".join(leaf for tree in trees for leaf in _leaves(tree))[:SCANNED]
+        leaves = [leaf for tree in trees for leaf in _leaves(tree)]
+        plain = "\n".join(leaves)[:SCANNED]
         masked, hits = mask(clean(plain))
         found: dict[str, Any] = {
             f"{field}.chars": len(plain),
             f"{field}.words": len(_WORD.findall(plain)),
-            f"{field}.pii": hits,
+            f"{field}.pii": hits + sum(leaf in _BY_NAME for leaf in leaves),
         }
-        if keep is not Keep.FEATURES:
-            found[f"{field}.terms"] = self.terms(plain)
+        if keep is Keep.FEATURES:
+            return found
+        said = _PLACEHOLDER.sub(" ", masked)
+        found |= {f"{field}.terms": self.terms(said), f"{field}.shingles": self.shingles(said)}
         if keep is Keep.MASKED:
             found[field] = masked[:MASKED_LIMIT]
         if keep is Keep.FULL:
-            found[field] = clean("\n".join(_written(tree) for tree in trees)[:FULL_LIMIT])
+            written = clean("\n".join(_written(tree) for tree in trees)[:SCANNED])
+            found[field] = mask(written, only=SECRETS)[0][:FULL_LIMIT]
         return found
 
     def _fingerprint(self, word: str) -> str:
@@ -108,36 +151,70 @@ def own_value(value: Value) -> Value:
     return number_or_none(value)
 
 
+def unknown_number(key: str, value: Value) -> bool | int | float | None:
+    """A number under a key that no table knows; None for what may be a person's, and for anything but a number.
+
+    That is: what the key itself says is a user, a secret or a person's; and whole numbers of nine digits or more
+    (telephone, card, national id) unless the key ends in a word for a measure.
+    """
+    number = number_or_none(value)
+    if number is None or number is True or number is False:
+        return number
+    is_long = abs(number) >= LONG and number == int(number)
+    return None if named(key) or (is_long and not _MEASURE.search(key)) else number
+
+
 def number_or_none(value: Value) -> bool | int | float | None:
-    """A boolean or finite number; None for anything else."""
+    """A boolean or finite number; None for anything else, and for what a payment card can have as its number."""
     kind = type(value)
     if kind is float:
-        return value if value - value == 0.0 else None  # type: ignore[operator,return-value]
-    return value if kind is bool or kind is int else None  # type: ignore[return-value]
+        finite = value - value == 0.0  # type: ignore[operator]
+        return value if finite and not _is_card(value) else None  # type: ignore[return-value,arg-type]
+    if kind is int:
+        return None if _is_card(value) else value  # type: ignore[return-value,arg-type]
+    return value if kind is bool else None  # type: ignore[return-value]
+
+
+def _is_card(number: float) -> bool:
+    return number >= _SHORTEST_CARD and number == int(number) and is_card(str(int(number)))
 
 
 def _tree(part: Value) -> Value:
-    """The part without pictures; messages travel as JSON in a string."""
-    if isinstance(part, str) and part[:1] in ("[", "{"):
-        document = parsed(part)
-        part = part if document is None else document  # what is no document is looked through as it is
-    return _without_images(part, 0)
+    """The part without pictures, and without secrets by their names; messages travel as JSON in a string."""
+    return _without(part, 0)
 
 
-def _without_images(tree: Value, depth: int) -> Value:
+def _without(tree: Value, depth: int) -> Value:
     if depth > 32:
         return None
     if isinstance(tree, str):
-        if nested(tree) and (found := literal(tree)) is not None:
-            return _without_images(found, depth + 1)
-        return _IMAGE.sub("[image]", tree)
+        inner = _document(tree)
+        return _IMAGE.sub("[image]", tree) if inner is None else _without(inner, depth + 1)
     if isinstance(tree, list):
-        return [_without_images(item, depth + 1) for item in tree]
+        return [_without(item, depth + 1) for item in tree]
     if isinstance(tree, dict):
         if tree.get("type") in _IMAGE_TYPES:
             return {"type": tree["type"]}
-        return {key: _without_images(item, depth + 1) for key, item in tree.items()}
+        return {key: _member(key, item, depth + 1) for key, item in tree.items()}
     return tree
+
+
+def _document(text: str) -> Value:
+    """The object or list that a string is when it is read as JSON or as Python's repr; None where it is none."""
+    if text[:1] in ("[", "{"):
+        return parsed(text)
+    return literal(text) if nested(text) else None
+
+
+def _member(key: str, item: Value, depth: int) -> Value:
+    return _SECRET if _is_plain(item) and named(key) is Names.SECRET else _without(item, depth)
+
+
+def _is_plain(item: Value) -> bool:
+    """A word, a number or a list of them: what a name can be the name of."""
+    if isinstance(item, list):
+        return all(_is_plain(i) for i in item)
+    return isinstance(item, str | int | float) and not isinstance(item, bool)
 
 
 def _leaves(tree: Value) -> list[str]:
@@ -146,8 +223,15 @@ def _leaves(tree: Value) -> list[str]:
     if isinstance(tree, list):
         return [leaf for item in tree for leaf in _leaves(item)]
     if isinstance(tree, dict):
-        return [leaf for key, item in tree.items() if key not in _NOT_CONTENT for leaf in _leaves(item)]
+        return [leaf for key, item in tree.items() if key not in _NOT_CONTENT for leaf in _named_leaves(key, item)]
     return []
+
+
+def _named_leaves(key: str, item: Value) -> list[str]:
+    names = named(key) if _is_plain(item) else None
+    # A chat is also written as {"user": ..., "assistant": ...}: who somebody is has no blanks.
+    is_said = names is Names.USER and isinstance(item, str) and " " in item
+    return _leaves(item) if names is None or is_said else [f"[{names.value}]"]
 
 
 def _written(tree: Value) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from syscard.system import Component, Keep, System
+from syscard_tracing.choice import NO_CHOICE, Choice, choice_of
 from syscard_tracing.pii import clean
 from syscard_tracing.spans import Attributes, Value
 
@@ -23,6 +24,7 @@ class ComponentRule:
     text: frozenset[str] = frozenset()
     version_key: str | None = None
     prompt_key: str | None = None
+    choice: Choice = NO_CHOICE
 
 
 @dataclass(frozen=True)
@@ -125,4 +127,5 @@ def _component_rule(ref: str, component: Component, keep: Keep) -> ComponentRule
         text=frozenset(component.text),
         version_key=component.version.source,
         prompt_key=component.version.prompt,
+        choice=choice_of(component.allow, component.only),
     )

@@ -1,0 +1,232 @@
+"""Canaries in every place where a span can hold text, at every keep level; then every byte of the home is searched."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from syscard.clock import ReplayClock
+from syscard.home import Home
+from syscard.system import System
+from syscard_tracing.inbox import Inbox
+from syscard_tracing.pipeline import Pipeline
+from syscard_tracing.roller import open_lake, roll_all
+from syscard_tracing.rules import TraceRules
+from tests.tracing.leaks import LEVEL, LEVELS, SHAPES, Canary, Plant, every_byte, filled, keys_of, pairs, tables
+
+START = "1795176000000000000"
+UNKNOWN = (
+    "shop.note", "customer.email", "customer_id", "url.full", "url.query", "http.target", "http.url",
+    "user_agent.original",
+    "http.request.header.authorization", "http.request.header.cookie", "rpc.grpc.request.metadata.token",
+    "client.address", "db.statement", "db.query.text", "messaging.message.body", "baggage.user_id", "metadata.user_id",
+    "traceloop.association.properties.user_id", "langsmith.metadata.user_id", "code.filepath", "process.command_args",
+    "exception.escaped", "enduser.role", "geo.lat", "peer.service", "a",
+)  # fmt: skip
+OWN = ("syscard.note", "syscard.vlm.label", "syscard.masked.note")
+NAMED = ("syscard.customer.password", "syscard.shopper.phone", "syscard.first_name", "syscard.basket.customer_id")
+RESOURCE = (
+    "host.name", "process.command_line", "process.owner", "service.instance.id", "service.version", "cloud.account.id",
+    "k8s.pod.name", "shop.note", "user.id",
+)  # fmt: skip
+
+LABELS = {"word", "name"}
+"""Shapes that the rule for labels lets through."""
+TEXTS = {"word", "name", "sentence", "unicode"}
+AT_FULL = TEXTS | {"email", "phone", "user", "number", "card"}
+"""`full` is the text itself: no secrets, everything else."""
+BY_DESIGN: dict[str, tuple[set[str], str]] = {
+    "columns": (LABELS | {"number"}, "what a table calls a column is a label; a bare number is an id there"),
+    "subject": (LABELS | {"number"}, "tools and agents are told apart by their names"),
+    "labels": (LABELS | {"number"}, "what a table calls a label is one"),
+    "own": (LABELS | {"number"}, "whoever writes syscard.* writes labels and figures"),
+    "span name": (LABELS, "a span's name says what was done"),
+    "scope": (LABELS, "a library's name"),
+    "reason": (LABELS, "why there was a fallback is a label"),
+    "type": ({"word"}, "the class of an error is one word"),
+    "service": (LABELS, "a service and its environment have names"),
+    "declared segment": (LABELS, "the owner says which attribute holds the group"),
+}
+"""Where a value that is shaped like a label is kept at every level, and why. Nothing else is kept below `masked`."""
+
+
+def _system() -> System:
+    return System.model_validate(
+        {
+            "schema": "syscard/1",
+            "system": {
+                "ref": "shop", "name": "Shop", "version": "1", "owner": {"team": "t", "accountable": "a"},
+                "intended_use": "sell", "users": ["u"], "out_of_scope": ["o"], "limitations": ["l"],
+                "review": {"every": "90d", "next": "2027-02-01"},
+            },
+            "traces": {"select": {"service.name": "shop"}, "segments": {"group": "shop.group"}, "user": "shop.who"},
+            "components": {
+                level: {"kind": "llm", "owner": "o", "select": {LEVEL: level}, "keep": level, "text": ["shop.said"]}
+                for level in LEVELS
+            },
+        }
+    )  # fmt: skip
+
+
+class Garden:
+    """One request with every canary in it."""
+
+    def __init__(self) -> None:
+        self.plant = Plant([])
+        self.groups: list[dict[str, Any]] = []
+        self._ids = itertools.count(1)
+        for level, shape in itertools.product(LEVELS, SHAPES):
+            self._attributes(level, shape)
+            if shape not in ("number", "card"):
+                self._structure(level, shape)
+
+    def request(self, *, protobuf: bool) -> bytes:
+        """The body of the request."""
+        document = {"resourceSpans": self.groups}
+        if not protobuf:
+            return json.dumps(document).encode()
+        from google.protobuf import json_format  # type: ignore[import-untyped]
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        copied = json.loads(json.dumps(document))
+        for holder in _with_ids(copied):
+            holder.update({k: base64.b64encode(bytes.fromhex(holder[k])).decode() for k in ("traceId", "spanId")})
+        body: bytes = json_format.ParseDict(copied, ExportTraceServiceRequest()).SerializeToString()
+        return body
+
+    def _attributes(self, level: str, shape: str) -> None:
+        def plant(group: str, place: str) -> Any:
+            return self.plant.one(level, group, place, shape)
+
+        for table in tables():
+            spans = []
+            for group, key in keys_of(table):
+                name, value = filled(key, plant(group, f"{table.name}: {key}"))
+                spans.append(self._span(level, {name: value}))
+            for group, keys in (("unknown", UNKNOWN), ("own", OWN), ("named", NAMED)):
+                spans += [self._span(level, {key: plant(group, f"{table.name}: {key}")}) for key in keys]
+            self._add({"service.name": "shop"}, {"name": f"{(table.detect.scopes or ('other',))[0]}x"}, spans)
+        more = {
+            "shop.who": plant("user", "the declared user"),
+            "shop.said": plant("text", "the declared text"),
+            "shop.list": [plant("unknown", "in an array"), [plant("unknown", "in an array in an array")]],
+            "shop.map": {"a": plant("unknown", "in a map"), "b": {"c": plant("unknown", "in a map in a map")}},
+            "gen_ai.tool.call.arguments": {"a": [plant("text", "in a map of a text")]},
+            "syscard.list": ["fine", plant("own", "in an own array")],
+            "shop.bytes": str(plant("unknown", "bytes")).encode(),
+            "gen_ai.output.messages": str(plant("bytes", "bytes of a text")).encode(),
+        }
+        self._add({"service.name": "shop"}, {"name": "other"}, [self._span(level, {key: v}) for key, v in more.items()])
+
+    def _structure(self, level: str, shape: str) -> None:
+        def plant(group: str, place: str) -> Any:
+            return self.plant.one(level, group, place, shape)
+
+        def said(place: str) -> Any:
+            return pairs({"note": plant("unknown", place), plant("unknown", f"key {place}"): "v"})
+
+        key = plant("unknown", "a key")
+        raised = {
+            "exception.type": plant("type", "exception type"),
+            "exception.message": plant("text", "exception message"),
+            "exception.stacktrace": f'File "x.py", line 3\n{plant("text", "stack trace")}\n',
+            "note": plant("unknown", "attribute of an exception"),
+        }
+        base = {"traceId": "b" * 32, "spanId": "c" * 16}
+        spans = [
+            self._span(level, {}, name=plant("span name", "span name")),
+            self._span(level, {key: "v"}),
+            self._span(level, {f"syscard.{plant('unknown', 'an own key')}": "v"} if shape not in LABELS else {}),
+            self._span(level, {}, traceState=plant("unknown", "trace state")),
+            self._span(level, {}, status={"code": 2, "message": plant("text", "status message")}),
+            self._span(level, {}, status={"code": 1, "message": plant("text", "status message of a success")}),
+            self._span(level, {}, events=[{"name": "exception", "attributes": pairs(raised)}], status={"code": 2}),
+            self._span(level, {}, events=[{"name": plant("unknown", "event name"), "attributes": said("of an event")}]),
+            self._span(
+                level, {}, events=[{"name": "fallback", "attributes": pairs({"reason": plant("reason", "reason")})}]
+            ),
+            self._span(
+                level, {}, links=[{**base, "attributes": said("of a link"), "traceState": plant("unknown", "link")}]
+            ),
+            self._span(level, {"shop.group": plant("declared segment", "segment")}),
+        ]
+        if shape in LABELS:  # shaped like a key, too
+            spans.pop(1)
+            spans[1]["attributes"] += pairs({"shop.x y": "v"})
+        scope = {
+            "name": plant("scope", "scope name"), "version": plant("unknown", "scope version"),
+            "attributes": pairs({"note": plant("unknown", "scope attribute")}),
+        }  # fmt: skip
+        resource = {"service.name": "shop"} | {name: plant("unknown", f"resource {name}") for name in RESOURCE}
+        resource["deployment.environment.name"] = plant("service", "environment")
+        self._add(resource, scope, spans, schema=plant("unknown", "schema url"))
+        self._add({"service.name": plant("service", "service")}, {"name": "other"}, [self._span(level, {"a": 1})])
+
+    def _span(self, level: str, attributes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        ids = {"traceId": "a" * 32, "spanId": f"{next(self._ids):016x}", "name": "step", "startTimeUnixNano": START}
+        return ids | {"attributes": pairs({LEVEL: level} | attributes)} | fields
+
+    def _add(self, resource: Any, scope: dict[str, Any], spans: list[dict[str, Any]], schema: str = "") -> None:
+        scoped = {"scope": scope, "spans": spans, "schemaUrl": schema}
+        self.groups.append({"resource": {"attributes": pairs(resource)}, "scopeSpans": [scoped], "schemaUrl": schema})
+
+
+def _with_ids(document: dict[str, Any]) -> list[dict[str, Any]]:
+    spans = [s for group in document["resourceSpans"] for scope in group["scopeSpans"] for s in scope["spans"]]
+    return [holder for span in spans for holder in (span, *span.get("links", ()))]
+
+
+def _may_be_kept(canary: Canary) -> bool:
+    by_design, _ = BY_DESIGN.get("columns" if canary.group == "members" else canary.group, (set(), ""))
+    if canary.shape in by_design:
+        return True
+    if canary.group not in ("text", "own", "members") or canary.level not in ("masked", "full"):
+        return False
+    return canary.shape in (TEXTS if canary.level == "masked" else AT_FULL)
+
+
+@pytest.fixture(scope="module")
+def garden() -> Garden:
+    return Garden()
+
+
+@pytest.mark.parametrize("protobuf", [False, True], ids=["json", "protobuf"])
+def test_nothing_that_was_planted_is_in_any_byte_of_the_home(
+    garden: Garden, home: Home, clock: ReplayClock, *, protobuf: bool
+) -> None:
+    rules = TraceRules.of([_system()])
+    with Inbox(home.inbox, clock=clock) as inbox:
+        accepted = Pipeline(home, inbox, lambda: rules, clock).accept(
+            garden.request(protobuf=protobuf), as_json=not protobuf
+        )
+        assert accepted.message == ""
+        waiting = every_byte(home)
+        assert roll_all(inbox, open_lake(home)).rows == accepted.spans
+    rolled = every_byte(home)
+    for files in (waiting, rolled):
+        found = set().union(*(garden.plant.found_in(content) for content in files.values()))
+        leaked = sorted(canary for canary in found if not _may_be_kept(canary))
+        assert not leaked, "\n".join(map(str, leaked))
+        _search_works(found)
+    assert any(name.endswith("(inflated)") for name in rolled)
+    assert any(name.endswith(".json") for name in rolled)
+
+
+def _search_works(found: set[Canary]) -> None:
+    """What is kept on purpose is found: in every place of the list, and each level keeps what it says."""
+    for group, (shapes, why) in BY_DESIGN.items():
+        assert why
+        assert {c.shape for c in found if c.group == group and c.level == "features"} == shapes, group
+    kept = {level: {c.shape for c in found if (c.level, c.group) == (level, "text")} for level in LEVELS}
+    assert kept == {
+        "features": set(),
+        "fingerprints": set(),
+        "masked": TEXTS,
+        "full": AT_FULL,
+    }
+    said = {c.place for c in found if c.level == "masked" and c.shape == "sentence"}
+    assert {"status message", "exception message", "stack trace", "the declared text"} <= said
