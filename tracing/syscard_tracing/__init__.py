@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from syscard_tracing.lake import Lake
     from syscard_tracing.receiver import serve
     from syscard_tracing.rules import TraceRules
-    from syscard_tracing.sdk import ComponentSpan, component, feedback, instrument, user_key
+    from syscard_tracing.sdk import ComponentSpan, component, feedback, user_key
+    from syscard_tracing.sdk_setup import delivery, instrument
+    from syscard_tracing.sdk_threads import CarryingThreadPool, carried
 
 __all__ = [
+    "CarryingThreadPool",
     "ComponentSpan",
     "DoctorFinding",
     "Lake",
     "TraceRules",
+    "carried",
     "check",
     "component",
+    "delivery",
     "feedback",
     "instrument",
     "read_trace_file",
@@ -31,7 +36,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "sdk": ("ComponentSpan", "component", "feedback", "instrument", "user_key"),
+    "sdk": ("ComponentSpan", "component", "feedback", "user_key"),
+    "sdk_setup": ("delivery", "instrument"),
+    "sdk_threads": ("CarryingThreadPool", "carried"),
     "receiver": ("serve",),
     "doctor": ("DoctorFinding", "check", "read_trace_file"),
     "lake": ("Lake",),

@@ -9,57 +9,45 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+from opentelemetry.trace import Span
 
+from syscard_tracing.sdk_spans import Current, ended
 
-class Watch(Protocol):
-    """How a span is begun and ended; nothing of it raises."""
-
-    def begin(self) -> Span | None:
-        """A span that is not current; None where tracing failed."""
-
-    def end(self, span: Span | None, error: BaseException | None) -> None:
-        """End it, with the error that ended the generator."""
-
-    def attach(self, span: Span | None) -> Any:
-        """Make it current; a token."""
-
-    def detach(self, token: Any) -> None:
-        """Make current what was before."""
+Begin = Callable[[], Span | None]
+"""Starts a span that is not current; does not raise."""
 
 
-def watched(function: Callable[..., Generator[Any, Any, Any]], watch: Watch) -> Callable[..., Any]:
+def watched(function: Callable[..., Generator[Any, Any, Any]], begin: Begin) -> Callable[..., Any]:
     """The generator function with a span around each generator, from its first item to its end."""
 
     @functools.wraps(function)
     def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with _span(watch) as span:
-            return (yield from _steps(function(*args, **kwargs), watch, span))
+        with _span(begin) as span:
+            return (yield from _steps(function(*args, **kwargs), span))
 
     return generator
 
 
-def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], watch: Watch) -> Callable[..., Any]:
+def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], begin: Begin) -> Callable[..., Any]:
     """The same for a function that makes asynchronous generators."""
 
     @functools.wraps(function)
     async def generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        with _span(watch) as span:
+        with _span(begin) as span:
             body = function(*args, **kwargs)
             step = body.__anext__()
             while True:
                 try:
-                    with _current(watch, span):
+                    with _current(span):
                         item = await step
                 except StopAsyncIteration:
                     return
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    with _current(watch, span):
+                    with _current(span):
                         await body.aclose()
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - the body decides what becomes of it
@@ -70,18 +58,18 @@ def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], watch: Watc
     return generator
 
 
-def _steps(body: Generator[Any, Any, Any], watch: Watch, span: Span | None) -> Generator[Any, Any, Any]:
+def _steps(body: Generator[Any, Any, Any], span: Span | None) -> Generator[Any, Any, Any]:
     step: Callable[[], Any] = functools.partial(next, body)
     while True:
         try:
-            with _current(watch, span):
+            with _current(span):
                 item = step()
         except StopIteration as done:
             return done.value
         try:
             sent = yield item
         except GeneratorExit:
-            with _current(watch, span):
+            with _current(span):
                 body.close()
             raise
         except BaseException as thrown:  # noqa: BLE001 - the body decides what becomes of it
@@ -91,23 +79,21 @@ def _steps(body: Generator[Any, Any, Any], watch: Watch, span: Span | None) -> G
 
 
 @contextmanager
-def _span(watch: Watch) -> Iterator[Span | None]:
-    span, failure = watch.begin(), None
+def _span(begin: Begin) -> Iterator[Span | None]:
+    span, failure = begin(), None
     try:
         yield span
-    except GeneratorExit:  # the consumer has had enough: no failure
-        raise
     except BaseException as error:
         failure = error
         raise
     finally:
-        watch.end(span, failure)
+        ended(span, failure)
 
 
 @contextmanager
-def _current(watch: Watch, span: Span | None) -> Iterator[None]:
-    token = watch.attach(span)
+def _current(span: Span | None) -> Iterator[None]:
+    current = Current(span)
     try:
         yield
     finally:
-        watch.detach(token)
+        current.leave()
