@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 UNKNOWN_SEGMENT: Final = "unknown"
 FEEDBACK: Final = "feedback"
 """Operation of a span that says what came of a request, later; it belongs to no component."""
+EVALUATION: Final = "evaluation"
+"""Operation of a row that says how a span was judged: an event that came by itself, below its span."""
+CONTENT_EVENT: Final = "content"
+"""Operation of a row that says what a span was given or answered: likewise."""
+EVENTS: Final = frozenset({EVALUATION, CONTENT_EVENT})
+"""Operations of rows that say something of their parent and are no calls; they belong to no component."""
+NO_CALLS: Final = EVENTS | {FEEDBACK}
 SDK_SCOPE: Final = "syscard_tracing"
 """Instrumentation scope of the spans that syscard's own SDK makes."""
 _NO_SEGMENT: Final = frozenset({"", "nan", "none", "null", "n/a", "na", "unknown", "undefined"})

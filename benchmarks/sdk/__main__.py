@@ -22,7 +22,9 @@ from syscard_tracing import component, feedback, instrument
 
 ROUNDS, SPANS, CALLS, CALL_S = 41, 250, 150, 0.01
 SPAN_TARGET_US, TARGET = 20.0, 5.0
-FIELDS = {"known": True, "history": 12, "affinity": 0.8, "pop": 3.5, "n": 5, "label": "fresh", "top": 0.9, "gap": 0.3}
+FIELDS: dict[str, bool | int | float | str] = {
+    "known": True, "history": 12, "affinity": 0.8, "pop": 3.5, "n": 5, "label": "fresh", "top": 0.9, "gap": 0.3,
+}  # fmt: skip
 ITEMS, SCORES = [f"p{i}" for i in range(10)], [1 - i / 10 for i in range(10)]
 REFERENCE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 say = sys.stdout.write

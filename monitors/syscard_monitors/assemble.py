@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from syscard.observation import FEEDBACK, SDK_SCOPE
+from syscard.observation import EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.system import System
 from syscard_monitors.traces import Row, by_root, by_trace, roots
 
@@ -163,6 +163,8 @@ def assemble(
     orphans = late = looked_at = 0
     for spans in by_trace(requests):
         tops = roots(spans, root)
+        if not tops and all(map(_is_event, spans)):
+            continue  # what is said of a trace that is not here is no request that lacks its root
         if not tops:
             given_up = max(_end(s) for s in spans) + ORPHAN_AFTER // _MICROSECOND
             orphans += before_us < given_up <= watermark_us
@@ -179,8 +181,8 @@ def assemble(
         orphans=orphans,
         late=late,
         roots=looked_at,
-        newest_us=max((row["start_us"] for row in requests), default=0),
-        spans=len(requests),
+        newest_us=max((row["start_us"] for row in requests if not _is_event(row)), default=0),
+        spans=sum(not _is_event(row) for row in requests),
         feedback=tuple(sorted((a for a in answers if a.end_us > frontier.end_us), key=lambda a: a.place)),
     )
 
@@ -194,6 +196,11 @@ def _parted(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
         is_answer = row["operation"] == FEEDBACK and row["component"] is None
         (answered if is_answer else spans).append(row)
     return spans, answered
+
+
+def _is_event(row: Row) -> bool:
+    """Whether a row only says something of the span above it: an evaluation, or content that came by itself."""
+    return row["operation"] in EVENTS and row["component"] is None
 
 
 def _answer(row: Row) -> Request:
@@ -228,6 +235,7 @@ def _received(spans: Iterable[Row]) -> int:
 def _request(top: Row, spans: list[Row]) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
+    said, spans = [s for s in spans if _is_event(s)], [s for s in spans if not _is_event(s)]
     both = _told_by_both(spans)
     errors = _failures(spans, both)
     for span in spans:
@@ -239,12 +247,13 @@ def _request(top: Row, spans: list[Row]) -> Request:
         if span is top:
             _collect_root(values, span, features)
         facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
+    _collect_said(values, said, {span["span_id"]: span for span in spans})
     return Request(
         trace_id=top["trace_id"],
         root_id=top["span_id"],
         start_us=top["start_us"],
         end_us=_end(top),
-        received_us=_received(spans),
+        received_us=_received([*spans, *said]),
         values=dict(values),
         spans=tuple(facts),
     )
@@ -306,6 +315,16 @@ def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str,
     for name, value in {**own, **standard}.items():
         if _usable(value):
             values[f"{span['component']}.{name}"].append(value)
+
+
+def _collect_said(values: defaultdict[str, list[Any]], said: list[Row], by_id: Mapping[str, Row]) -> None:
+    """What events say of the spans above them is theirs."""
+    for event in said:
+        above = by_id.get(event["parent_span_id"])
+        if above is not None and above["component"] is not None:
+            for name, value in json.loads(event["features"] or "{}").items():
+                if _usable(value) and name not in _OF_CALL:
+                    values[f"{above['component']}.{name}"].append(value)
 
 
 def _collect_call(values: defaultdict[str, list[Any]], span: Row, error: Any) -> None:

@@ -47,7 +47,8 @@ class Ran(NamedTuple):
 
 def environment() -> dict[str, str]:
     """The environment of children: bytecode may be kept, no home is named."""
-    left_out = ("PYTHONDONTWRITEBYTECODE", "SYSCARD_HOME", "SYSCARD_TOKEN", "SYSCARD_DATABASE", "COLUMNS")
+    left_out = ("PYTHONDONTWRITEBYTECODE", "SYSCARD_HOME", "SYSCARD_TOKEN", "SYSCARD_TOKEN_FILE", "SYSCARD_DATABASE",
+                "COLUMNS")  # fmt: skip
     return {key: value for key, value in os.environ.items() if key not in left_out}
 
 

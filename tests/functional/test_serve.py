@@ -18,6 +18,7 @@ import pytest
 from syscard.errors import SyscardError
 from syscard.home import Home
 from syscard.views import View, read_view
+from syscard_tui.commands.spans import _receiver
 from syscard_tui.wiring import House
 from tests.functional.helpers import (
     JSON_TYPE,
@@ -180,7 +181,36 @@ def test_ctrl_c_at_the_start_and_later_shows_no_traceback(late: bool, declared: 
     sound(declared)
 
 
-def test_serve_listens_to_others_only_with_a_token(tmp_path: Path) -> None:
+def test_ctrl_c_within_an_exec_of_text_ends_with_our_code(tmp_path: Path) -> None:
+    """As it may come while modules are imported: dataclasses and named tuples are made by exec."""
+    (tmp_path / "started.py").write_text(
+        "import syscard_tui.main as entry\n"
+        "entry._run = lambda arguments: exec('raise KeyboardInterrupt')\n"
+        "entry.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-m", "started"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.count("\n")) == (130, 1)
+
+
+def test_the_token_is_not_handed_on_to_the_process_of_the_monitors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYSCARD_TOKEN", "s3cret")
+    _receiver(House(Home(tmp_path / "h").create()), "127.0.0.1", 0, None, None, None, behind_proxy=False)
+    assert "s3cret" not in os.environ.values()
+
+
+def test_serve_listens_to_others_only_with_a_token_and_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_line(syscard("--home", tmp_path / "h", "serve", "--host", "0.0.0.0"), "token")
+    (tmp_path / "token").write_text("s3cret\n")
+    monkeypatch.setenv("SYSCARD_TOKEN_FILE", str(tmp_path / "token"))
+    one_line(syscard("--home", tmp_path / "h", "serve", "--host", "0.0.0.0"), "--tls-cert", "--insecure-behind-proxy")
+    one_line(syscard("--home", tmp_path / "h", "serve", "--tls-cert", tmp_path / "c"), "both")
+    missing = syscard("--home", tmp_path / "h", "serve", "--tls-cert", tmp_path / "c", "--tls-key", tmp_path / "k")
+    one_line(missing, str(tmp_path / "c"), "No such file")
+    monkeypatch.setenv("SYSCARD_TOKEN", "s3cret")
+    both = syscard("--home", tmp_path / "h", "serve")
+    one_line(both, "SYSCARD_TOKEN_FILE", "both set")
+    assert "s3cret" not in both.err
     one_line(syscard("--home", tmp_path / "h", "serve", "--only", "everything"), "receiver or monitor")
     one_line(syscard("--home", tmp_path / "h", "serve", "--port", 1 << 17), "port")

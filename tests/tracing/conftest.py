@@ -30,18 +30,25 @@ settings.load_profile("syscard-tracing")
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERVER = """
-import sys
+import json, sys
 from pathlib import Path
 from syscard.clock import system_clock
 from syscard.home import Home
 from syscard_tracing import TraceRules, serve
-home, port, roll_every = Home(Path(sys.argv[1])).create(), int(sys.argv[2]), float(sys.argv[3])
+from syscard_tracing.intake import Limits
+from syscard_tracing.serving import check_tls
+home, options = Home(Path(sys.argv[1])).create(), json.loads(sys.argv[2])
+limits, files = Limits(**options.pop("limits", {})), options.pop("tls", (None, None))
 try:
-    serve(home, host="127.0.0.1", port=port, token=sys.argv[4] or None, rules=TraceRules, clock=system_clock,
-          roll_every=roll_every, on_ready=lambda port: print(port, flush=True))
+    serve(home, host="127.0.0.1", rules=TraceRules, clock=system_clock, limits=limits,
+          tls=check_tls(*(file and Path(file) for file in files)), **options,
+          on_ready=lambda ports: print(ports.http, ports.grpc or 0, flush=True))
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
+
+
+_SERVED = {"port": 0, "grpc_port": 0, "roll_every": 0.2, "token": ""}
 
 
 class Children:
@@ -50,10 +57,11 @@ class Children:
     def __init__(self) -> None:
         self._all: list[subprocess.Popen[str]] = []
 
-    def run(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+    def run(self, code: str, *arguments: object, stdin: bool = False) -> subprocess.Popen[str]:
         """Start Python code in a child."""
         child = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE if stdin else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -63,19 +71,29 @@ class Children:
         self._all.append(child)
         return child
 
-    def serve(self, home: Home, port: int = 0, roll_every: float = 0.2, token: str = "") -> tuple[Any, int]:
+    def serve(
+        self, home: Home, port: int = 0, roll_every: float = 0.2, token: str = "", **options: Any
+    ) -> tuple[Any, int]:
         """A serving child and its port."""
-        child = self.run(SERVER, home.root, port, roll_every, token)
+        child, port, _grpc = self.serve_both(
+            home, port=port, roll_every=roll_every, token=token, grpc_port=None, **options
+        )
+        return child, port
+
+    def serve_both(self, home: Home, **options: Any) -> tuple[Any, int, int]:
+        """A serving child, its port and that of gRPC (0: none)."""
+        child = self.run(SERVER, home.root, json.dumps(_SERVED | options, default=str))
         assert child.stdout is not None
         line = child.stdout.readline()
         if not line:
             assert child.stderr is not None
             raise AssertionError(child.stderr.read())
-        return child, int(line)
+        http, grpc = map(int, line.split())
+        return child, http, grpc
 
-    def refused(self, home: Home, port: int = 0) -> subprocess.Popen[str]:
+    def refused(self, home: Home, port: int = 0, **options: Any) -> subprocess.Popen[str]:
         """A child that tries to serve."""
-        return self.run(SERVER, home.root, port, 1, "")
+        return self.run(SERVER, home.root, json.dumps({"port": port, "token": None, **options}, default=str))
 
     def end(self) -> None:
         for child in self._all:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import pytest
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
@@ -22,6 +26,7 @@ from syscard_tracing.inflate import inflate
 from syscard_tracing.otlp import decode_document, decode_json
 from syscard_tracing.otlp_attributes import REMEMBERED, AttributeReader
 from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
+from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import MAX_DEPTH, MAX_LINKS
 
 SETUPS = ("otel-genai-langchain-latest", "openinference-langchain", "mlflow-langchain")
@@ -197,12 +202,22 @@ def test_an_encoding_that_is_not_read_is_said() -> None:
 
 
 def test_replies_say_nothing_on_full_success_and_count_what_was_refused() -> None:
-    assert reply(0, "", as_json=False) == b""
-    assert json.loads(reply(0, "", as_json=True)) == {}
-    assert json.loads(reply(2, "bad", as_json=True)) == {
-        "partialSuccess": {"rejectedSpans": "2", "errorMessage": "bad"}
-    }
-    assert b"bad" in reply(2, "bad", as_json=False)
+    nothing = Counter[str]()
+    for signal in Signal:
+        assert reply(Accepted(1, nothing, signal), as_json=False) == b""
+        assert json.loads(reply(Accepted(1, nothing, signal), as_json=True)) == {}
+    bad = Counter({"bad": 2})
+    for signal, member, unit in (
+        (Signal.TRACES, "rejectedSpans", "spans"),
+        (Signal.LOGS, "rejectedLogRecords", "log records dropped"),
+        (Signal.METRICS, "rejectedDataPoints", "metric data points dropped"),
+    ):
+        told = json.loads(reply(Accepted(1, bad, signal), as_json=True))
+        assert told == {"partialSuccess": {member: "2", "errorMessage": f"2 {unit}: bad"}}
+    assert (
+        ExportTraceServiceResponse.FromString(reply(Accepted(1, bad), as_json=False)).partial_success.rejected_spans
+        == 2
+    )
     assert json.loads(status_body(3, "why", as_json=True)) == {"code": 3, "message": "why"}
 
 

@@ -205,7 +205,7 @@ def test_nothing_that_was_planted_is_in_any_byte_of_the_home(
         )
         assert accepted.message == ""
         waiting = every_byte(home)
-        assert roll_all(inbox, open_lake(home)).rows == accepted.spans
+        assert roll_all(inbox, open_lake(home)).rows == accepted.rows
     rolled = every_byte(home)
     for files in (waiting, rolled):
         found = set().union(*(garden.plant.found_in(content) for content in files.values()))

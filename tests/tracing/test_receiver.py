@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from syscard.clock import ReplayClock
 from syscard.errors import UsageError
@@ -82,10 +81,14 @@ def test_requests_are_answered_as_otlp_asks(
             assert Status.FromString(told).message
             assert answered["content-type"] == "application/x-protobuf"
 
-    for path in ("/v1/metrics", "/v1/logs"):
-        assert "traces only" in json.loads(post(port, b"{}", JSON, path)[2])["partialSuccess"]["errorMessage"]
-        told = ExportTraceServiceResponse.FromString(post(port, b"", PROTOBUF, path)[2]).partial_success.error_message
-        assert "traces only" in told
+    point = {"gauge": {"dataPoints": [{"asDouble": 1.0}, {"asInt": "2"}]}}
+    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [point, {"name": "empty"}]}]}]}
+    told = json.loads(post(port, json.dumps(metrics).encode(), JSON, "/v1/metrics")[2])["partialSuccess"]
+    assert told == {"rejectedDataPoints": "2", "errorMessage": "2 metric data points dropped: metrics are not read"}
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "a line"}}]}]}]}
+    told = json.loads(post(port, json.dumps(logs).encode(), JSON, "/v1/logs")[2])["partialSuccess"]
+    assert told["rejectedLogRecords"] == "1"
+    assert post(port, b"[]", JSON, "/v1/metrics")[0] == post(port, b"{", JSON, "/v1/logs")[0] == 400
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as health:
         assert json.load(health)["ok"] is True
     assert finish(child) == (0, "")
@@ -187,10 +190,11 @@ def test_one_home_is_served_once_and_a_taken_port_is_said(home: Home, children: 
     children.serve(home)
 
 
-def test_a_host_that_others_reach_needs_a_token(home: Home) -> None:
+def test_a_host_that_others_reach_needs_a_token_and_tls(home: Home) -> None:
     clock = ReplayClock(datetime(2026, 1, 1, tzinfo=UTC))
-    with pytest.raises(UsageError, match="give a token"):
-        serve(home, host="0.0.0.0", port=0, token=None, rules=TraceRules, clock=clock)
+    for token, wanted in ((None, "give a token"), ("t", "give --tls-cert and --tls-key")):
+        with pytest.raises(UsageError, match=wanted):
+            serve(home, host="0.0.0.0", port=0, token=token, rules=TraceRules, clock=clock)
 
 
 def test_a_token_is_asked_for(home: Home, children: Any, line_of: Callable[..., bytes]) -> None:

@@ -247,9 +247,9 @@ def test_a_sentence_in_any_place_of_a_span_is_in_no_byte_of_the_home(
     body = json.dumps(_canary_request(service)).encode()
     with Inbox(home.inbox, clock=clock) as inbox:
         accepted = Pipeline(home, inbox, lambda: rules, clock).accept(body, as_json=True)
-        assert (accepted.spans, accepted.message) == (4 * len(_attributes()), "")
+        assert (accepted.rows, accepted.message) == (4 * len(_attributes()), "")
         _is_clean(str(from_bytes([batch.body for batch in inbox.after(0)]).to_pylist()).encode())
-    assert ingest_lines([body], home, rules, clock).stored == accepted.spans
+    assert ingest_lines([body], home, rules, clock).stored == accepted.rows
     from syscard_tracing.lake import Lake
 
     _is_clean(str(Lake(home.lake).scan().collect().to_dicts()).encode())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from syscard.observation import COLUMNS, FEEDBACK, segment_or_none
+from syscard.observation import COLUMNS, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
 from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
@@ -143,18 +143,19 @@ class _SpanReader:
         self.plan = of._plans.of(span.scope, span.attributes)
         if self.plan.dialect.quoted:
             self.attributes = {key: _unquoted(value) for key, value in span.attributes.items()}
+        self.operation = self.plan.operation(self.attributes)
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
         """What is kept beside the attributes themselves."""
 
     def reading(self, received_us: int) -> Reading:
         span, plan, resource, label = self.span, self.plan, self.resource, self.words.label
-        operation = plan.operation(self.attributes)
+        operation = self.operation
         requested = self._said("model")
         model = label(requested)
         stated = plain(self._first(plan.columns["component"]))
         # A rule that selects by service would take feedback for a call.
-        rule = resource.rule(self.attributes, operation, requested) if stated or operation != FEEDBACK else None
+        rule = resource.rule(self.attributes, operation, requested) if stated or operation not in NO_CALLS else None
         component = rule.ref if rule else self._component(stated, operation, model)
         error = self._error_type()
         answered = self._label("model_response")
@@ -201,7 +202,7 @@ class _SpanReader:
 
     def _component(self, stated: str | None, operation: str, model: str | None) -> str | None:
         if not stated:
-            return None if operation == FEEDBACK else self._discovered(operation, model)
+            return None if operation in NO_CALLS else self._discovered(operation, model)
         system = self.resource.system
         return self.redactor.component(stated, system.refs if system else frozenset())
 
@@ -351,13 +352,19 @@ class _SpanReader:
     ) -> dict[str, str]:
         """What is kept with counts of texts and what stands beside the attributes, in order of the names."""
         system = self.resource.system
-        keep = rule.keep if rule else system.keep if system else Keep.FEATURES
+        keep = rule.keep if rule else self._keep_level(system)
         for field, parts in texts.items():
             counted = self.redactor.text(feature_name(field, component), parts, keep)
             # Beside `rationale` a span may state its own `rationale.words`.
             self.features |= {name: said for name, said in counted.items() if not (is_own(field) and name in kept)}
         beside = {name: f"{written(name)}:{written(said)}" for name, said in self.features.items()}
         return dict(sorted((kept | beside).items()))
+
+    def _keep_level(self, system: SystemRule | None) -> Keep:
+        if system is None:
+            return Keep.FEATURES
+        # An event does not say which component it speaks of: nothing is kept that one of them would not keep.
+        return system.least_keep if self.operation in EVENTS else system.keep
 
 
 def _layout_rules(component: str | None, rule: ComponentRule | None, of: _Resource) -> LayoutRules:

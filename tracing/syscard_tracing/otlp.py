@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from syscard.errors import BadSpanData
+from syscard_tracing.logs import LogRecord
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
     MAX_DEPTH,
@@ -30,6 +31,7 @@ from syscard_tracing.spans import (
     parent_or_none,
 )
 
+_METRICS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 _INT64: Final = 1 << 63
 
 
@@ -59,6 +61,53 @@ def decode_document(document: object) -> Decoded:
             for span in _objects(scope_spans, "spans"):
                 _take(span, resource, scope, spans, rejected)
     return Decoded(spans, rejected)
+
+
+def decode_json_logs(body: bytes) -> list[LogRecord]:
+    """Records of an ExportLogsServiceRequest in OTLP/JSON.
+
+    Raises:
+        BadSpanData: not JSON, or not of the request's shape.
+    """
+    records: list[LogRecord] = []
+    for resource_logs in _objects(_request(body, "resourceLogs"), "resourceLogs"):
+        resource = _attributes(_object(resource_logs, "resource"))
+        for scope_logs in _objects(resource_logs, "scopeLogs"):
+            scope = _text(_object(scope_logs, "scope"), "name")
+            records += (_record(record, resource, scope) for record in _objects(scope_logs, "logRecords"))
+    return records
+
+
+def count_json_points(body: bytes) -> int:
+    """How many data points an ExportMetricsServiceRequest in OTLP/JSON holds.
+
+    Raises:
+        BadSpanData: not JSON, or not of the request's shape.
+    """
+    request = _request(body, "resourceMetrics")
+    scopes = (s for resource in _objects(request, "resourceMetrics") for s in _objects(resource, "scopeMetrics"))
+    metrics = (metric for scope in scopes for metric in _objects(scope, "metrics"))
+    return sum(len(_objects(_object(metric, kind), "dataPoints")) for metric in metrics for kind in _METRICS)
+
+
+def _request(body: bytes, member: str) -> dict[str, Any]:
+    document = _parse(body)
+    if not isinstance(document, dict):
+        raise BadSpanData(f"OTLP/JSON must be an object with {member}")
+    return document
+
+
+def _record(record: dict[str, Any], resource: Attributes, scope: str) -> LogRecord:
+    return LogRecord(
+        _text(record, "traceId").lower(),
+        _text(record, "spanId").lower(),
+        checked_time(_integer(record.get("timeUnixNano") or record.get("observedTimeUnixNano") or 0)),
+        _text(record, "eventName"),
+        _attributes(record),
+        _value(record.get("body"), 0),
+        resource,
+        scope,
+    )
 
 
 def _parse(body: bytes) -> object:

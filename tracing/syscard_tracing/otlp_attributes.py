@@ -61,7 +61,7 @@ class AttributeReader:
             if len(self._resources) >= 256:
                 self._resources.clear()
             message = Resource.FromString(wire)
-            found = _attributes(message.attributes, 0)
+            found = attributes_of(message.attributes)
             if len(wire) <= 64 * REMEMBERED_BYTES:
                 self._resources[wire] = found
         return found
@@ -131,22 +131,24 @@ def _varint(raw: bytes, at: int) -> int:
 
 def _pair(raw: bytes) -> _Pair:
     message = KeyValue.FromString(raw)
-    return (message.key, _value(message.value, 0)) if 0 < len(message.key) <= MAX_KEY else _LEFT
+    return (message.key, value_of(message.value)) if 0 < len(message.key) <= MAX_KEY else _LEFT
 
 
-def _attributes(pairs: Any, depth: int) -> Attributes:
-    return {pair.key: _value(pair.value, depth) for pair in pairs[:MAX_ATTRIBUTES] if 0 < len(pair.key) <= MAX_KEY}
+def attributes_of(pairs: Any, depth: int = 0) -> Attributes:
+    """Attributes of protobuf's own `KeyValue` messages."""
+    return {pair.key: value_of(pair.value, depth) for pair in pairs[:MAX_ATTRIBUTES] if 0 < len(pair.key) <= MAX_KEY}
 
 
-def _value(wire: Any, depth: int) -> Value:
+def value_of(wire: Any, depth: int = 0) -> Value:
+    """The value of protobuf's own `AnyValue` message."""
     kind = wire.WhichOneof("value")
     if kind == "string_value":
         text: str = wire.string_value[:MAX_TEXT]
         return text
     if kind == "array_value":
-        return None if depth >= MAX_DEPTH else [_value(v, depth + 1) for v in wire.array_value.values[:MAX_ITEMS]]
+        return None if depth >= MAX_DEPTH else [value_of(v, depth + 1) for v in wire.array_value.values[:MAX_ITEMS]]
     if kind == "kvlist_value":
-        return None if depth >= MAX_DEPTH else _attributes(wire.kvlist_value.values, depth + 1)
+        return None if depth >= MAX_DEPTH else attributes_of(wire.kvlist_value.values, depth + 1)
     if kind in ("bool_value", "int_value", "double_value"):
         number: bool | int | float = getattr(wire, kind)
         return number

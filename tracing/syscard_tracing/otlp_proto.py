@@ -7,6 +7,8 @@ from collections import Counter
 from typing import Any, Final
 
 from syscard.errors import BadSpanData, MissingExtra
+from syscard_tracing.logs import LogRecord
+from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
     MAX_EVENTS,
@@ -22,11 +24,21 @@ from syscard_tracing.spans import (
 )
 
 try:
+    from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
     from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+        ExportLogsServiceRequest,
+        ExportLogsServiceResponse,
+    )
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceRequest,
+        ExportMetricsServiceResponse,
+    )
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-    from syscard_tracing.otlp_attributes import AttributeReader
+    from syscard_tracing.otlp_attributes import AttributeReader, attributes_of, value_of
     from syscard_tracing.otlp_schema import request_class
 except ImportError as error:
     raise MissingExtra("server", "reading OTLP protobuf") from error
@@ -34,6 +46,11 @@ except ImportError as error:
 _REQUEST: Final = request_class()
 _READER: Final = AttributeReader()
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+_REPLIES: Final[dict[Signal, tuple[str, Any]]] = {
+    Signal.TRACES: ("rejected_spans", ExportTraceServiceResponse),
+    Signal.METRICS: ("rejected_data_points", ExportMetricsServiceResponse),
+    Signal.LOGS: ("rejected_log_records", ExportLogsServiceResponse),
+}
 
 
 def decode_protobuf(body: bytes) -> Decoded:
@@ -54,6 +71,58 @@ def decode_protobuf(body: bytes) -> Decoded:
     except DecodeError as error:
         raise BadSpanData("not an OTLP protobuf request") from error
     return Decoded(spans, rejected)
+
+
+def decode_protobuf_logs(body: bytes) -> list[LogRecord]:
+    """Records of an ExportLogsServiceRequest in protobuf.
+
+    Raises:
+        BadSpanData: the bytes are no such message.
+    """
+    records: list[LogRecord] = []
+    for resource_logs in _parsed(ExportLogsServiceRequest(), body).resource_logs:
+        resource = attributes_of(resource_logs.resource.attributes)
+        for scope_logs in resource_logs.scope_logs:
+            scope = scope_logs.scope.name
+            records += (_record(record, resource, scope) for record in scope_logs.log_records)
+    return records
+
+
+def count_protobuf_points(body: bytes) -> int:
+    """How many data points an ExportMetricsServiceRequest in protobuf holds.
+
+    Raises:
+        BadSpanData: the bytes are no such message.
+    """
+    request = _parsed(ExportMetricsServiceRequest(), body)
+    scopes = (scope for resource in request.resource_metrics for scope in resource.scope_metrics)
+    return sum(_points(metric) for scope in scopes for metric in scope.metrics)
+
+
+def _points(metric: Any) -> int:
+    kind = metric.WhichOneof("data")
+    return len(getattr(metric, kind).data_points) if kind else 0
+
+
+def _parsed(message: Any, body: bytes) -> Any:
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise BadSpanData("not an OTLP protobuf request") from error
+    return message
+
+
+def _record(record: Any, resource: Attributes, scope: str) -> LogRecord:
+    return LogRecord(
+        record.trace_id.hex(),
+        record.span_id.hex(),
+        record.time_unix_nano or record.observed_time_unix_nano,
+        record.event_name,
+        attributes_of(record.attributes),
+        value_of(record.body),
+        resource,
+        scope,
+    )
 
 
 def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rejected: Counter[str]) -> None:
@@ -92,17 +161,16 @@ def _links(wire: Any) -> tuple[Link, ...]:
     return good_links((link.trace_id.hex(), link.span_id.hex()) for link in wire)
 
 
-def reply(rejected: int, message: str, *, as_json: bool) -> bytes:
+def reply(accepted: Accepted, *, as_json: bool) -> bytes:
     """Body of a 200: empty on full success, else `partial_success` with the count and the reasons."""
-    if as_json:
-        partial = ({"rejectedSpans": str(rejected)} if rejected else {}) | (
-            {"errorMessage": message} if message else {}
-        )
-        return json.dumps({"partialSuccess": partial} if partial else {}).encode()
-    response = ExportTraceServiceResponse()
-    if rejected or message:
-        response.partial_success.rejected_spans = rejected
+    field, response_of = _REPLIES[accepted.signal]
+    rejected, message = sum(accepted.rejected.values()), accepted.message
+    response = response_of()
+    if rejected:
+        setattr(response.partial_success, field, rejected)
         response.partial_success.error_message = message
+    if as_json:
+        return json.dumps(MessageToDict(response)).encode()
     body: bytes = response.SerializeToString()
     return body
 
@@ -113,3 +181,15 @@ def status_body(code: int, message: str, *, as_json: bool) -> bytes:
         return json.dumps({"code": code, "message": message}).encode()
     body: bytes = Status(code=code, message=message).SerializeToString()
     return body
+
+
+def retry_details(message: str, after_s: int) -> dict[str, bytes]:
+    """Trailers of a gRPC answer that says when to come again: as gRPC has them, and as OpenTelemetry's Python reads."""
+    retry = RetryInfo()
+    retry.retry_delay.seconds = after_s
+    status = Status(code=14, message=message)
+    status.details.add().Pack(retry)
+    return {
+        "grpc-status-details-bin": status.SerializeToString(),
+        "google.rpc.retryinfo-bin": retry.SerializeToString(),
+    }

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from syscard.clock import Clock
 from syscard.errors import SyscardError
@@ -15,25 +15,25 @@ from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.batch import to_table
 from syscard_tracing.inbox import Inbox
+from syscard_tracing.logs import LogRecord, as_spans
 from syscard_tracing.normalise import Normaliser
-from syscard_tracing.otlp import decode_json
+from syscard_tracing.otlp import count_json_points, decode_json, decode_json_logs
 from syscard_tracing.roller import RollResult, open_lake, roll_all
 from syscard_tracing.rules import TraceRules
+from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import Decoded, RawSpan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _log = logging.getLogger("syscard.tracing")
 
 
-class Accepted(NamedTuple):
-    """What became of one request: spans stored, and spans refused by reason."""
+class Ready(NamedTuple):
+    """One request, read and redacted: rows that wait for the disk."""
 
-    spans: int
-    rejected: Counter[str]
-
-    @property
-    def message(self) -> str:
-        """The reasons in one line, empty on full success."""
-        return "; ".join(f"{count} spans: {reason}" for reason, count in sorted(self.rejected.items()))
+    table: pa.Table
+    accepted: Accepted
 
 
 def decode(body: bytes, *, as_json: bool) -> Decoded:
@@ -48,6 +48,24 @@ def decode(body: bytes, *, as_json: bool) -> Decoded:
     from syscard_tracing.otlp_proto import decode_protobuf
 
     return decode_protobuf(body)
+
+
+def decode_logs(body: bytes, *, as_json: bool) -> list[LogRecord]:
+    """Log records of one request body; raises as `decode` does."""
+    if as_json:
+        return decode_json_logs(body)
+    from syscard_tracing.otlp_proto import decode_protobuf_logs
+
+    return decode_protobuf_logs(body)
+
+
+def count_points(body: bytes, *, as_json: bool) -> int:
+    """How many metric data points one request body holds; raises as `decode` does."""
+    if as_json:
+        return count_json_points(body)
+    from syscard_tracing.otlp_proto import count_protobuf_points
+
+    return count_protobuf_points(body)
 
 
 class Pipeline:
@@ -66,19 +84,48 @@ class Pipeline:
         Raises:
             InboxFull: no room; nothing is stored.
         """
-        readings = self._current().read(spans, received or self._clock())
-        self._inbox.put(to_table([reading.row for reading in readings]), moved_us=moved_us)
+        self._inbox.put(self._rows(spans, received or self._clock()), moved_us=moved_us)
 
-    def accept(self, body: bytes, *, as_json: bool) -> Accepted:
+    def accept(self, body: bytes, *, as_json: bool, signal: Signal = Signal.TRACES) -> Accepted:
         """Decode one request and store what is good in it.
 
         Raises:
             BadSpanData: not decodable.
             InboxFull: no room; nothing is stored.
         """
-        decoded = decode(body, as_json=as_json)
-        self.store(decoded.spans)
-        return Accepted(len(decoded.spans), decoded.rejected)
+        ready = self.read(signal, body, as_json=as_json)
+        self.keep(ready)
+        return ready.accepted
+
+    def read(self, signal: Signal, body: bytes, *, as_json: bool) -> Ready:
+        """The rows of one request; nothing is stored yet.
+
+        Raises:
+            BadSpanData: not decodable.
+        """
+        decoded, accepted = self._decoded(signal, body, as_json)
+        return Ready(self._rows(decoded, self._clock()), accepted)
+
+    def keep(self, ready: Ready) -> None:
+        """Store the rows of one request; returns after the commit.
+
+        Raises:
+            InboxFull: no room; nothing is stored.
+        """
+        self._inbox.put(ready.table)
+
+    def _decoded(self, signal: Signal, body: bytes, as_json: bool) -> tuple[list[RawSpan], Accepted]:
+        if signal is Signal.METRICS:
+            points = count_points(body, as_json=as_json)
+            return [], Accepted(0, Counter({"metrics are not read": points} if points else {}), signal)
+        if signal is Signal.LOGS:
+            spans, rejected = as_spans(decode_logs(body, as_json=as_json), self._key)
+        else:
+            spans, rejected = decode(body, as_json=as_json)
+        return spans, Accepted(len(spans), rejected, signal)
+
+    def _rows(self, spans: Sequence[RawSpan], received: datetime) -> pa.Table:
+        return to_table([reading.row for reading in self._current().read(spans, received)])
 
     def _current(self) -> Normaliser:
         known = self._normaliser

@@ -5,31 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from syscard.clock import Clock
-from syscard.errors import (
-    BadSpanData,
-    BodyTooLarge,
-    InboxFull,
-    MissingExtra,
-    SyscardError,
-    TraceError,
-    UnsupportedMedia,
-)
+from syscard.errors import MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
 from syscard_tracing.inbox import Inbox
-from syscard_tracing.inflate import LIMIT, inflate, too_large
-from syscard_tracing.otlp_proto import reply, status_body
-from syscard_tracing.pipeline import Accepted, Pipeline, RollerThread
+from syscard_tracing.inflate import too_large
+from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
+from syscard_tracing.otlp_proto import status_body
+from syscard_tracing.pipeline import Pipeline, RollerThread
 from syscard_tracing.rules import TraceRules
-from syscard_tracing.serving import authorised, bind, check_host, only_server
+from syscard_tracing.serving import Tls, bind, check_host, only_server
+from syscard_tracing.signals import Signal
 
 try:
     import uvicorn
-    from anyio import CapacityLimiter, to_thread
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect, Request
@@ -39,65 +34,37 @@ except ImportError as error:
     raise MissingExtra("server", "syscard serve") from error
 
 PORT: Final = 4318
-RETRY_AFTER: Final = "2"
-IN_FLIGHT: Final = 4 * LIMIT
-"""Bytes of bodies that are being read and decoded at one time."""
-THREADS: Final = 8
-"""Requests that are decoded and stored at one time."""
 _TYPES: Final = {"application/x-protobuf": False, "application/json": True}
 _log = logging.getLogger("syscard.tracing")
 
 
-class _Answer(NamedTuple):
-    """HTTP status and gRPC code of one kind of error."""
+class Ports(NamedTuple):
+    """What is listened on."""
 
-    status: int
-    grpc: int
-
-
-_ANSWERS: Final[tuple[tuple[type[Exception], _Answer], ...]] = (
-    (BodyTooLarge, _Answer(413, 8)),
-    (UnsupportedMedia, _Answer(415, 3)),
-    (InboxFull, _Answer(503, 14)),
-    (BadSpanData, _Answer(400, 3)),
-    (TraceError, _Answer(503, 14)),
-)
+    http: int
+    grpc: int | None
+    """None where gRPC is off."""
+    without_grpc: str = ""
+    """Why it is off though it was asked for."""
 
 
 class Receiver:
     """The ASGI application of one home: reads bodies within bounds, answers as OTLP asks."""
 
-    def __init__(
-        self, pipeline: Pipeline, health: Callable[[], dict[str, Any]], token: str | None, limit: int = LIMIT
-    ) -> None:
-        self._pipeline = pipeline
+    def __init__(self, intake: Intake, health: Callable[[], dict[str, Any]]) -> None:
+        self._intake = intake
         self._health = health
-        self._token = token
-        self._limit = limit
-        self._in_flight = 0
-        self._threads: CapacityLimiter | None = None
 
     def routes(self) -> list[Route]:
         """`/v1/traces`, `/v1/metrics`, `/v1/logs` and `/healthz`."""
-        return [
-            Route("/v1/traces", self.traces, methods=["POST"]),
-            Route("/v1/metrics", self.not_read, methods=["POST"]),
-            Route("/v1/logs", self.not_read, methods=["POST"]),
-            Route("/healthz", self.healthz, methods=["GET"]),
-        ]
+        doors = [Route(f"/v1/{signal.value}", partial(self._export, signal), methods=["POST"]) for signal in Signal]
+        return [*doors, Route("/healthz", self.healthz, methods=["GET"])]
 
-    async def traces(self, request: Request) -> Response:
-        """Take spans."""
+    async def _export(self, signal: Signal, request: Request) -> Response:
+        """Take one request."""
         as_json = bool(_is_json(request))
         try:
-            self._check(request)
-            body = await self._body(request)
-            try:
-                accepted = await self._in_thread(
-                    self._accept, body, request.headers.get("content-encoding", ""), as_json
-                )
-            finally:
-                self._in_flight -= len(body)
+            return _answer(200, await self._taken(signal, request, as_json), as_json=as_json)
         except SyscardError as error:
             return _refusal(error, as_json=as_json)
         except ClientDisconnect:
@@ -105,58 +72,26 @@ class Receiver:
         except Exception:  # noqa: BLE001 - the answer must be of OTLP's shape, whatever broke
             _log.exception("a request could not be taken")
             return _refusal(SyscardError("internal error, see the log"), as_json=as_json)
-        rejected = sum(accepted.rejected.values())
-        return _answer(200, reply(rejected, accepted.message, as_json=as_json), as_json=as_json)
 
-    async def not_read(self, request: Request) -> Response:
-        """Metrics and logs: said to be not read, so that the sender does not try again."""
-        as_json = bool(_is_json(request))
-        signal_name = request.url.path.rpartition("/")[2]
-        message = f"syscard reads traces only: {signal_name} are dropped"
-        return _answer(200, reply(0, message, as_json=as_json), as_json=as_json)
+    async def _taken(self, signal: Signal, request: Request, as_json: bool) -> bytes:
+        self._intake.check(request.headers.get("authorization", ""))
+        if _is_json(request) is None:
+            raise UnsupportedMedia("content type must be application/x-protobuf or application/json")
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._intake.limits.body:
+            raise too_large(self._intake.limits.body)
+        async with self._intake.place() as place:
+            body = bytearray()
+            async for part in request.stream():
+                place.hold(len(part))
+                body += part
+            encoding = request.headers.get("content-encoding", "")
+            return await self._intake.take(signal, bytes(body), encoding, as_json=as_json)
 
     async def healthz(self, _request: Request) -> Response:
         """Whether spans are taken and rolled."""
         health = await run_in_threadpool(self._health)
         return JSONResponse(health, 200 if health["ok"] else 503)
-
-    def _check(self, request: Request) -> None:
-        if not authorised(request.headers.get("authorization", ""), self._token):
-            raise _Unauthorised("a token is needed: send Authorization: Bearer TOKEN")
-        if _is_json(request) is None:
-            raise UnsupportedMedia("content type must be application/x-protobuf or application/json")
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._limit:
-            raise too_large(self._limit)
-
-    async def _body(self, request: Request) -> bytes:
-        """The body as sent, counted while it arrives; it stays in `_in_flight` until the caller gives it back."""
-        body = bytearray()
-        try:
-            async for part in request.stream():
-                body += part
-                self._in_flight += len(part)
-                if len(body) > self._limit:
-                    raise too_large(self._limit)
-                if self._in_flight > IN_FLIGHT:
-                    raise InboxFull("too many requests are being read: try again")
-        except BaseException:
-            self._in_flight -= len(body)
-            raise
-        return bytes(body)
-
-    async def _in_thread(self, call: Callable[..., Accepted], *arguments: Any) -> Accepted:
-        """Decoding may blow a body up many times: only a few at a time."""
-        if self._threads is None:
-            self._threads = CapacityLimiter(THREADS)
-        return await to_thread.run_sync(call, *arguments, limiter=self._threads)
-
-    def _accept(self, body: bytes, encoding: str, as_json: bool) -> Accepted:
-        return self._pipeline.accept(inflate(body, encoding, self._limit), as_json=as_json)
-
-
-class _Unauthorised(TraceError):
-    """No token, or a wrong one."""
 
 
 def _is_json(request: Request) -> bool | None:
@@ -169,13 +104,10 @@ def _answer(status: int, body: bytes, *, as_json: bool, headers: dict[str, str] 
 
 
 def _refusal(error: SyscardError, *, as_json: bool) -> Response:
-    if isinstance(error, _Unauthorised):
-        status, grpc = _Answer(401, 16)
-    else:
-        status, grpc = next((answer for kind, answer in _ANSWERS if isinstance(error, kind)), _Answer(500, 13))
-    headers = {"retry-after": RETRY_AFTER} if status == 503 else {}
+    status, grpc = answer_to(error)
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
     # The rest of a refused body is not read: the connection cannot be used again.
-    headers |= {"connection": "close"} if status in (401, 413) else {}
+    headers |= {"connection": "close"} if status in (401, 413, 503) else {}
     return _answer(status, status_body(grpc, str(error), as_json=as_json), as_json=as_json, headers=headers)
 
 
@@ -187,56 +119,75 @@ def serve(
     token: str | None,
     rules: Callable[[], TraceRules],
     clock: Clock,
+    grpc_port: int | None = None,
+    tls: Tls | None = None,
+    behind_proxy: bool = False,
     roll_every: float = 2.0,
-    on_ready: Callable[[int], None] | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    on_ready: Callable[[Ports], None] | None = None,
 ) -> None:
     """Take spans until SIGTERM or SIGINT, then roll what is left and return.
 
-    `port` 0 takes any free one; `on_ready` is told the port. `rules` is asked for each request, so that what it returns
-    may change. `roll_every` is in seconds.
+    A port of 0 takes any free one, and without `grpc_port` there is no gRPC; `on_ready` is told the ports. `rules` is
+    asked for each request, so that what it returns may change. `roll_every` is in seconds.
 
     Raises:
-        UsageError: the port is taken, the home is served already, or a host that others reach has no token.
+        UsageError: a port is taken, the home is served already, or a host that others reach has no token or no TLS.
         TraceError: the inbox is damaged.
         MissingExtra: the server's libraries are not installed.
     """
-    check_host(host, token)
-    with only_server(home):
-        listener = bind(host, port)
-        try:
-            _run(home, listener, token, rules, clock, roll_every, on_ready)
-        finally:
-            listener.close()
-
-
-def _run(
-    home: Home,
-    listener: Any,
-    token: str | None,
-    rules: Callable[[], TraceRules],
-    clock: Clock,
-    roll_every: float,
-    on_ready: Callable[[int], None] | None,
-) -> None:
-    with Inbox(home.inbox, clock=clock) as inbox:
+    check_host(host, token, tls, behind_proxy=behind_proxy)
+    with only_server(home), closing(bind(host, port)) as listener, Inbox(home.inbox, clock=clock) as inbox:
+        if grpc_port:
+            bind(host, grpc_port, "--grpc-port").close()
         roller = RollerThread(inbox, home, roll_every)
-        receiver = Receiver(Pipeline(home, inbox, rules, clock), lambda: _health(inbox, roller), token)
+        pipeline = Pipeline(home, inbox, rules, clock)
 
-        @asynccontextmanager
-        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async def run() -> None:
+            intake = Intake(pipeline, token, limits)
             roller.start()
-            if on_ready:
-                on_ready(listener.getsockname()[1])
             try:
-                yield
+                async with AsyncExitStack() as doors:
+                    ports = Ports(listener.getsockname()[1], *await _grpc(doors, intake, listener, grpc_port, tls))
+                    receiver = Receiver(intake, lambda: _health(inbox, roller))
+                    await _http(receiver, listener, tls, lambda: on_ready(ports) if on_ready else None)
             finally:
+                await asyncio.to_thread(intake.close)
                 await asyncio.to_thread(roller.stop)
 
-        app = Starlette(routes=receiver.routes(), lifespan=lifespan)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=10, server_header=False
-        )
-        asyncio.run(_Server(config).serve(sockets=[listener]))
+        asyncio.run(run())
+
+
+async def _grpc(
+    doors: AsyncExitStack, intake: Intake, listener: socket.socket, port: int | None, tls: Tls | None
+) -> tuple[int | None, str]:
+    """Open the door of gRPC; its port, or why there is none."""
+    if port is None:
+        return None, ""
+    try:
+        from syscard_tracing.grpc_door import grpc_door
+    except MissingExtra as missing:
+        return None, str(missing)
+    return await doors.enter_async_context(grpc_door(intake, listener.getsockname()[0], port, tls)), ""
+
+
+async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on_ready: Callable[[], None]) -> None:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        on_ready()
+        yield
+
+    app = Starlette(routes=receiver.routes(), lifespan=lifespan)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        ssl_certfile=tls.cert if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
+    await _Server(config).serve(sockets=[listener])
 
 
 def _health(inbox: Inbox, roller: RollerThread) -> dict[str, Any]:

@@ -50,6 +50,11 @@ class SystemRule:
         """References of the declared components."""
         return frozenset(component.ref for component in self.components)
 
+    @property
+    def least_keep(self) -> Keep:
+        """The least that is kept of any text."""
+        return min((self.keep, *(component.keep for component in self.components)), key=list(Keep).index)
+
     def owns(self, resource: Mapping[str, str | None]) -> bool:
         """Whether a resource (canonical names) is this system's."""
         return all(resource.get(key) == value for key, value in self.select)

@@ -316,3 +316,29 @@ def test_of_very_many_spans_the_first_are_compared() -> None:
     """However many a request has, putting it together stays quick; none of them is lost."""
     rows = [make(f"{side}{i}", i, 0) for side, make in (("o", ours), ("t", theirs)) for i in range(MOST_PAIRED + 10)]
     assert len(one([span(), *rows]).values["llm.call"]) == MOST_PAIRED + 20
+
+
+def test_what_an_event_says_is_of_the_span_above_it_and_is_no_call() -> None:
+    root, llm = span(), span(span_id="llm", name="call", parent_span_id="s", component="llm", features={"words": 3})
+    judged = span(
+        name="e",
+        span_id="e",
+        parent_span_id="llm",
+        operation="evaluation",
+        error_type="timeout",
+        start_us=START_US + 2 * SECOND,
+        features={"evaluation.relevance.score": 0.75, "error": True},
+    )
+    nowhere = span(name="f", span_id="f", parent_span_id="not here", operation="content", features={"words": 9})
+    seen = look([root, llm, judged, nowhere])
+    (request,) = seen.complete
+    assert request.values["llm.evaluation.relevance.score"] == [0.75]
+    assert (request.values["llm.words"], request.values["llm.call"], request.values["llm.error"]) == ([3], [1], [False])
+    assert {facts.span_id for facts in request.spans} == {"s", "llm"}
+    assert (seen.spans, seen.newest_us) == (2, START_US)
+
+
+def test_an_event_of_a_trace_that_is_not_here_makes_no_orphan() -> None:
+    judged = span(name="e", span_id="e", parent_span_id="llm", operation="evaluation")
+    assert look([judged]).orphans == 0
+    assert look([judged, span(span_id="llm", name="call", parent_span_id="gone")]).orphans == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from syscard_tracing.rules import TraceRules
     from syscard_tui.wiring import House
 
-TOKEN = "SYSCARD_TOKEN"  # noqa: S105  (the name of the variable)
+TLS_CERT, TLS_KEY = "SYSCARD_TLS_CERT", "SYSCARD_TLS_KEY"
 
 
 def register(app: typer.Typer) -> None:
@@ -111,12 +113,25 @@ class FreshRules:
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of OTLP over HTTP.")] = 4318,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but loopback needs a token and TLS.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of OTLP over HTTP; 0 takes any free one.")] = 4318,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port of OTLP over gRPC; if not given, one below --port (0 if that is 0).")
+    ] = None,
+    grpc: Annotated[bool, typer.Option("--grpc/--no-grpc", help="Take spans over gRPC as well.")] = True,
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar=TLS_CERT, help="Certificate of both ports, with its chain, in PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar=TLS_KEY, help="Key of the certificate, in PEM.")] = None,
+    insecure_behind_proxy: Annotated[
+        bool, typer.Option("--insecure-behind-proxy", help="No TLS here: a proxy in front of these ports has it.")
+    ] = False,
     only: Annotated[str | None, typer.Option(help="receiver or monitor: run just that part.")] = None,
     every: Annotated[float, typer.Option(help="Seconds between two looks of the monitors.")] = 5.0,
 ) -> None:
-    """Take spans over OTLP/HTTP, keep them, watch them. Stop with ctrl-c."""
+    """Take spans over OTLP (HTTP and gRPC), keep them, watch them. Stop with ctrl-c."""
     from syscard.errors import UsageError
     from syscard_tui.supervise import monitor_child
     from syscard_tui.wiring import House
@@ -129,24 +144,52 @@ def serve(
 
         watch_forever(house, every)
         return
+    beside = (max(port - 1, 0) if grpc_port is None else grpc_port) if grpc else None
+    receive = _receiver(house, host, port, beside, tls_cert, tls_key, behind_proxy=insecure_behind_proxy)
     if only == "receiver":
-        _receive(house, host, port)
+        receive()
         return
     with monitor_child(house.home, every):
-        _receive(house, host, port)
+        receive()
 
 
-def _receive(house: House, host: str, port: int) -> None:
+def _receiver(
+    house: House,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    cert: Path | None,
+    key: Path | None,
+    *,
+    behind_proxy: bool,
+) -> Callable[[], None]:
+    """What takes spans, checked and ready to be called."""
+    from syscard_tracing.receiver import Ports
     from syscard_tracing.receiver import serve as receive
+    from syscard_tracing.serving import TOKEN, TOKEN_FILE, check_host, check_tls, read_token
 
-    def ready(taken: int) -> None:
-        note(f"syscard takes spans on http://{host}:{taken}/v1/traces, home {house.home.root}; ctrl-c stops")
+    token, tls = read_token(os.environ), check_tls(cert, key)
+    check_host(host, token, tls, behind_proxy=behind_proxy)
+    for name in (TOKEN, TOKEN_FILE):  # the monitors' process has no use for it
+        os.environ.pop(name, None)
 
-    receive(
+    def ready(taken: Ports) -> None:
+        scheme = "https" if tls else "http"
+        beside = f", gRPC on {host}:{taken.grpc}" if taken.grpc else ""
+        note(f"syscard takes spans on {scheme}://{host}:{taken.http}/v1/traces{beside}, home {house.home.root}; "
+             "ctrl-c stops")  # fmt: skip
+        if taken.without_grpc:
+            note(f"no gRPC: {taken.without_grpc} (--no-grpc: none wanted)")
+
+    return partial(
+        receive,
         house.home,
         host=host,
         port=port,
-        token=os.environ.get(TOKEN),
+        grpc_port=grpc_port,
+        token=token,
+        tls=tls,
+        behind_proxy=behind_proxy,
         rules=FreshRules(house),
         clock=house.clock,
         on_ready=ready,
