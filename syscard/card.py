@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from syscard.digest import digest
 from syscard.edits import AddEvidence, IncidentFinding, SetBaseline, SliceStatus
 from syscard.finding import Value
@@ -37,6 +39,8 @@ class Observed(Value):
     declared: bool
     since: datetime
     traces: int
+    previous: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What was seen in its place before, where this is a change."""
 
 
 class PartCard(Value):
@@ -69,6 +73,8 @@ class InteractionCard(PartCard):
     target: str
     evidence_class: str | None = None
     traces: int = 0
+    examples: tuple[str, ...] = Field(default=(), exclude_if=lambda refs: not refs)
+    """Some of the traces that show it, as `trace_id@start`."""
 
 
 class ClaimCard(Value):

@@ -123,6 +123,11 @@ class Observe(Value):
     evidence_class: Literal["link", "tool_call", "value", "ancestor", "order", "span"]
     traces: int
     declared: bool
+    # Edits of earlier releases have neither: their digests must stay what they are.
+    examples: tuple[str, ...] = Field(default=(), exclude_if=lambda refs: not refs)
+    """Some of the traces, as `trace_id@start`."""
+    previous: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What was seen in its place before, where this is a change."""
 
 
 class IncidentFinding(Value):

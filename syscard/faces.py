@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from syscard.health import QUIET_AFTER as QUIET_AFTER
-from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, watcher_state
+from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
 from syscard.health import watcher_line as watcher_line
 from syscard.slices import claim_status, telling_slice
@@ -161,6 +161,9 @@ class Overview:
     doubts: tuple[str, ...] = ()
     """Why this is not OK although nothing is known to be broken: `no span for 9 h`, `2 parts unknown`."""
 
+    tracing: tuple[str, ...] = ()
+    """What is wrong with the spans themselves, in words."""
+
     @property
     def measured(self) -> bool:
         """Whether what stands here can be taken as of now."""
@@ -205,6 +208,7 @@ def overview(view: View, now: datetime) -> Overview:
         traffic=traffic_line(watcher),
         quiet=quiet_for(watcher, now) is not None,
         doubts=doubts,
+        tracing=tracing_trouble(live),
     )
 
 

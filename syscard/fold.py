@@ -147,7 +147,12 @@ def _observe(card: Card, body: e.Observe, edit: e.Edit) -> dict[str, Any]:
     known = card.components.get(body.ref) or ComponentCard(ref=body.ref, declared=None, since=edit.draft.observed)
     if body.what != "component":
         seen = Observed(
-            what=body.what, value=body.value, declared=body.declared, since=edit.draft.observed, traces=body.traces
+            what=body.what,
+            value=body.value,
+            declared=body.declared,
+            since=edit.draft.observed,
+            traces=body.traces,
+            previous=body.previous,
         )
         known = known.model_copy(update={"observed": (*known.observed, seen)})
     return {"components": {**card.components, body.ref: known}}
@@ -158,7 +163,8 @@ def _seen_edge(card: Card, body: e.Observe, edit: e.Edit) -> InteractionCard:
     known = card.interactions.get(body.ref) or InteractionCard(
         ref=body.ref, declared=None, since=edit.draft.observed, source=source, target=target
     )
-    return known.model_copy(update={"evidence_class": body.evidence_class, "traces": body.traces})
+    seen = {"evidence_class": body.evidence_class, "traces": body.traces, "examples": body.examples}
+    return known.model_copy(update=seen)
 
 
 def _open(card: Card, body: e.OpenIncident, edit: e.Edit) -> dict[str, Any]:

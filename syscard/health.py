@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from syscard.words import moment, one_line, plural, span_of
+from syscard.words import moment, one_line, plural, share, span_of
 
 SILENT_AFTER: Final = timedelta(seconds=90)
 """A watcher that has not run for this long is said to be silent."""
@@ -38,12 +38,35 @@ def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
     monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago"
     if state == "silent":
         return False, f"WATCHER SILENT: {monitors}{_left_out(watcher)}; what follows may be out of date"
-    rate = f", {watcher['per_minute']:.0f} req/min" if watcher.get("per_minute") else ""
+    rate = f", {watcher['per_minute']:.0f} req/min{_sample(watcher)}" if watcher.get("per_minute") else ""
     line = f"{_last_span(last_span, now)}, {monitors}{rate}{_left_out(watcher)}"
     if state == "errors":
         errors = watcher["errors"]
         return False, f"WATCHER HAS {plural(len(errors), 'ERROR', 'ERRORS')}: {one_line(errors[0])}; {line}"
     return True, f"watcher alive: {line}"
+
+
+def _sample(watcher: dict[str, Any]) -> str:
+    """` of a 10 % sample`: rates and counts are biased by what senders left out."""
+    kept = watcher.get("kept")
+    return f" of a {share(kept)} sample" if kept else ""
+
+
+def tracing_text(figure: dict[str, Any], kept: float | None = None) -> str:
+    """`12.0% of 400 traces have no root (thread pools lose the context)`, or why it cannot be told."""
+    says, of = one_line(figure["says"]), plural(figure["n"], one_line(figure["of"]))
+    if figure["state"] == "unknown":
+        return f"{says}: unknown, needs n {figure['needs']}, has {figure['n']:,}"
+    if figure["key"] == "sampled" and kept:
+        says = f"{says} of {share(kept)}"
+    hint = f" ({one_line(figure['hint'])})" if figure["state"] == "bad" else ""
+    return f"{share(figure['share'])} of {of}: {says}{hint}"
+
+
+def tracing_trouble(live: dict[str, Any]) -> tuple[str, ...]:
+    """What is wrong with the spans themselves, one text a figure."""
+    kept = live.get("watcher", {}).get("kept")
+    return tuple(tracing_text(f, kept) for f in live.get("tracing", ()) if f["state"] == "bad")
 
 
 def _left_out(watcher: dict[str, Any]) -> str:
@@ -72,7 +95,7 @@ def traffic_line(watcher: dict[str, Any]) -> str:
     more = f", {plural(waiting, 'request')} waiting for a full window" if waiting else ""
     if not requests:
         return f"no window of requests has been closed: nothing here is measured{more}"
-    return f"{plural(requests, 'request')} in {plural(watcher.get('windows', 0), 'window')}{more}"
+    return f"{plural(requests, 'request')}{_sample(watcher)} in {plural(watcher.get('windows', 0), 'window')}{more}"
 
 
 def doubts_of_watching(card: dict[str, Any], watcher: dict[str, Any], now: datetime) -> Iterator[str]:

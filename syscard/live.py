@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from syscard.edits import SliceStatus
 from syscard.finding import State, Value
@@ -49,6 +50,24 @@ class PartNow(Value):
     last_seen: datetime | None = None
 
 
+class TracingFigure(Value):
+    """One figure of tracing health, over the newest windows."""
+
+    key: str
+    says: str
+    """What so many of them do: `traces have no root`."""
+    of: str
+    """What is counted: trace, request, span or call."""
+    hint: str
+    """What that often comes of."""
+    state: Literal["ok", "bad", "unknown"]
+    share: float | None
+    hits: int
+    n: int
+    needs: int | None = None
+    """Least n, where there are fewer."""
+
+
 class WatcherNow(Value):
     """The health of the watcher itself: the first line of every face."""
 
@@ -70,6 +89,8 @@ class WatcherNow(Value):
     """Traces that never showed a root."""
     late: int = 0
     """Requests that completed after their window had closed."""
+    kept: float | None = None
+    """Share of traces that senders kept, where requests say that they are of a sample: rates are biased by it."""
 
 
 class Live(Value):
@@ -80,3 +101,4 @@ class Live(Value):
     parts: dict[str, PartNow] = {}
     signals: dict[str, SignalNow] = {}
     claims: dict[str, tuple[SliceStatus, ...]] = {}
+    tracing: tuple[TracingFigure, ...] = ()

@@ -11,11 +11,14 @@ from typing import Any, Final
 
 from syscard.observation import EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.system import System
+from syscard_monitors.facts import SpanFacts, facts_of
 from syscard_monitors.traces import Row, by_root, by_trace, roots
+from syscard_monitors.tracing_health import Looker, TracingFacts
 
 SELECTABLE: Final = {
     "gen_ai.operation.name": "operation",
     "gen_ai.request.model": "model",
+    "service.name": "service",
     "syscard.component": "component",
 }
 """Attributes that components are selected by -> the column of an observation that has them."""
@@ -26,6 +29,7 @@ MOST_PAIRED: Final = 200
 """Spans of one component in a request that are looked at for calls that two instrumentors tell of."""
 _Key = tuple[str, int]
 """(span id, start): an id may come again within a request."""
+_Features = dict[_Key, dict[str, Any]]
 _OF_CALL: Final = ("latency_ms", "error", "error_type", "call")
 LARGEST: Final = 1e15
 """Largest number that a span is believed."""
@@ -46,21 +50,6 @@ def place(end_us: int, trace_id: str, root_id: str) -> Frontier:
 
 
 @dataclass(frozen=True)
-class SpanFacts:
-    """What edges need to know of one span."""
-
-    span_id: str
-    parent: str | None
-    component: str | None
-    start_us: int
-    end_us: int
-    tokens: frozenset[str]
-    """Identifiers that the span carries: what can be handed on by value."""
-    gives: frozenset[str]
-    """Identifiers in lists that the span made: what it offers."""
-
-
-@dataclass(frozen=True)
 class Request:
     """One request: its times, and the values of its fields, as lists over repeated calls."""
 
@@ -74,6 +63,7 @@ class Request:
     values: dict[str, list[Any]] = field(repr=False)
     """`<component>.<field>` -> one value a call, in order of start."""
     spans: tuple[SpanFacts, ...] = field(repr=False, default=())
+    tracing: TracingFacts = field(repr=False, default=TracingFacts())
 
     @property
     def place(self) -> Frontier:
@@ -102,6 +92,8 @@ class Assembled:
     """Start of the newest span of a request: feedback is no sign of life."""
     spans: int = 0
     """Spans of requests that were looked at."""
+    received: Mapping[str, int] = field(default_factory=dict)
+    """Spans that were received since the look before: `looked_at`, and of them those with a `suspect` clock."""
     feedback: tuple[Request, ...] = ()
     """What came of earlier requests, newly known, in order: each as a request that has nothing but its answer."""
 
@@ -114,14 +106,17 @@ def named_as_declared(rows: Iterable[Row], system: System) -> Iterator[Row]:
     """Rows with the component that the system declares for them now.
 
     A span that came before its component was declared was stored under a name made from what it does; where the
-    declaration selects by something that every observation has, it can be told apart afterwards.
+    declaration selects by something that every observation has, it can be told apart afterwards. Where a system has
+    several services, what nobody declared is named with its own: two of them may have a tool or a model alike.
     """
+    several = "service.name" not in system.traces.select
     rules = [(ref, _columns(c.select)) for ref, c in system.components.items()]
     usable = [(ref, wanted) for ref, wanted in rules if wanted is not None]
     for row in rows:
         if row["component"] is not None and row["component"] not in system.components:
             matched = (ref for ref, wanted in usable if all(row[name] == value for name, value in wanted.items()))
-            row["component"] = next(matched, row["component"])
+            otherwise = f"{row['component']}@{row['service']}" if several and row["service"] else row["component"]
+            row["component"] = next(matched, otherwise)
         yield row
 
 
@@ -159,7 +154,8 @@ def assemble(
     """
     requests, answered = _parted(rows)
     ready_us = watermark_us - complete_after // _MICROSECOND
-    complete: list[Request] = []
+    looker = Looker(requests)
+    ready: list[tuple[Row, list[Row], _Features]] = []
     orphans = late = looked_at = 0
     for spans in by_trace(requests):
         tops = roots(spans, root)
@@ -170,10 +166,13 @@ def assemble(
             orphans += before_us < given_up <= watermark_us
         for top, own in by_root(spans, tops):
             looked_at += 1
+            features = _features(own)
+            looker.add_root(top, [span for span in own if not _is_event(span)], features)
             if _place(top) <= frontier:
                 late += _received(own) > seen_before_us > 0
             elif _end(top) <= ready_us:
-                complete.append(_request(top, own))
+                ready.append((top, own, features))
+    complete = [_request(top, own, features, looker) for top, own, features in ready]
     answers = [_answer(row) for row in answered]
     late += sum(a.end_us <= frontier.end_us and a.received_us > seen_before_us > 0 for a in answers)
     return Assembled(
@@ -232,21 +231,26 @@ def _received(spans: Iterable[Row]) -> int:
     return newest
 
 
-def _request(top: Row, spans: list[Row]) -> Request:
+def _features(spans: Iterable[Row]) -> _Features:
+    """What was kept beside the columns, by span."""
+    return {_key(s): json.loads(s["features"] or "{}") for s in spans}
+
+
+def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
     said, spans = [s for s in spans if _is_event(s)], [s for s in spans if not _is_event(s)]
     both = _told_by_both(spans)
     errors = _failures(spans, both)
     for span in spans:
-        features: dict[str, Any] = json.loads(span["features"] or "{}")
+        features = kept[_key(span)]
         if span["component"] is not None:
             _collect(values, span, features)
             if _key(span) not in both:
                 _collect_call(values, span, errors[_key(span)])
         if span is top:
             _collect_root(values, span, features)
-        facts.append(_facts(span, features, None if span is top else span["parent_span_id"]))
+        facts.append(facts_of(span, features, None if span is top else span["parent_span_id"]))
     _collect_said(values, said, {span["span_id"]: span for span in spans})
     return Request(
         trace_id=top["trace_id"],
@@ -256,6 +260,7 @@ def _request(top: Row, spans: list[Row]) -> Request:
         received_us=_received([*spans, *said]),
         values=dict(values),
         spans=tuple(facts),
+        tracing=looker.facts(top, spans, kept),
     )
 
 
@@ -346,19 +351,3 @@ def _collect_root(values: defaultdict[str, list[Any]], span: Row, features: dict
     for name, value in features.items():
         if _usable(value):
             values[name].append(value)
-
-
-def _facts(span: Row, features: dict[str, Any], parent: str | None) -> SpanFacts:
-    named = {k: v for k, v in features.items() if k.split(".")[-1] in ("id", "ids", "items", "item")}
-    lists = [v for v in named.values() if isinstance(v, list)]
-    single = [v for v in named.values() if isinstance(v, str)]
-    gives = frozenset(str(x) for many in lists for x in many)
-    return SpanFacts(
-        span_id=span["span_id"],
-        parent=parent,
-        component=span["component"],
-        start_us=span["start_us"],
-        end_us=_end(span),
-        tokens=frozenset(single) | gives,
-        gives=gives,
-    )

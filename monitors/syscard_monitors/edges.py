@@ -6,18 +6,24 @@ something stronger, in `UNDECLARED_AFTER` traces. The root calling its component
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from syscard_monitors.assemble import Request, SpanFacts
+from syscard_monitors.assemble import Request
+from syscard_monitors.facts import SpanFacts, carries_words
 
 EvidenceClass = Literal["link", "tool_call", "value", "ancestor", "order"]
 STRENGTH: Final[dict[str, int]] = {"order": 0, "ancestor": 1, "value": 2, "tool_call": 3, "link": 4}
 UNDECLARED_AFTER: Final = 5
 MOST_SPANS: Final = 200
 """Spans of one request that are compared with each other."""
+EXAMPLES: Final = 3
+"""Requests that are named for an edge."""
+PLUMBING: Final = "step:"
+"""What chains and graph nodes are called: no component, so evidence reaches through them."""
+_Seen = tuple[str, str, EvidenceClass]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class SeenEdge:
     evidence: EvidenceClass
     traces: int
     """Requests that show it with this evidence."""
+    examples: tuple[str, ...] = field(default=(), compare=False)
+    """The first of them, as `trace_id@start`."""
 
     @property
     def ref(self) -> str:
@@ -38,37 +46,42 @@ class SeenEdge:
 
 def seen_edges(requests: Iterable[Request], declared: frozenset[tuple[str, str]]) -> tuple[SeenEdge, ...]:
     """The edges that requests show: declared ones with any evidence, others only where it is strong and repeated."""
-    counts: Counter[tuple[str, str, EvidenceClass]] = Counter()
-    for request in requests:
-        counts.update(set(_edges(request.spans, declared)))
     best: dict[tuple[str, str], SeenEdge] = {}
-    for (source, target, evidence), traces in sorted(counts.items(), key=lambda c: STRENGTH[c[0][2]]):
-        if (source, target) in declared or (traces >= UNDECLARED_AFTER and evidence != "order"):
-            best[source, target] = SeenEdge(source, target, evidence, traces)
+    for edge in sorted(all_evidence(requests, declared), key=lambda e: STRENGTH[e.evidence]):
+        pair = edge.source, edge.target
+        if pair in declared or (edge.traces >= UNDECLARED_AFTER and edge.evidence != "order"):
+            best[pair] = edge
     return tuple(best[pair] for pair in sorted(best))
 
 
-def _edges(
-    spans: tuple[SpanFacts, ...], declared: frozenset[tuple[str, str]]
-) -> Iterator[tuple[str, str, EvidenceClass]]:
+def all_evidence(requests: Iterable[Request], declared: frozenset[tuple[str, str]]) -> tuple[SeenEdge, ...]:
+    """Every class of evidence for every edge, however weak: an edge comes once a class."""
+    counts: Counter[_Seen] = Counter()
+    examples: defaultdict[_Seen, list[str]] = defaultdict(list)
+    for request in requests:
+        for seen in set(_edges(request.spans, declared)):
+            counts[seen] += 1
+            if len(examples[seen]) < EXAMPLES:
+                examples[seen].append(request.reference)
+    return tuple(SeenEdge(*seen, traces, tuple(examples[seen])) for seen, traces in sorted(counts.items()))
+
+
+def _edges(spans: tuple[SpanFacts, ...], declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:
     """Spans are in order of start; of a request with very many, the first `MOST_SPANS` speak for it."""
     spans = spans[:MOST_SPANS]
     by_id = {s.span_id: s for s in spans}
     for i, span in enumerate(spans):
-        if span.component is None:
+        if _is_plumbing(span):
             continue
         yield from _ancestor(span, by_id, declared)
+        yield from _linked(span, by_id, declared)
         for earlier in spans[:i]:
             yield from _handed_on(earlier, span, declared)
 
 
-def _ancestor(
-    span: SpanFacts, by_id: dict[str, SpanFacts], declared: frozenset[tuple[str, str]]
-) -> Iterator[tuple[str, str, EvidenceClass]]:
+def _ancestor(span: SpanFacts, by_id: dict[str, SpanFacts], declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:
     """A caller hands its arguments down; what was called hands its answer back."""
-    parent = by_id.get(span.parent or "")
-    while parent is not None and parent.component in (None, span.component):
-        parent = by_id.get(parent.parent or "")
+    parent = _above(span, by_id)
     if parent is None or parent.component is None or span.component is None:
         return
     down, back = (parent.component, span.component), (span.component, parent.component)
@@ -79,15 +92,44 @@ def _ancestor(
         yield (*down, "ancestor")
 
 
-def _handed_on(
-    earlier: SpanFacts, later: SpanFacts, declared: frozenset[tuple[str, str]]
-) -> Iterator[tuple[str, str, EvidenceClass]]:
-    if earlier.component in (None, later.component) or later.component is None or earlier.component is None:
+def _above(span: SpanFacts, by_id: dict[str, SpanFacts]) -> SpanFacts | None:
+    """The nearest span above that is of another component; a circle of parents has none."""
+    parent = by_id.get(span.parent or "")
+    for _ in range(len(by_id)):
+        if parent is None or (not _is_plumbing(parent) and parent.component != span.component):
+            return parent
+        parent = by_id.get(parent.parent or "")
+    return None
+
+
+def _is_plumbing(span: SpanFacts) -> bool:
+    return span.component is None or span.component.startswith(PLUMBING)
+
+
+def _linked(span: SpanFacts, by_id: dict[str, SpanFacts], declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:
+    """A link names what a span came of. The root made everything: a link to it says no more than being below it."""
+    for linked in span.links:
+        cause = by_id.get(linked)
+        if cause is not None and _are_two(cause, span):
+            pair = (str(cause.component), str(span.component))
+            if cause.parent is not None or pair in declared:
+                yield (*pair, "link")
+
+
+def _are_two(earlier: SpanFacts, later: SpanFacts) -> bool:
+    """Whether two spans are of two components: repeated calls of one are no edge."""
+    return not _is_plumbing(earlier) and not _is_plumbing(later) and earlier.component != later.component
+
+
+def _handed_on(earlier: SpanFacts, later: SpanFacts, declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:
+    if not _are_two(earlier, later):
         return
+    pair = (str(earlier.component), str(later.component))
+    if later.call in earlier.asked or earlier.call in later.answered:
+        yield (*pair, "tool_call")
     if earlier.end_us > later.start_us:
         return
-    pair = (earlier.component, later.component)
-    if earlier.gives & later.tokens:
+    if earlier.gives & later.tokens or carries_words(earlier, later):
         yield (*pair, "value")
     elif pair in declared:
         yield (*pair, "order")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +24,11 @@ NEEDED: Final = (
     "trace_id", "span_id", "parent_span_id", "name", "scope", "operation", "component", "duration_us", "error_type",
     "fallback",
     "input_tokens", "output_tokens", "counts_tokens", "component_version", "model", "model_response", "prompt_hash",
-    "features",
+    "features", "service", "user_key",
 )  # fmt: skip
 """Columns that requests are made of."""
+_SURVEYED: Final = ("environment", "segment")
+MOST_SURVEYED: Final = 200_000
 _MEMBER: Final = re.compile(r"^\s*([\w.]+)\s+(not\s+)?in\s+([\w.]+)\s*$")
 # Not behind a digit: the e of 1e-6 is no field.
 _TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(?<!\w)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -46,13 +49,40 @@ def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None
     """
     import polars as pl
 
-    scan = scan.filter(~pl.col("clock_suspect"))  # their event time says nothing, and would order requests wrongly
-    if services:
-        scan = scan.filter(pl.col("service").is_in(list(services)))
-    if environment is not None:
-        scan = scan.filter(pl.col("environment") == environment)
+    # Where the clock is suspect event time says nothing, and would order requests wrongly.
+    scan = _of_system(scan.filter(~pl.col("clock_suspect")), services, environment)
     times = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("start", "received")]
     return scan.select(*NEEDED, *times).bottom_k(limit, by="start_us").collect().to_dicts()
+
+
+def suspects(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None, after_us: int) -> int:
+    """How many spans of a system with a suspect clock were received after a moment."""
+    import polars as pl
+
+    scan = _of_system(scan.filter(pl.col("clock_suspect")), services, environment)
+    return int(
+        scan.filter(pl.col("received") > datetime.fromtimestamp(after_us / 1_000_000, UTC))
+        .select(pl.len())
+        .collect()
+        .item()
+    )
+
+
+def _of_system(scan: pl.LazyFrame, services: Sequence[str], environment: str | None) -> pl.LazyFrame:
+    import polars as pl
+
+    if services:
+        scan = scan.filter(pl.col("service").is_in(list(services)))
+    return scan if environment is None else scan.filter(pl.col("environment") == environment)
+
+
+def newest_rows(scan: pl.LazyFrame, limit: int = MOST_SURVEYED) -> list[Row]:
+    """The newest observations whatever system they belong to, oldest first, with what tells systems apart."""
+    import polars as pl
+
+    times = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("start", "received")]
+    found = scan.filter(~pl.col("clock_suspect")).select(*NEEDED, *_SURVEYED, *times).top_k(limit, by="start_us")
+    return found.sort("start_us", "trace_id", "span_id").collect().to_dicts()
 
 
 def fields_of(expression: str) -> frozenset[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
@@ -46,6 +47,7 @@ def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int
         )
     if whole and not looked.roots and looked.spans >= HOPELESS:
         memory.floor_us = now_us - _REACH_US
+    looked = replace(looked, received=_received(scan, system, rows, memory.received_us))
     memory.newest_us = max(memory.newest_us, looked.newest_us)
     memory.received_us = max((memory.received_us, *(r["received_us"] for r in rows)))
     memory.watermark_us = now_us
@@ -71,15 +73,21 @@ def between(
 
 def _rows(scan: Scan, system: System, since_us: int, limit: int) -> list[Row]:
     """Observations from `REACH_BACK` before a moment on: a request that is waiting may have started there."""
+    start = datetime.fromtimestamp((since_us - _REACH_US) / 1_000_000, UTC) if since_us else None
+    return frames.rows(scan(start), limit=limit, **_ours(system))
+
+
+def _received(scan: Scan, system: System, rows: list[Row], after_us: int) -> dict[str, int]:
+    """How many spans are new, and how many of them have a clock that cannot be right."""
+    suspect = frames.suspects(scan(None), after_us=after_us, **_ours(system))
+    return {"suspect": suspect, "looked_at": suspect + sum(r["received_us"] > after_us for r in rows)}
+
+
+def _ours(system: System) -> dict[str, Any]:
+    """Whose spans a system's are."""
     select = system.traces.select
     service = select.get("service.name")
-    start = datetime.fromtimestamp((since_us - _REACH_US) / 1_000_000, UTC) if since_us else None
-    return frames.rows(
-        scan(start),
-        services=[service] if service else [],
-        environment=select.get("deployment.environment.name"),
-        limit=limit,
-    )
+    return {"services": [service] if service else [], "environment": select.get("deployment.environment.name")}
 
 
 def _newest(rows: list[Row]) -> int:

@@ -40,6 +40,10 @@ class Memory:
     history: dict[str, list[float | None]] = field(default_factory=dict)
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
+    tracing: list[dict[str, float]] = field(default_factory=list)
+    """Counts of tracing health, by window."""
+    ids: dict[str, int] = field(default_factory=dict)
+    """Some of the requests seen, `trace/root` -> start, to know ids again that come anew."""
 
     def body(self) -> dict[str, Any]:
         """JSON form."""
@@ -61,6 +65,8 @@ class Memory:
             "history": self.history,
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
+            "tracing": self.tracing,
+            "ids": self.ids,
         }
 
 
@@ -85,4 +91,6 @@ def recall(body: Mapping[str, Any]) -> Memory:
         history=dict(body["history"]),
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
+        tracing=list(body.get("tracing", ())),  # earlier releases remembered nothing of it
+        ids=dict(body.get("ids", {})),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from syscard.card import Card
+from syscard.card import Card, ComponentCard
 from syscard.edits import Author, Draft, Observe
 from syscard.finding import Finding, State, Window
 from syscard.system import EDGE
 from syscard_monitors.assemble import Request
-from syscard_monitors.edges import STRENGTH, UNDECLARED_AFTER, SeenEdge, seen_edges
+from syscard_monitors.edges import PLUMBING, STRENGTH, UNDECLARED_AFTER, SeenEdge, seen_edges
 
 MOST_VALUES = 20
 """Versions, models and prompts remembered of one component: spans can hold anything."""
@@ -36,7 +36,7 @@ def _components(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
 def _seen_components(requests: Sequence[Request]) -> Counter[str]:
     """Requests by component. Plumbing (`step:...`: chains, graph nodes) is no component."""
     named = ({s.component for s in r.spans if s.component is not None} for r in requests)
-    return Counter(c for found in named for c in found if not c.startswith("step:"))
+    return Counter(c for found in named for c in found if not c.startswith(PLUMBING))
 
 
 def _edges(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
@@ -52,6 +52,7 @@ def _edges(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
                 evidence_class=edge.evidence,
                 traces=edge.traces,
                 declared=(edge.source, edge.target) in declared,
+                examples=edge.examples,
             )
 
 
@@ -64,10 +65,12 @@ def _identities(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
     for ref, component in card.components.items():
         known = {(o.what, o.value) for o in component.observed}
         declared = str(((component.declared or {}).get("version") or {}).get("declared", ""))
+        before = _before(component, requests)
         for (what, value), traces in sorted(_values(ref, requests).items()):
             if (what, value) not in known and len(known) < MOST_VALUES:
                 known.add((what, value))
-                as_declared = what != "version" or value == declared
+                previous = before.get((what, value))
+                as_declared = value == declared or (what != "version" and previous is None)
                 yield Observe(
                     what=what,
                     ref=ref,
@@ -75,7 +78,29 @@ def _identities(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
                     evidence_class="span",
                     traces=traces,
                     declared=as_declared,
+                    previous=previous,
                 )
+
+
+def _before(component: ComponentCard, requests: Sequence[Request]) -> dict[tuple[str, str], str]:
+    """(what, value) -> what stood there until now: a version, or who answered for the same requested model.
+
+    Components are never told apart by who answered, so another answerer is a change of the one that is there.
+    """
+    ref, seen = component.ref, component.observed
+    asked = {str(v) for r in requests for v in r.values.get(f"{ref}.model", ())}
+    last = {
+        "version": next((o.value for o in reversed(seen) if o.what == "version"), None),
+        "model_response": next((o.value for o in reversed(seen) if o.what == "model" and o.value not in asked), None),
+        "prompt": next((o.value for o in reversed(seen) if o.what == "prompt"), None),
+    }
+    return {
+        (_IDENTITY[name], str(value)): before
+        for name, before in last.items()
+        for r in requests
+        for value in r.values.get(f"{ref}.{name}", ())
+        if before is not None and str(value) not in asked
+    }
 
 
 def _values(ref: str, requests: Sequence[Request]) -> Counter[tuple[str, str]]:

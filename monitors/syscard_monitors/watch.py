@@ -6,7 +6,7 @@ A window is `WINDOW` requests in the order in which they ended, so how spans wer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.tracing_health import added, counted, figures, kept_of, known_again
 from syscard_monitors.window import (
     Plan,
     Said,
@@ -97,6 +98,8 @@ class Watcher:
         plan = self._plan(card)
         looked = look(self._scan, plan.system, memory, micros(self._clock()), self._most_rows)
         memory.orphans, memory.late = memory.orphans + looked.orphans, memory.late + looked.late
+        of_look = {"orphans": looked.orphans, "late": looked.late, **looked.received}
+        memory.tracing = added(memory.tracing, of_look, window=False)
         full = len(looked.complete) // WINDOW
         windows = [looked.complete[i * WINDOW : (i + 1) * WINDOW] for i in range(full)]
         sums = self._sums(plan.system, windows)
@@ -183,6 +186,7 @@ class Watcher:
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
+            _remember_tracing(memory, requests)
             live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
@@ -206,6 +210,7 @@ class Watcher:
                     "waiting": waiting,
                     "orphans": memory.orphans,
                     "late": memory.late,
+                    "kept": kept_of(memory.tracing),
                 }
             )
             drafts = stale_drafts(card, plan.system, now)
@@ -215,8 +220,15 @@ class Watcher:
                 drafts,
                 cause="evidence expired",
                 recorded=now,
-                live=live.model_copy(update={"watcher": watcher}),
+                live=live.model_copy(update={"watcher": watcher, "tracing": figures(memory.tracing)}),
             )
+
+
+def _remember_tracing(memory: Memory, requests: Sequence[Request]) -> None:
+    """How a window's requests were traced; ids that were seen before, in another look, count as repeated."""
+    memory.ids, again = known_again(memory.ids, ((r.trace_id, r.root_id, r.start_us) for r in requests))
+    facts = [replace(r.tracing, repeated=r.tracing.repeated or r.trace_id in again) for r in requests]
+    memory.tracing = added(memory.tracing, counted(facts), window=True)
 
 
 def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, card: Card) -> None:
@@ -261,6 +273,7 @@ def _live(
         per_minute=len(requests) / minutes if minutes > LEAST_MINUTES else None,
         orphans=memory.orphans,
         late=memory.late,
+        kept=kept_of(memory.tracing),
     )
     return Live(
         as_of=window.end,
@@ -268,6 +281,7 @@ def _live(
         parts=_parts(said.after, requests, max(minutes, LEAST_MINUTES), window),
         signals={f.key: _signal(f, memory) for f in findings},
         claims=said.claims,
+        tracing=figures(memory.tracing),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from syscard.diff import Change
 from syscard.errors import NotOnTheCard
 from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
+from syscard.health import tracing_text
 from syscard.render.facts import (
     answered,
     evidence_value,
@@ -42,6 +43,7 @@ def card_text(view: View, width: int = _WIDTH) -> str:
         ("UNKNOWNS", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
         ("BASELINE", _baseline(card, width)),
+        ("TRACING", _tracing(view, width)),
         ("EVIDENCE", _evidence(view, width)),
     )
     lines: list[str] = []
@@ -88,6 +90,14 @@ def _components(card: dict[str, Any], width: int) -> Iterator[str]:
             yield from _labelled(label, text, width, "    ") if text else ()
 
 
+def _tracing(view: View, width: int) -> Iterator[str]:
+    """How well the system is traced: figures of the newest windows."""
+    live = view["live"] or {}
+    for told in live.get("tracing", ()):
+        mark = {"ok": " ", "bad": "!"}.get(told["state"], "?")
+        yield from wrap(tracing_text(told, live["watcher"].get("kept")), width, first=f"{mark} ", rest="    ")
+
+
 def _state(part: dict[str, Any]) -> str:
     why = f": {one_line(part['why'])}" if part["why"] else ""
     incident = f"  INC-{part['incident']}" if part["incident"] is not None else ""
@@ -100,6 +110,9 @@ def _interactions(card: dict[str, Any], width: int) -> Iterator[str]:
         yield from wrap(f"{one_line(ref)}  {_state(edge)}", width, first="  ")
         yield from _labelled("declared", spread(declared) or "yes", width, "    ") if declared else ["    NOT DECLARED"]
         yield from _labelled("observed", observed_text(edge), width, "    ")
+        yield from (
+            line for ref in edge.get("examples", ())[:1] for line in _labelled("e.g.", one_line(ref), width, "    ")
+        )
 
 
 def _risks(card: dict[str, Any], width: int) -> Iterator[str]:
@@ -298,6 +311,7 @@ def _part(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
     yield from _labelled("owner", owner_of(view["card"], ref) or "nobody", width)
     if "->" in ref:
         yield from _labelled("observed", observed_text(part), width)
+        yield from (line for ref in part.get("examples", ()) for line in _labelled("e.g.", one_line(ref), width))
     else:
         yield from _labelled("version", versions_text(part), width)
     yield from _labelled("declared", spread(part["declared"] or {}) or "NOT DECLARED", width)

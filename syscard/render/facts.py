@@ -18,6 +18,8 @@ _QUESTIONS: Final = (
     ("review", "review"),
 )
 
+_EVIDENCE: Final = {"tool_call": "tool-call id", "value": "value carried"}
+
 
 def answered(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The identity as label and text; what nobody wrote down is said to be missing."""
@@ -46,9 +48,15 @@ def versions_text(part: dict[str, Any]) -> str:
     """The declared version, and what spans carried since, newest last."""
     version = (part["declared"] or {}).get("version") or {}
     said = f"{one_line(version['declared'])} (declared)" if version.get("declared") else "none declared"
-    seen = [f"{_kind(o['what'])}{one_line(o['value'])}{'' if o['declared'] else ' (NOT DECLARED)'}"
-            for o in part.get("observed", ())]  # fmt: skip
+    seen = [f"{_kind(o['what'])}{one_line(o['value'])}{_was(o)}" for o in part.get("observed", ())]
     return f"{said}; seen: {', '.join(seen)}" if seen else f"{said}; none seen in spans"
+
+
+def _was(seen: dict[str, Any]) -> str:
+    """` (was lit-0.3, NOT DECLARED)`: what a change came from, and whether the card says so."""
+    before = f"was {one_line(seen['previous'])}" if seen.get("previous") else ""
+    said = ", ".join(text for text in (before, "" if seen["declared"] else "NOT DECLARED") if text)
+    return f" ({said})" if said else ""
 
 
 def _kind(what: str) -> str:
@@ -59,7 +67,8 @@ def observed_text(edge: dict[str, Any]) -> str:
     """How strongly spans show an edge, and in how many traces."""
     if edge["evidence_class"] is None:
         return "never seen in spans"
-    return f"by {one_line(edge['evidence_class'])} in {plural(edge['traces'], 'trace')}"
+    seen = _EVIDENCE.get(edge["evidence_class"], one_line(edge["evidence_class"]))
+    return f"by {seen} in {plural(edge['traces'], 'trace')}"
 
 
 def is_share_of_group(slice_: dict[str, Any], declared: dict[str, Any]) -> bool:

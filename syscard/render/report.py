@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
+from syscard.health import tracing_text
 from syscard.render.facts import answered, evidence_value, is_share_of_group, observed_text, spread, versions_text
 from syscard.render.status import rate as rate_text
 from syscard.slices import claim_status, figures_text, missing_text
@@ -101,6 +102,8 @@ def _facts(view: View, face: Overview) -> Iterator[tuple[str, str]]:
     yield "Gate", face.gate
     yield "Watcher", face.watcher
     yield "Traffic", face.traffic
+    live = view["live"] or {}
+    yield from (("Tracing", tracing_text(told, live["watcher"].get("kept"))) for told in live.get("tracing", ()))
     yield "As of", stamp(face.as_of)
     yield "Card", f"{one_line(card['system'])} v{card['version']}, {plural(view['edits'], 'edit')} in the chain"
     yield "Digest of the card", view["digest"]

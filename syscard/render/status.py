@@ -51,6 +51,8 @@ def head_lines(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
     who, verdict, when = headline(overview, now)
     yield from _headlines(who, verdict, when, width, tone_of(overview.verdict))
     yield from watcher if overview.measured else ()
+    for text in overview.tracing:
+        yield from (Line(line, "unsure", 0, 7) for line in wrap(f"tracing: {text}", width, rest="  ", most=2))
 
 
 def _watcher_tone(overview: Overview) -> Tone:

@@ -11,7 +11,7 @@ from syscard.digest import text_digest
 from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
-from syscard.live import Live, PartNow, SignalNow, WatcherNow
+from syscard.live import Live, PartNow, SignalNow, TracingFigure, WatcherNow
 from syscard.view import build_view
 from syscard.views import View
 
@@ -172,7 +172,8 @@ def _launched() -> list[e.Draft]:
             at, HUMAN,
         ),
         draft(_ran("lit-0.3", declared=True), at),
-        *(draft(e.Observe(what="edge", ref=ref, value=ref, evidence_class=seen, traces=200, declared=True), at)
+        *(draft(e.Observe(what="edge", ref=ref, value=ref, evidence_class=seen, traces=200, declared=True,
+                          examples=(f"{'5e' * 16}@1763301600000000",)), at)
           for ref, seen in (("vlm->llm", "link"), ("cf->llm", "value"))),
         *(_part(ref, "ok", at) for ref in ("cf", "vlm", "llm", "agent", "vlm->llm", "cf->llm")),
         *judged("grounded", "holds", evidence("vlm->llm", "share(grounded)", 0.93, 1204, 0.915, 0.944, end=at), at),
@@ -267,7 +268,15 @@ def live(*, last_run: datetime = NOW - timedelta(seconds=6), as_of: datetime = N
              for ref, (rate, errors, p95) in traffic.items()}  # fmt: skip
     watcher = WatcherNow(last_span=last_run + timedelta(seconds=4), last_run=last_run, ran=5, total=5, requests=1204,
                          windows=60, waiting=4, per_minute=412)  # fmt: skip
-    return Live(as_of=as_of, watcher=watcher, parts=parts, signals={s.key: s for s in signals})
+    tracing = (
+        TracingFigure(key="no_root", says="traces have no root", of="trace", hint="thread pools lose the context",
+                      state="bad" if broken else "ok", share=0.12 * broken, hits=144 * broken, n=1204),
+        TracingFigure(key="missing_parents", says="spans name a parent that never came", of="span",
+                      hint="spans are dropped on the way", state="ok", share=0.001, hits=8, n=8428),
+        TracingFigure(key="clock_skew", says="calls between services start before their caller or end after it",
+                      of="call", hint="clocks differ", state="unknown", share=None, hits=0, n=0, needs=50),
+    )  # fmt: skip
+    return Live(as_of=as_of, watcher=watcher, parts=parts, signals={s.key: s for s in signals}, tracing=tracing)
 
 
 def chained(*batches: tuple[str, Iterable[e.Draft]]) -> tuple[e.Edit, ...]:

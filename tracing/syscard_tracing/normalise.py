@@ -20,7 +20,9 @@ from syscard_tracing.literals import member
 from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plans, feature_name, is_own, remember
 from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
+from syscard_tracing.sampling import SAMPLING, kept_share
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
+from syscard_tracing.toolcalls import tool_call_features
 
 LINKS: Final = "span.links"
 """Feature that holds a span's links, each as `trace_id/span_id`."""
@@ -77,14 +79,23 @@ class _Resource:
         self.spoken_for = _spoken_for(self.system)
         self._ruled: dict[tuple[str, ...], Any] = {}
 
-    def rule(self, attributes: Attributes, operation: str, model: str | None) -> ComponentRule | None:
-        """The declared component that these attributes belong to."""
+    def rule(
+        self, attributes: Attributes, operation: str, model: str | None, discovered: str | None
+    ) -> ComponentRule | None:
+        """The declared component that these attributes belong to; `discovered` names who states none."""
         system = self.system
         if system is None:
             return None
         # What a dialect spells otherwise can be selected by its OTel name all the same.
         read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
-        asked = (operation, model or "", *[plain(attributes.get(key)) or "" for key in system.selected])
+        if discovered:  # who states no component can be selected by the name that is found for it
+            read["syscard.component"] = discovered
+        asked = (
+            operation,
+            model or "",
+            discovered or "",
+            *[plain(attributes.get(key)) or "" for key in system.selected],
+        )
         found: ComponentRule | None = self._ruled.get(asked, _UNASKED)
         if found is _UNASKED:
             found = system.component_of(attributes, self.attributes, read)
@@ -154,9 +165,11 @@ class _SpanReader:
         requested = self._said("model")
         model = label(requested)
         stated = plain(self._first(plan.columns["component"]))
+        is_call = stated is not None or operation not in NO_CALLS
+        found = self._discovered(operation, model) if is_call and not stated else None
         # A rule that selects by service would take feedback for a call.
-        rule = resource.rule(self.attributes, operation, requested) if stated or operation not in NO_CALLS else None
-        component = rule.ref if rule else self._component(stated, operation, model)
+        rule = resource.rule(self.attributes, operation, requested, found) if is_call else None
+        component = rule.ref if rule else self._component(stated) if stated else found
         error = self._error_type()
         answered = self._label("model_response")
         fallback, reason = self._fallback()
@@ -200,9 +213,7 @@ class _SpanReader:
         name = self.span.name
         return name if not name or self.words.is_name(name) else f"{operation} {self.redactor.mark(name)}"
 
-    def _component(self, stated: str | None, operation: str, model: str | None) -> str | None:
-        if not stated:
-            return None if operation in NO_CALLS else self._discovered(operation, model)
+    def _component(self, stated: str) -> str:
         system = self.resource.system
         return self.redactor.component(stated, system.refs if system else frozenset())
 
@@ -314,11 +325,24 @@ class _SpanReader:
                 texts.setdefault(field, []).append(said)
         if self.span.events or self.plan.lists_events:
             self._take_events(texts, component)
-        if self.span.links:
-            self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in self.span.links]
+        self._take_ties()
         if texts or self.features:
             kept = self._with_beside(kept, texts, component, rule)
         return "{" + ",".join(kept.values()) + "}"
+
+    def _take_ties(self) -> None:
+        """What ties a span to others, and says which share of them there is."""
+        plan, span = self.plan, self.span
+        if span.links:
+            self.features[LINKS] = [f"{link.trace_id}/{link.span_id}" for link in span.links]
+        if plan.call_keys:
+            said = {key: self.attributes[key] for key in plan.call_keys}
+            is_model, is_tool = self.operation in plan.dialect.models, self.operation == "execute_tool"
+            self.features |= tool_call_features(said, model=is_model, tool=is_tool, mark=self.redactor.mark)
+        if span.trace_state or plan.samples:
+            kept = kept_share(span.trace_state, self.attributes)
+            if kept is not None:
+                self.features[SAMPLING] = kept
 
     def _kept(self, layout: Layout, texts: dict[str, list[Value]]) -> dict[str, str]:
         """Attributes that may be kept as they are, by name and as JSON; an own one that is a text joins the texts."""

@@ -18,6 +18,7 @@ from syscard_tracing.spans import (
     MAX_EVENTS,
     MAX_ITEMS,
     MAX_KEY,
+    MAX_STATE,
     MAX_TEXT,
     Attributes,
     Decoded,
@@ -145,6 +146,7 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
             resource,
             scope,
             _links(span),
+            _text(span, "traceState")[:MAX_STATE],
         )
     )
 

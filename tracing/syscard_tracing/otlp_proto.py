@@ -12,6 +12,7 @@ from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
     MAX_EVENTS,
+    MAX_STATE,
     MAX_TEXT,
     Attributes,
     Decoded,
@@ -149,6 +150,7 @@ def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rej
             resource,
             scope,
             _links(span.links) if span.links else (),
+            span.trace_state[:MAX_STATE],
         )
     )
 

@@ -15,7 +15,9 @@ from syscard_tracing.choice import Choice
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
 from syscard_tracing.labels import UNNAMED
 from syscard_tracing.names import Names, named
+from syscard_tracing.sampling import SAMPLED_BY
 from syscard_tracing.spans import Attributes
+from syscard_tracing.toolcalls import may_tell
 
 MAX_FEATURES: Final = 256
 """Attributes of one span that are kept as they are or counted; the rest is left."""
@@ -90,6 +92,9 @@ class Plan:
         self.lists_events = not present.isdisjoint(dialect.event_lists)
         self.subject = tuple(key for key in dialect.subject if key in present)
         self.fallbacks = tuple(key for key in keys if dialect.role(key) == (Kind.COLUMN, "fallback"))
+        self.call_keys = tuple(key for key in keys if may_tell(key))
+        """Attributes that may hold ids of tool calls."""
+        self.samples = not present.isdisjoint(SAMPLED_BY)
         self._scope, self._keys = scope, keys
         self._asked = tuple(key for key in keys if key in dialect.tells_operation)
         self._operations: dict[tuple[str, ...], str] = {}

@@ -23,6 +23,8 @@ MAX_ITEMS: Final = 1024
 MAX_KEY: Final = 256
 """Characters of an attribute key; an attribute with a longer one is left."""
 MAX_EVENTS: Final = 256
+MAX_STATE: Final = 512
+"""Characters of a trace state that are read, as W3C bounds it."""
 MAX_LINKS: Final = 8
 """Links of one span that are read; the rest is left."""
 
@@ -63,6 +65,7 @@ class RawSpan(NamedTuple):
     resource: Attributes
     scope: str
     links: tuple[Link, ...] = ()
+    trace_state: str = ""
 
 
 class Decoded(NamedTuple):

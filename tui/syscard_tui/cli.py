@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from syscard_tui.commands import cards, declaring, demo, incidents, spans, watching
+from syscard_tui.commands import cards, declaring, demo, discover, incidents, spans, watching
 from syscard_tui.options import Options
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ def _options(
 
 
 declaring.register(app)
+discover.register(app)
 spans.register(app)
 watching.register(app)
 cards.register(app)

@@ -13,8 +13,9 @@ from syscard.edits import Draft, chain
 from syscard.finding import Finding, State, Window
 from syscard.fold import empty_card, fold
 from syscard.system import Claim, System
-from syscard_monitors.assemble import Request, SpanFacts, micros
+from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import Comparison
+from syscard_monitors.facts import SpanFacts
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import Reference
 from syscard_monitors.packs import Signal
@@ -50,6 +51,8 @@ def span(trace: str = "t1", span_id: str = "s", **changes: Any) -> Row:
         "error_type": None,
         "fallback": None,
         "features": None,
+        "service": "shop",
+        "user_key": None,
     }
     features = changes.pop("features", None)
     return {**row, **changes, "features": json.dumps(features) if features is not None else None}

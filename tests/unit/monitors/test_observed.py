@@ -5,7 +5,9 @@ from typing import Any
 from syscard.card import Card
 from syscard.edits import Draft, Observe
 from syscard.finding import State
-from syscard_monitors.assemble import Request, SpanFacts
+from syscard.render.facts import versions_text
+from syscard_monitors.assemble import Request
+from syscard_monitors.facts import SpanFacts
 from syscard_monitors.observed import MOST_VALUES, observing, undeclared
 from syscard_monitors.window import AUTHOR
 from tests.unit.build import declared
@@ -104,3 +106,31 @@ def test_a_part_that_was_written_down_is_still_one_that_nobody_declared() -> Non
 def test_what_is_declared_is_no_finding() -> None:
     spans = [facts("a", "cf", gives=HANDED), facts("b", "vlm", at=5, tokens=HANDED)]
     assert undeclared(card_of(), times(9, *spans), window()) == ()
+
+
+def test_another_answer_for_the_same_requested_model_is_a_change_of_its_version_and_no_new_component() -> None:
+    card = card_of()
+    old = times(3, llm__model="planner-llm", llm__model_response="planner-llm-2026-05")
+    card = with_drafts(card, drafts_of(card, old))
+    new = times(2, llm__model="planner-llm", llm__model_response="planner-llm-2026-08")
+    edits = seen(card, new)
+    assert [(x.what, x.ref, x.value, x.previous, x.declared) for x in edits] == [
+        ("model", "llm", "planner-llm-2026-08", "planner-llm-2026-05", False)
+    ]
+    after = with_drafts(card, drafts_of(card, new))
+    assert after.components.keys() == card.components.keys()
+    assert seen(after, [*old, *new]) == [], "both at once, as in a roll-out, are known by now"
+    text = versions_text(after.components["llm"].model_dump(mode="json"))
+    assert "model planner-llm-2026-08 (was planner-llm-2026-05, NOT DECLARED)" in text
+
+
+def test_another_prompt_or_version_names_the_one_before() -> None:
+    card = card_of()
+    card = with_drafts(card, drafts_of(card, times(1, llm__prompt="p1", llm__version="1")))
+    edits = seen(card, times(1, llm__prompt="p2", llm__version="2"))
+    assert [(x.what, x.value, x.previous) for x in edits] == [("prompt", "p2", "p1"), ("version", "2", "1")]
+
+
+def test_models_that_are_first_seen_together_are_no_change() -> None:
+    found = [*times(1, llm__model_response="a"), *times(1, llm__model_response="b")]
+    assert [x.previous for x in seen(card_of(), found)] == [None, None]

@@ -194,3 +194,12 @@ def test_a_fold_changes_no_card_that_it_started_from(batches: Batches) -> None:
     before = start.digest
     fold(edits[1:], start=start)
     assert start.digest == before
+
+
+def test_what_later_releases_say_of_what_was_seen_changes_no_older_digest() -> None:
+    seen = {"what": "version", "ref": "llm", "value": "2", "evidence_class": "span", "traces": 5, "declared": True}
+    old = e.Observe.model_validate(seen)
+    assert old.model_dump(mode="json").keys() == {"kind", *seen}
+    new = old.model_copy(update={"examples": ("t@1",), "previous": "1"})
+    assert e.read_body(new.model_dump(mode="json")) == new
+    assert draft(old).digest != draft(new).digest

@@ -1,0 +1,90 @@
+"""Tracing health end to end: real spans with something wrong in them, and what the faces then say."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syscard_configs import read_text
+from tests.functional.helpers import recorded, shifted, spans_of, syscard
+
+REPEATED = Path(__file__).parent.parent / "data" / "traces" / "repeated-ids.otlp.jsonl.gz"
+
+
+@pytest.fixture
+def lines() -> list[dict[str, Any]]:
+    """Sixty requests of the recorded recommender."""
+    return [json.loads(line) for line in recorded("normal")[:60]]
+
+
+def watched(declared: Path, documents: list[dict[str, Any]], tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """Ingest, look once; the figures of tracing health by name."""
+    spans = tmp_path / "spans.jsonl"
+    spans.write_text("\n".join(map(json.dumps, documents)))
+    end = datetime.now(UTC) - timedelta(minutes=1)
+    assert syscard("--home", declared, "ingest", spans, "--retime", f"end={end.isoformat()}").code == 0
+    assert syscard("--home", declared, "monitor", "--once").code == 0
+    told = syscard("--home", declared, "card", "show", "--json").document["live"]["tracing"]
+    return {figure["key"]: figure for figure in told}
+
+
+def test_sound_traces_are_ok_where_there_are_enough_of_them(
+    declared: Path, lines: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    told = watched(declared, lines, tmp_path)
+    states = {key: figure["state"] for key, figure in told.items()}
+    assert states.pop("clock_skew") == "unknown", "one service calls nobody else's"
+    states.pop("fragments")  # unknown where no request names a user or a session
+    assert set(states.values()) == {"ok"}, told
+    assert told["missing_parents"]["n"] > told["no_root"]["n"] == 60
+    assert "tracing:" not in syscard("--home", declared, "status").out
+    assert "of 60 traces: traces have no root" in syscard("--home", declared, "card", "show").out
+
+
+def test_lost_roots_lost_parents_and_a_sample_are_told_on_every_face(
+    declared: Path, lines: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for number, document in enumerate(lines):
+        spans = spans_of(document)
+        for span in spans:
+            span["traceState"] = "ot=th:e6666666666666"
+        if number % 10 == 0:
+            spans[-1]["parentSpanId"] = "ab" * 8
+    for number, document in enumerate([*lines[:6]]):
+        pool = json.loads(json.dumps(document))
+        for span in spans_of(pool):
+            span["traceId"] = f"{number + 1:032x}"
+        group = pool["resourceSpans"][0]["scopeSpans"][0]
+        group["spans"] = [s for s in spans_of(pool) if "parentSpanId" in s][:1]
+        pool["resourceSpans"] = [{**pool["resourceSpans"][0], "scopeSpans": [group]}]
+        lines.append(json.loads(shifted(json.dumps(pool).encode(), 0)))
+    told = watched(declared, lines, tmp_path)
+    assert (told["no_root"]["hits"], told["no_root"]["n"]) == (6, 66)
+    assert told["missing_parents"]["state"] == "bad"
+    assert (told["sampled"]["hits"], told["sampled"]["state"]) == (60, "bad")
+    status = syscard("--home", declared, "status").out
+    assert "tracing: 9.1% of 66 traces: traces have no root (thread pools" in " ".join(status.split())
+    assert "100.0% of 60 requests: requests say that they are one of a sample of 10.0%" in " ".join(status.split())
+    assert "60 requests of a 10.0% sample in 3 windows" in syscard("--home", declared, "status", "--json").out
+    assert len(syscard("--home", declared, "status", "--json").document["tracing"]) == 3
+
+
+def test_a_host_that_seeds_random_shows_in_its_ids(declared: Path, tmp_path: Path) -> None:
+    """Three requests, and three with the same ids 80 s later; the rest of the window are others."""
+    twice = [json.loads(line) for line in gzip.decompress(REPEATED.read_bytes()).splitlines()]
+    start = min(int(s["startTimeUnixNano"]) for d in twice for s in spans_of(d))
+    others = [json.loads(shifted(line, 0)) for line in recorded("normal")[:54]]
+    first = min(int(s["startTimeUnixNano"]) for d in others for s in spans_of(d))
+    moved = [json.loads(shifted(json.dumps(d).encode(), first - start)) for d in twice]
+    told = watched(declared, [*others, *moved], tmp_path)
+    assert (told["repeated_ids"]["hits"], told["repeated_ids"]["n"]) == (6, 60)
+    assert "a host seeds random" in " ".join(syscard("--home", declared, "status").out.split())
+
+
+def test_the_shipped_figures_name_what_they_count() -> None:
+    assert read_text("health", "tracing.yaml").count("bad_above:") == 10
