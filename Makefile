@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test check lock picture clean example faults record test-models bench-sdk
+.PHONY: demo test check lock picture clean example faults record test-models bench-ingest bench-lake bench-sdk
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -71,6 +71,10 @@ lock: .venv/.stamp
 # What the SDK costs on the caller's thread, beside OpenTelemetry alone: benchmarks/README.md.
 bench-sdk: .venv/.stamp
 	@$(PY) benchmarks/sdk
+
+# How long a look takes at 1 M and 10 M spans: minutes, 2 GB of disk.
+bench-lake: .venv/.stamp
+	@$(PY) benchmarks/lake.py
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg

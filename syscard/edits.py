@@ -201,6 +201,33 @@ class RiskSeen(Value):
     says: str
 
 
+class Hold(Value):
+    """A human keeps a trace from being dropped with its day, or (`lifted`) no longer does."""
+
+    kind: Literal["hold"] = "hold"
+    trace: str
+    """`trace_id@start`, or a trace id."""
+    reason_sha256: str
+    until: datetime | None = None
+    lifted: bool = False
+
+
+class Erasure(Value):
+    """A person was erased from the home. Says how much went, never who it was."""
+
+    kind: Literal["erasure"] = "erasure"
+    reference: str
+    """Made at random: the same erasure is written down once, however often it is taken up again."""
+    traces: int
+    spans: int
+    days: dict[str, int]
+    """Spans by UTC day."""
+    texts: int = 0
+    """Free texts of this system that named the person."""
+    evidence: int = 0
+    """Records of evidence of this system whose example traces are gone."""
+
+
 Body = Annotated[
     Declare
     | SetBaseline
@@ -212,7 +239,9 @@ Body = Annotated[
     | ExtendIncident
     | MoveIncident
     | NoteOnIncident
-    | RiskSeen,
+    | RiskSeen
+    | Hold
+    | Erasure,
     Field(discriminator="kind"),
 ]
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)

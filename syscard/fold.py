@@ -222,6 +222,11 @@ def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> dict[str, Any]:
     return {"risks": {**card.risks, body.risk: seen}}
 
 
+def _nothing(_card: Card, _body: Any, _edit: e.Edit) -> dict[str, Any]:
+    """What was done to the spans changes no promise and no figure."""
+    return {}
+
+
 _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "declare": _declare,
     "baseline": _baseline,
@@ -234,4 +239,6 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "incident.state": _move,
     "incident.note": _note,
     "risk": _risk,
+    "hold": _nothing,
+    "erasure": _nothing,
 }

@@ -105,7 +105,8 @@ class Traces(Declared):
     user: Text | None = None
     """Attribute that holds the user; only a keyed hash of it is kept."""
     keep: Keep = Keep.FEATURES
-    retain: Duration = parse_duration("30d")
+    retain: Duration | None = None
+    """Days that are older are dropped; None: never."""
 
 
 class Version(Declared):

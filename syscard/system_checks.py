@@ -303,7 +303,8 @@ def _zero_faults(system: System) -> Iterator[Fault]:
 
 def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
     yield ("system", "review", "every"), system.system.review.every
-    yield ("traces", "retain"), system.traces.retain
+    if system.traces.retain is not None:
+        yield ("traces", "retain"), system.traces.retain
     if system.monitors.false_alarms:
         yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
     for i, claim in enumerate(system.claims):
@@ -328,6 +329,8 @@ def _days(system: System) -> Iterator[tuple[Place, date | None, str]]:
 
 def _forgotten_windows(system: System) -> Iterator[Fault]:
     kept = system.traces.retain
+    if kept is None:
+        return
     for i, claim in enumerate(system.claims):
         if claim.window.last > kept:
             what = f"looks back {duration_text(claim.window.last)}, and spans are kept {duration_text(kept)}"
@@ -339,8 +342,6 @@ def _forgotten_windows(system: System) -> Iterator[Fault]:
 def _not_in_force(system: System) -> Iterator[Fault]:
     """What was declared, not what is so by default: a promise that nothing keeps must not look kept."""
     what = "declared, not yet in force in this release"
-    if "retain" in system.traces.model_fields_set:
-        yield Fault(("traces", "retain"), f"{what}: spans are kept until the lake is removed")
     if system.monitors.false_alarms:
         yield Fault(("monitors", "false_alarms"), f"{what}: the packs' own thresholds decide")
     for key, tuned in system.monitors.tune.items():

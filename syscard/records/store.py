@@ -197,9 +197,14 @@ class Transaction:
         for body in texts:
             self._session.merge(TextRow(sha256=text_digest(body), system=system, body=body))
         card = fold(edits, start=card)
-        self._write_view(card, live or self.live(system), edits[-1], recorded)
+        self.write_view(card, live or self.live(system), edits[-1], recorded)
         self._known[system] = card, edits[-1]
         return card
+
+    @property
+    def session(self) -> Session:
+        """For the other modules of this room."""
+        return self._session
 
     def newest(self, system: str) -> tuple[Card, Edit | None]:
         """The newest card, from the view where it is up to date, and the newest edit."""
@@ -283,7 +288,8 @@ class Transaction:
             view = with_live(json.loads(row.body), live.model_dump(mode="json"), self._gate, recorded)
             self._put_view(row, view)
 
-    def _write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime) -> None:
+    def write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime) -> None:
+        """Write what the faces read."""
         texts = self._texts(card.system)
         view = build_view(card, live, gate=self._gate, head=head.link, edits=head.seq, texts=texts, written=recorded)
         self._put_view(self._session.get(ViewRow, card.system) or ViewRow(system=card.system, stamp=0, body=""), view)

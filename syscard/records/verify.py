@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from syscard.card import Card
 from syscard.digest import digest, text_digest
-from syscard.edits import NoteOnIncident
+from syscard.edits import Erasure, Hold, NoteOnIncident
 from syscard.edits import verify as verify_chain
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
@@ -23,6 +23,10 @@ class Verified:
     card: Card
     erased: int
     """Notes whose text was erased; their digests are still in the chain."""
+    erased_evidence: int = 0
+    """Records of evidence whose example traces were erased with a person."""
+    erasures: int = 0
+    """Erasures of a person."""
 
 
 def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
@@ -51,7 +55,9 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
             f"{ref}: the gate's verdict that the faces show is not the one that this card and its live values give: "
             "decide it anew with: syscard monitor --once"
         )
-    return Verified(count, card, _erased(records, ref, view["texts"]))
+    erasures = [edit.body for edit in records.edits(ref) if isinstance(edit.body, Erasure)]
+    evidence = sum(erasure.evidence for erasure in erasures)
+    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures))
 
 
 def _same_card(ref: str, view: View, card: Card, count: int) -> None:
@@ -73,4 +79,6 @@ def _same_baseline(ref: str, records: Records, card: Card) -> None:
 
 def _erased(records: Records, ref: str, texts: dict[str, str]) -> int:
     bodies = (edit.body for edit in records.edits(ref))
-    return sum(isinstance(body, NoteOnIncident) and body.text_sha256 not in texts for body in bodies)
+    named = [b.text_sha256 if isinstance(b, NoteOnIncident) else b.reason_sha256 for b in bodies
+             if isinstance(b, NoteOnIncident | Hold)]  # fmt: skip
+    return sum(digest not in texts for digest in named)

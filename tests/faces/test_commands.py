@@ -114,6 +114,5 @@ def test_what_is_declared_and_not_yet_in_force_is_said() -> None:
     assert sorted(p.where for p in found) == [
         "monitors.false_alarms",
         "monitors.tune.llm.latency.objective",
-        "traces.retain",
     ]
     assert all(p.what.startswith("declared, not yet in force in this release") for p in found)

@@ -14,10 +14,13 @@ from syscard.digest import iso
 from syscard.errors import LakeError, TraceError, UsageError
 from syscard.home import Home
 from syscard_tracing.durable import emptied, log_entries
+from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
+from syscard_tracing.journal import last as last_entry
 from syscard_tracing.normalise import Normaliser
 from syscard_tracing.pii import clean
+from syscard_tracing.repair import left_over, pointer_is_missing, wrong_modes
 from syscard_tracing.roller import open_lake
 from syscard_tracing.rules import TraceRules
 
@@ -25,6 +28,7 @@ SHOWN: Final = (
     "trace_id", "span_id", "parent_span_id", "dialect", "operation", "component", "model", "model_response", "provider",
     "input_tokens", "output_tokens", "counts_tokens", "error_type", "segment",
 )  # fmt: skip
+_REPAIR: Final = "mend it with: syscard doctor --repair"
 TRACE_REFERENCE: Final = re.compile(r"^([0-9a-f]{32})(?:@([0-9]{1,17}))?$")
 
 
@@ -42,7 +46,30 @@ class DoctorFinding(NamedTuple):
 def check(home: Home) -> list[DoctorFinding]:
     """Everything known about the inbox and the lake; changes nothing."""
     found = list(_check_lake(home))
-    return [*_check_inbox(home), *found]
+    return [*_check_inbox(home), *found, *_check_files(home), *_check_kept(home)]
+
+
+def _check_files(home: Home) -> Iterator[DoctorFinding]:
+    for path in wrong_modes(home):
+        # A home folder that somebody else made may be open on purpose; a key never is.
+        yield DoctorFinding(ok=home.keys not in (path, path.parent), what=f"{path} can be read by others", do=_REPAIR)
+    for path in left_over(home):
+        yield _wrong(f"{path} was left over by something that was cut off", _REPAIR)
+    if pointer_is_missing(home.lake):
+        yield _wrong("lake: the pointer to the newest checkpoint is missing", _REPAIR)
+    if (home.root / ERASING).is_file():
+        yield _wrong("an erasure of a person was cut off", "finish it with: syscard erase --user-key K --yes")
+
+
+def _check_kept(home: Home) -> Iterator[DoctorFinding]:
+    try:
+        days = open_lake(home).days()
+    except LakeError:
+        return  # said already
+    if days:
+        last = last_entry(home, "retention")
+        gone = f"; last dropped at {last['at']}: {', '.join(d['day'] for d in last['days'])}" if last else ""
+        yield _fine(f"lake: oldest day kept {days[0]}, newest {days[-1]}{gone}")
 
 
 def read_trace_file(path: Path, rules: TraceRules) -> list[dict[str, Any]]:
@@ -104,11 +131,11 @@ def _check_inbox(home: Home) -> Iterator[DoctorFinding]:
         with Inbox(home.inbox) as inbox:
             integrity = inbox.integrity()
             if integrity != "ok":
-                yield _wrong(f"inbox {home.inbox}: {integrity}", "stop serve and put the file aside")
+                yield _wrong(f"inbox {home.inbox}: {integrity}", f"stop serve, and {_REPAIR}")
                 return
             yield from _check_progress(home, inbox)
     except (LakeError, TraceError) as error:
-        yield _wrong(str(error), f"put {home.inbox} aside: what it still held is lost, the lake is not")
+        yield _wrong(str(error), f"stop serve, and {_REPAIR}")
 
 
 def _check_progress(home: Home, inbox: Inbox) -> Iterator[DoctorFinding]:
@@ -123,6 +150,12 @@ def _check_progress(home: Home, inbox: Inbox) -> Iterator[DoctorFinding]:
     yield _fine(
         f"inbox: {waiting} spans wait for the lake", "they roll with serve or the next ingest" if waiting else ""
     )
+    if done > inbox.last_seq():
+        yield _wrong(
+            f"lake counts batches up to {done} of this inbox as rolled, its newest is {inbox.last_seq()}: "
+            "new spans would be taken for old ones (a copy that was made file by file?)",
+            _REPAIR,
+        )
     if done < progress.rolled:
         yield _wrong(
             f"lake holds this inbox up to batch {done}, it has been at {progress.rolled}"
@@ -140,7 +173,9 @@ def _check_lake(home: Home) -> Iterator[DoctorFinding]:
     for path in emptied(home.lake):
         where = path.relative_to(home.lake)
         set_aside = path.parent != home.lake / "_delta_log"
-        done = "was set aside, its spans were rolled again" if set_aside else "the next roll sets it aside"
+        done = (
+            "was set aside, its spans were rolled again" if set_aside else f"the next roll sets it aside, or: {_REPAIR}"
+        )
         yield DoctorFinding(ok=set_aside, what=f"lake: log entry {where} is empty (a power cut?)", do=done)
     try:
         lake = open_lake(home)
@@ -151,6 +186,6 @@ def _check_lake(home: Home) -> Iterator[DoctorFinding]:
     if missing:
         yield _wrong(
             f"lake: {len(missing)} data files are missing or cut off, the first is {missing[0]}",
-            "restore them from a copy",
+            "restore them from a copy, or forget them with: syscard doctor --repair --forget-missing",
         )
     yield _fine(f"lake: version {stats.version}, {stats.rows} spans in {stats.files} files, {stats.bytes} bytes")

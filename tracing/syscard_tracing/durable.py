@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -67,8 +67,10 @@ def make_durable(lake: Path, version: int) -> None:
         raise LakeError(f"lake {lake}: version {version} could not be synced: {error.strerror}") from error
 
 
-def set_aside_emptied_tail(lake: Path) -> int | None:
+def set_aside_emptied_tail(lake: Path, folder: Path | None = None) -> int | None:
     """Move a zero-byte newest log entry out of the log; its version, or None where there is none.
+
+    It goes to `folder`, else to one beside the log.
 
     A power cut can empty the newest entry, never an older one: each is synced before the next is trusted. The lock
     makes sure that no rival roller has put a good entry under the same name between the look and the move.
@@ -76,12 +78,12 @@ def set_aside_emptied_tail(lake: Path) -> int | None:
     newest = newest_entry(lake)
     if newest is None or newest.size:
         return None
-    with _locked(lake / ".repair.lock"):
+    with locked(lake / ".repair.lock"):
         newest = newest_entry(lake)
         if newest is None or newest.size:
             return None
-        aside = lake / ASIDE
-        aside.mkdir(exist_ok=True)
+        aside = folder or lake / ASIDE
+        aside.mkdir(parents=True, exist_ok=True)
         newest.path.rename(_free_name(aside / newest.path.name))
         for folder in (aside, newest.path.parent):
             sync(folder)
@@ -109,10 +111,39 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file; the kernel lets go of it when the process ends, however it ends."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def rolling(lake: Path) -> AbstractContextManager[None]:
+    """Held, together with others, by whoever commits to the lake or reads files of a version that may grow old."""
+    return locked(_lock_file(lake), shared=True)
+
+
+def standing_still(lake: Path) -> AbstractContextManager[None]:
+    """Held alone: no roll and no compaction is under way anywhere on this machine, inbox and lake stay as they are."""
+    return locked(_lock_file(lake))
+
+
+def _lock_file(lake: Path) -> Path:
+    lake.parent.mkdir(parents=True, exist_ok=True)
+    return lake.with_name(f"{lake.name}.lock")
+
+
+def forget_log_before(lake: Path, version: int) -> None:
+    """Delete log entries and checkpoints older than a version that has a checkpoint of its own.
+
+    Entries name their commit's predicate and hold statistics of rows that may have been erased since.
+    """
+    folder = log_folder(lake)
+    for path in folder.iterdir():
+        number = path.name.lstrip("._").partition(".")[0]
+        if number.isdigit() and int(number) < version:
+            path.unlink(missing_ok=True)
+    sync(folder)

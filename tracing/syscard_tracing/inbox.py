@@ -123,6 +123,33 @@ class Inbox:
             rows.close()
         return found
 
+    def every(self) -> Iterator[Batch]:
+        """Every batch that is still here, in order, one at a time."""
+        last = 0
+        while found := self.after(last, spans=1):
+            yield found[0]
+            last = found[0].seq
+
+    def replace(self, seq: int, spans: int, body: bytes) -> None:
+        """Put what is left of a batch in its place; a batch of no spans goes."""
+        with self._told(), self._reader_lock, self._reader:
+            if spans:
+                self._reader.execute("update batch set spans = ?, body = ? where seq = ?", (spans, body, seq))
+            else:
+                self._reader.execute("delete from batch where seq = ?", (seq,))
+
+    def last_seq(self) -> int:
+        """Number of the newest batch that was ever put here, 0 before the first."""
+        with self._told(), self._reader_lock:
+            found = self._reader.execute("select seq from sqlite_sequence where name = 'batch'").fetchone()
+        return int(found[0]) if found else 0
+
+    def skip_to(self, seq: int) -> None:
+        """Number new batches from behind `seq`: a lake that is newer than this file counts the others as rolled."""
+        with self._told(), self._reader_lock, self._reader:
+            self._reader.execute("delete from sqlite_sequence where name = 'batch'")
+            self._reader.execute("insert into sqlite_sequence(name, seq) values('batch', ?)", (seq,))
+
     def delete_to(self, seq: int) -> int:
         """Delete batches up to a sequence number, which the lake must hold; how many there were."""
         with self._told(), self._reader_lock, self._reader:

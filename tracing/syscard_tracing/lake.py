@@ -1,19 +1,30 @@
-"""The lake: a Delta table of observations. The one module that imports deltalake and polars."""
+"""The lake: a Delta table of observations, read and written here; `syscard_tracing.upkeep` keeps it in order.
+
+These two are the only modules that import deltalake and polars.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+import threading
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from syscard.errors import LakeError, MissingExtra
 from syscard.observation import arrow_schema
-from syscard_tracing.durable import emptied, log_folder, make_durable, newest_entry, sync
+from syscard_tracing.durable import emptied, log_folder, make_durable, newest_entry
 
 try:
     import polars as pl
-    from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
+    from deltalake import (
+        CommitProperties,
+        DeltaTable,
+        PostCommitHookProperties,
+        Transaction,
+        WriterProperties,
+        write_deltalake,
+    )
     from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 except ImportError as error:
     raise MissingExtra("server", "the lake") from error
@@ -21,15 +32,19 @@ except ImportError as error:
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILES_A_DAY: Final = 32
-"""More files than this in one day are compacted into one."""
-CHECKPOINT_EVERY: Final = 100
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+WRITTEN: Final = WriterProperties(compression="ZSTD", max_row_group_size=16_384)
+"""Small row groups, in order of start: a look at one trace or five minutes opens one or two of them."""
+NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _CONFIGURATION: Final = {
     "delta.dataSkippingStatsColumns": "start,received,trace_id,span_id,clock_suspect",
     "delta.logRetentionDuration": "interval 1 days",
 }
-_AROUND: Final = timedelta(hours=1)
+_BEFORE: Final = timedelta(minutes=1)
+_AFTER: Final = timedelta(minutes=5)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_FARTHEST: Final = timedelta(hours=1)
+_COLUMNS: Final = [field.name for field in arrow_schema()]
+_IN_FILES: Final = pl.Schema({name: kind for name, kind in pl.Schema(arrow_schema()).items() if name != "day"})
 SpanKey = tuple[str, str, int]
 """(trace id, span id, start in microseconds): ids alone come again where a host seeds `random`."""
 
@@ -76,7 +91,7 @@ class Writer:
 
     def _of_traces(self, table: pa.Table) -> pl.LazyFrame:
         wanted = pl.Series(table.column("trace_id").unique().to_pylist())
-        return _scan(self._table).filter(pl.col("trace_id").is_in(wanted.implode()))
+        return rows_in(self._lake.path, files_of(self._table)).filter(pl.col("trace_id").is_in(wanted.implode()))
 
     def append(self, table: pa.Table, last_seq: int) -> int:
         """Commit rows and how far this inbox has come, in one; the lake version that holds them. Not yet durable.
@@ -90,10 +105,11 @@ class Writer:
                 self._table,
                 table.sort_by("start"),
                 mode="append",
+                writer_properties=WRITTEN,
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(self._app_id, last_seq)], max_commit_retries=0
                 ),
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
         except CommitFailedError as error:
             raise Rival(f"lake {self._lake.path}: another roller has committed") from error
@@ -104,10 +120,11 @@ class Writer:
 
 
 class Lake:
-    """A lake in a local folder. Making one touches no disk; each call opens the table afresh: cheap and current."""
+    """A lake in a local folder. Making one touches no disk; each call sees the newest version."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reading = _Reading(path)
 
     def create(self) -> None:
         """Make the table where there is none, durably.
@@ -175,7 +192,7 @@ class Lake:
         """
         if not self.exists():
             return pl.LazyFrame(schema=pl.Schema(arrow_schema()))
-        frame = _scan(self.open())
+        frame = rows_in(self.path, _overlapping(self._files(), since, until))
         for bound in _bounds(since, until):
             frame = frame.filter(bound)
         if since is not None or until is not None:
@@ -183,28 +200,56 @@ class Lake:
         return frame if services is None else frame.filter(pl.col("service").is_in(sorted(services)))
 
     def trace(self, trace_id: str, around: datetime | None = None) -> pl.DataFrame:
-        """The spans of one trace by start; `around` (any time within an hour of it) makes it a look into one file."""
-        near = (around - _AROUND, around + _AROUND) if around else (None, None)
-        found = self.scan(*near).filter(pl.col("trace_id") == trace_id).collect()
-        return found.sort("start", "span_id")
+        """The spans of one trace by start.
+
+        `around`, the start of the trace, makes it a look into one or two row groups: a minute before and five minutes
+        after, and on from there while the trace runs on, at most an hour. Any other time within an hour of it will do,
+        and takes longer: the whole hour to each side is read.
+        """
+        if around is None:
+            return self._of_trace(trace_id, None, None)
+        since, until = around - _BEFORE, around + _AFTER
+        while True:
+            found = self._of_trace(trace_id, since, until)
+            wider = _wider(found, around, since, until)
+            if wider == (since, until):
+                return found
+            since, until = wider
+
+    def _of_trace(self, trace_id: str, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+        return self.scan(since, until).filter(pl.col("trace_id") == trace_id).collect().sort("start", "span_id")
+
+    def _files(self) -> pl.DataFrame:
+        try:
+            return self._reading.files()
+        except (DeltaError, OSError, ValueError):
+            return files_of(self.open())
 
     def keys_in(self, since: datetime, until: datetime) -> set[tuple[str, str]]:
         """(trace_id, span_id) of spans with since <= start < until."""
         return set(self.scan(since, until).select("trace_id", "span_id").collect().iter_rows())
+
+    def days(self) -> list[str]:
+        """Days (ISO) of which there are spans, oldest first."""
+        return sorted(str(day) for day in files_of(self.open())["partition.day"].unique()) if self.exists() else []
+
+    def count(self) -> int:
+        """Rows, counted in the data files themselves."""
+        return int(self.scan().select(pl.len()).collect().item())
 
     def stats(self) -> LakeStats:
         """Files, rows and bytes of the newest version."""
         if not self.exists():
             return LakeStats(0, 0, 0, -1)
         table = self.open()
-        files = _files(table)
+        files = files_of(table)
         return LakeStats(len(files), int(files["num_records"].sum()), int(files["size_bytes"].sum()), table.version())
 
     def missing_files(self) -> list[str]:
         """Data files that the newest version names and that are not on the disk, or not whole."""
         if not self.exists():
             return []
-        files = _files(self.open()).select("path", "size_bytes").iter_rows()
+        files = files_of(self.open()).select("path", "size_bytes").iter_rows()
         return [path for path, size in files if not _is_whole(self.path / path, size)]
 
     def health(self) -> list[str]:
@@ -223,58 +268,99 @@ class Lake:
             )
         return found
 
-    def crowded_days(self, limit: int = FILES_A_DAY) -> list[str]:
-        """Days (ISO) with more files than the limit."""
-        if not self.exists():
-            return []
-        counts = _files(self.open()).group_by("partition.day").len().filter(pl.col("len") > limit)
-        return sorted(str(day) for day in counts["partition.day"])
 
-    def compact(self, days: Iterable[str]) -> int:
-        """Write the files of each day as one, durably; how many commits that took. A rival ends it.
+class _Reading:
+    """A handle that is kept between looks. Catching up takes a tenth of the time that opening the table does.
 
-        The old files stay for a day: for readers of an older version, and for a log entry lost to a power cut.
-        """
-        commits = 0
-        for day in days:
+    A log entry that a power cut emptied is set aside, and its version comes again with other content: the handle is
+    good only while the entry that it stands on is the same file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._table: DeltaTable | None = None
+        self._stands_on: tuple[int, int, int] | None = None
+        self._known = pl.DataFrame()
+
+    def files(self) -> pl.DataFrame:
+        """Data files of the newest version, with their statistics."""
+        with self._lock:
+            table = self._table
+            if table is None or self._stands_on != _identity(self._path, table.version()):
+                return self._open_anew()
+            before = table.version()
             try:
-                table = self.open()
-                before = table.version()
-                table.optimize.compact(partition_filters=[("day", "=", day)], post_commithook_properties=_NO_HOOKS)
-            except CommitFailedError:
-                break
-            if table.version() > before:
-                make_durable(self.path, table.version())
-                commits += 1
-        if commits:
-            self._forget_old_files()
-        return commits
+                table.update_incremental()
+            except (DeltaError, OSError, ValueError):
+                return self._open_anew()
+            return self._known if table.version() == before else self._note(table)
 
-    def checkpoint(self) -> bool:
-        """Write a checkpoint every hundred versions and drop log entries a day old, so that opening stays quick."""
-        table = self.open()
-        pointer = log_folder(self.path) / "_last_checkpoint"
-        if table.version() == 0 or table.version() % CHECKPOINT_EVERY or _points_at(pointer, table.version()):
-            return False
-        table.create_checkpoint()
-        for path in (*log_folder(self.path).glob(f"{table.version():020d}.checkpoint*"), pointer, pointer.parent):
-            sync(path)
-        table.cleanup_metadata()
-        return True
+    def _open_anew(self) -> pl.DataFrame:
+        self._table = None
+        table = DeltaTable(self._path)
+        found = self._note(table)
+        self._table = table
+        return found
 
-    def _forget_old_files(self) -> None:
-        self.open().vacuum(
-            retention_hours=24, dry_run=False, enforce_retention_duration=False, post_commithook_properties=_NO_HOOKS
-        )
+    def _note(self, table: DeltaTable) -> pl.DataFrame:
+        self._known = files_of(table)
+        self._stands_on = _identity(self._path, table.version())
+        return self._known
 
 
-def _scan(table: DeltaTable) -> pl.LazyFrame:
-    return pl.scan_delta(table)
+def _identity(lake: Path, version: int) -> tuple[int, int, int] | None:
+    try:
+        found = (log_folder(lake) / f"{version:020d}.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _files(table: DeltaTable) -> pl.DataFrame:
+def files_of(table: DeltaTable) -> pl.DataFrame:
+    """Data files of a version: `path`, `size_bytes`, `num_records`, `partition.day`, `min.start`, `max.start`."""
     frame = pl.DataFrame(table.get_add_actions(flatten=True))
-    return frame if "num_records" in frame.columns else frame.with_columns(pl.lit(0).alias("num_records"))
+    missing = [pl.lit(0).alias("num_records")] if "num_records" not in frame.columns else []
+    moment = pl.Datetime("us", "UTC")
+    missing += [pl.lit(None, moment).alias(name) for name in ("min.start", "max.start") if name not in frame.columns]
+    return frame.with_columns(missing)
+
+
+def rows_in(lake: Path, files: pl.DataFrame) -> pl.LazyFrame:
+    """The rows of some data files, lazily."""
+    if files.is_empty():
+        return pl.LazyFrame(schema=pl.Schema(arrow_schema()))
+    return pl.scan_parquet(
+        [str(lake / path) for path in files["path"]],
+        glob=False,
+        cache=False,
+        schema=_IN_FILES,
+        hive_partitioning=True,
+        hive_schema={"day": pl.Date},
+        missing_columns="insert",
+    ).select(_COLUMNS)
+
+
+def _overlapping(files: pl.DataFrame, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+    """Files that may hold a start in the range; one without statistics may."""
+    if since is not None:
+        # Statistics may be cut to milliseconds.
+        files = files.filter((pl.col("max.start") >= since - _MILLISECOND) | pl.col("max.start").is_null())
+        files = files.filter(pl.col("partition.day") >= since.astimezone(UTC).date())
+    if until is not None:
+        files = files.filter((pl.col("min.start") < until) | pl.col("min.start").is_null())
+        files = files.filter(pl.col("partition.day") <= until.astimezone(UTC).date())
+    return files
+
+
+def _wider(found: pl.DataFrame, around: datetime, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The range to look at, so that a minute of quiet lies behind what was found."""
+    widest = around - _FARTHEST, around + _FARTHEST
+    top = found.head(1).select("start", "parent_span_id").rows()
+    if top != [(around, None)]:  # not the trace's own start
+        return widest
+    ends = found.select((pl.col("start") + pl.duration(microseconds="duration_us")).max()).item()
+    return since, min(max(until, ends + _BEFORE), widest[1])
 
 
 def _is_whole(path: Path, size: int) -> bool:
@@ -284,9 +370,9 @@ def _is_whole(path: Path, size: int) -> bool:
 def _bounds(since: datetime | None, until: datetime | None) -> list[pl.Expr]:
     bounds: list[pl.Expr] = []
     if since is not None:
-        bounds += [pl.col("day") >= since.date(), pl.col("start") >= since]
+        bounds.append(pl.col("start") >= since)
     if until is not None:
-        bounds += [pl.col("day") <= until.date(), pl.col("start") < until]
+        bounds.append(pl.col("start") < until)
     return bounds
 
 
@@ -303,7 +389,3 @@ def _within_ranges(table: pa.Table) -> pl.Expr:
         (pl.col("start") >= row["low"]) & (pl.col("start") <= row["high"]) for row in ranges.iter_rows(named=True)
     ]
     return pl.any_horizontal(found)
-
-
-def _points_at(pointer: Path, version: int) -> bool:
-    return pointer.is_file() and f'"version":{version}' in pointer.read_text("utf-8").replace(" ", "")

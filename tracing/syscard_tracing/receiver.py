@@ -14,11 +14,13 @@ from typing import Any, Final, NamedTuple
 from syscard.clock import Clock
 from syscard.errors import MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
+from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
 from syscard_tracing.otlp_proto import status_body
 from syscard_tracing.pipeline import Pipeline, RollerThread
+from syscard_tracing.retention import Keeping
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.serving import Tls, bind, check_host, only_server
 from syscard_tracing.signals import Signal
@@ -125,11 +127,13 @@ def serve(
     roll_every: float = 2.0,
     limits: Limits = Limits(),  # noqa: B008
     on_ready: Callable[[Ports], None] | None = None,
+    keeping: Callable[[], Keeping] = Keeping,
 ) -> None:
     """Take spans until SIGTERM or SIGINT, then roll what is left and return.
 
     A port of 0 takes any free one, and without `grpc_port` there is no gRPC; `on_ready` is told the ports. `rules` is
-    asked for each request, so that what it returns may change. `roll_every` is in seconds.
+    asked for each request, so that what it returns may change. `roll_every` is in seconds. Every hour `keeping` is asked
+    what the lake may let go of; by itself that is nothing.
 
     Raises:
         UsageError: a port is taken, the home is served already, or a host that others reach has no token or no TLS.
@@ -141,11 +145,13 @@ def serve(
         if grpc_port:
             bind(host, grpc_port, "--grpc-port").close()
         roller = RollerThread(inbox, home, roll_every)
+        housekeeper = Housekeeper(home, keeping, clock)
         pipeline = Pipeline(home, inbox, rules, clock)
 
         async def run() -> None:
             intake = Intake(pipeline, token, limits)
             roller.start()
+            housekeeper.start()
             try:
                 async with AsyncExitStack() as doors:
                     ports = Ports(listener.getsockname()[1], *await _grpc(doors, intake, listener, grpc_port, tls))
@@ -153,6 +159,7 @@ def serve(
                     await _http(receiver, listener, tls, lambda: on_ready(ports) if on_ready else None)
             finally:
                 await asyncio.to_thread(intake.close)
+                await asyncio.to_thread(housekeeper.stop)
                 await asyncio.to_thread(roller.stop)
 
         asyncio.run(run())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from syscard.errors import LakeError
 from syscard.home import Home
 from syscard_tracing.batch import from_bytes
-from syscard_tracing.durable import make_durable, set_aside_emptied_tail
+from syscard_tracing.durable import make_durable, rolling, set_aside_emptied_tail
 from syscard_tracing.inbox import Batch, Inbox
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ def roll_once(inbox: Inbox, lake: Lake, on_step: Callable[[str], None] = _ignore
         LakeError: the lake cannot be read or written; everything stays in the inbox.
         TraceError: the inbox cannot be read.
     """
+    with rolling(lake.path):
+        return _roll(inbox, lake, on_step)
+
+
+def _roll(inbox: Inbox, lake: Lake, on_step: Callable[[str], None]) -> RollResult:
     from syscard_tracing.lake import Rival
 
     emptied = set_aside_emptied_tail(lake.path)
@@ -148,8 +153,10 @@ def _keys(table: pa.Table) -> Iterator[tuple[str, str, int]]:
 
 def _tidy(lake: Lake) -> None:
     """Compaction and checkpoints: nothing is lost if they fail, so a failure is said and not raised."""
+    from syscard_tracing import upkeep
+
     try:
-        lake.compact(lake.crowded_days())
-        lake.checkpoint()
+        upkeep.compact_crowded(lake)
+        upkeep.checkpoint(lake)
     except (LakeError, OSError) as error:
         _log.warning("lake %s was not tidied: %s", lake.path, error)

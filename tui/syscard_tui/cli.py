@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from syscard_tui.commands import cards, declaring, demo, discover, incidents, spans, watching
+from syscard_tui.commands import cards, declaring, demo, discover, incidents, keeping, spans, watching
 from syscard_tui.options import Options
 
 app = typer.Typer(
@@ -37,4 +37,5 @@ spans.register(app)
 watching.register(app)
 cards.register(app)
 incidents.register(app)
+keeping.register(app)
 demo.register(app)

@@ -179,11 +179,14 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         found = verify_system(records, ref, view, promote_policy())
     count, card, erased = found.edits, found.card, found.erased
     if as_json:
-        say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased})
+        say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
+                  "erased_evidence": found.erased_evidence, "erasures": found.erasures})  # fmt: skip
         return
     say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
     if erased:
         say(f"{erased} notes have been erased; their digests are still in the chain")
+    if found.erasures:
+        say(f"{found.erasures} times a person was erased; {found.erased_evidence} records of evidence have lost traces")
 
 
 def snapshot(

@@ -167,6 +167,7 @@ def _receiver(
     from syscard_tracing.receiver import Ports
     from syscard_tracing.receiver import serve as receive
     from syscard_tracing.serving import TOKEN, TOKEN_FILE, check_host, check_tls, read_token
+    from syscard_tui.holding import keeping_now
 
     token, tls = read_token(os.environ), check_tls(cert, key)
     check_host(host, token, tls, behind_proxy=behind_proxy)
@@ -193,13 +194,25 @@ def _receiver(
         rules=FreshRules(house),
         clock=house.clock,
         on_ready=ready,
+        keeping=lambda: keeping_now(house),
     )
 
 
-def check_home(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check inbox, lake and records; say what happened and what to do. Exit 1 if something is wrong."""
+def check_home(
+    context: typer.Context,
+    as_json: AsJson = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be; nothing may be served.")] = False,
+    forget_missing: Annotated[
+        bool, typer.Option("--forget-missing", help="With --repair: give up data files that are gone.")
+    ] = False,
+) -> None:
+    """Check inbox, lake and records; say what happened and what to do. Exit 1 if something is wrong (still)."""
     if context.invoked_subcommand is not None:
         return
+    if repair or forget_missing:
+        from syscard_tui.commands.keeping import mend
+
+        mend(options_of(context).house(), asked=repair, forget_missing=forget_missing)
     findings = _findings(options_of(context))
     if as_json:
         say_json(findings)

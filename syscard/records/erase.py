@@ -1,0 +1,95 @@
+"""A person leaves the records: free texts, what monitors remember, what faces read. The chain stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, select
+
+from syscard.edits import AddEvidence, Author, Draft, Edit, Erasure
+from syscard.live import Live
+from syscard.records.store import Records
+from syscard.records.tables import TextRow
+
+GONE = "~"
+"""Stands for the id of an erased trace where something must stand; sorts behind every id."""
+
+
+def erase_from(
+    records: Records,
+    names: Collection[str],
+    traces: Collection[str],
+    erasure: Erasure,
+    author: Author,
+    recorded: datetime,
+) -> None:
+    """Take a person out of every system's records, and write down that it was done, once for each `reference`.
+
+    Args:
+        records: the home's records.
+        names: what the person is called in free texts.
+        traces: ids of their traces.
+        erasure: the figures; texts and evidence are counted here, system by system.
+        author: who erased.
+        recorded: now.
+
+    Raises:
+        RecordsError: the database refused; nothing was changed in the system at hand.
+    """
+    for ref in records.systems():
+        edits = list(records.edits(ref))
+        if not any(isinstance(e.body, Erasure) and e.body.reference == erasure.reference for e in edits):
+            _erase_system(records, ref, edits, names, traces, erasure, author, recorded)
+
+
+def _erase_system(
+    records: Records,
+    ref: str,
+    edits: Iterable[Edit],
+    names: Collection[str],
+    traces: Collection[str],
+    erasure: Erasure,
+    author: Author,
+    recorded: datetime,
+) -> None:
+    with records.transaction() as transaction:
+        texts = _erase_texts(transaction.session, ref, (*names, *traces))
+        evidence = sum(_names_trace(edit, traces) for edit in edits)
+        transaction.set_watch(ref, without(transaction.watch(ref), traces))
+        live = transaction.live(ref)
+        scrubbed = Live.model_validate(without(live.model_dump(mode="json"), traces)) if live else None
+        body = erasure.model_copy(update={"texts": texts, "evidence": evidence})
+        draft = Draft(body=body, author=author, observed=recorded)
+        transaction.append(ref, [draft], cause="a person was erased", recorded=recorded, live=scrubbed)
+
+
+def _erase_texts(session: Session, ref: str, sought: Collection[str]) -> int:
+    rows = session.exec(select(TextRow).where(TextRow.system == ref)).all()
+    naming = [row for row in rows if any(name in row.body for name in sought)]
+    for row in naming:
+        session.delete(row)
+    session.flush()
+    return len(naming)
+
+
+def _names_trace(edit: Edit, traces: Collection[str]) -> bool:
+    body = edit.body
+    return isinstance(body, AddEvidence) and any(trace.partition("@")[0] in traces for trace in body.traces)
+
+
+def without(value: Any, traces: Collection[str]) -> Any:
+    """JSON without the ids of some traces: a list of texts loses those that name one, elsewhere `GONE` stands."""
+    if isinstance(value, str):
+        return GONE if _names(value, traces) else value
+    if isinstance(value, list):
+        texts = all(isinstance(item, str) for item in value)
+        return [without(item, traces) for item in value if not (texts and _names(item, traces))]
+    if isinstance(value, Mapping):
+        return {key: without(item, traces) for key, item in value.items()}
+    return value
+
+
+def _names(text: str, traces: Collection[str]) -> bool:
+    return text[:32] in traces or any(trace in text for trace in traces) if len(text) >= 32 else False

@@ -1,0 +1,203 @@
+"""A person is erased: not a byte of theirs is left in the home, whatever dies in between; the others are intact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from syscard.clock import ReplayClock
+from syscard.errors import TraceError, UsageError
+from syscard.home import Home
+from syscard.system import Keep
+from syscard_tracing import journal, keys
+from syscard_tracing.erase import STEPS, Erasing, erase, find, mentions, names_of, unfinished
+from syscard_tracing.inbox import Inbox
+from syscard_tracing.lake import Lake
+from syscard_tracing.pipeline import Pipeline
+from syscard_tracing.redact import Redactor
+from syscard_tracing.roller import roll_all
+from syscard_tracing.rules import SystemRule, TraceRules
+from syscard_tracing.spans import Attributes, RawSpan
+
+Span = Callable[..., RawSpan]
+Stored = Callable[[], list[int]]
+ANN, BEN = "ann@shop.example", "ben@shop.example"
+CANARY = "zirconium wombat"
+ERASE = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from syscard.home import Home
+from syscard_tracing.erase import erase, names_of
+home, step = Home(Path(sys.argv[1])), sys.argv[2]
+def on_step(name):
+    if name == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+erase(home, names_of(home, None, sys.argv[3]), datetime.now(UTC), lambda e: None, lambda e: None, on_step)
+"""
+
+
+def _nothing(_: Erasing) -> None:
+    """No records here; tests/functional has them."""
+
+
+RULES = TraceRules((SystemRule(select=(("service.name", "shop"),), components=(), segments=(), user="user.id",
+                                keep=Keep.FULL, words=frozenset()),))  # fmt: skip
+DAY_NS = 86_400 * 10**9
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.fixture
+def two(home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake) -> None:
+    """Spans of two people over two days: rolled, one roll behind, and waiting; texts kept in full."""
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    for day in range(2):
+        for part in range(2):
+            spans = []
+            for who, number in ((ANN, day * 10 + part), (BEN, 100 + day * 10 + part)):
+                top = span(number, {"user.id": who})
+                top = top._replace(start_ns=top.start_ns - day * DAY_NS, end_ns=top.end_ns - day * DAY_NS)
+                text: Attributes = {"gen_ai.input.messages": f"{CANARY if who == ANN else 'plain talk'} {number}"}
+                spans += [
+                    top,
+                    top._replace(span_id=f"{number + 500:016x}", parent_span_id=top.span_id, attributes=text),
+                ]
+            pipeline.store(spans)
+            if (day, part) != (1, 1):
+                roll_all(inbox, lake)
+
+
+def bytes_with(home: Home, *sought: str) -> list[str]:
+    """Files of the home that hold one of some texts, packed files unpacked."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    found = []
+    for path in sorted(p for p in home.root.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            content += str(parquet.read_table(path, partitioning=None).to_pylist()).encode()
+        if path.name == "inbox.db":
+            with Inbox(path) as inbox:
+                bodies = [batch.body for batch in inbox.every()]
+            content += b"".join(str(pa.ipc.open_stream(b).read_all().to_pylist()).encode() for b in bodies)
+        found += [f"{path.relative_to(home.root)}: {text}" for text in sought if text.encode() in content]
+    return found
+
+
+def hers(home: Home) -> tuple[str, ...]:
+    """What must not be found: the key, the trace ids, the words."""
+    return (*names_of(home, None, ANN), *(f"{n + 1:032x}" for n in (0, 1, 10, 11)), CANARY)
+
+
+def run(home: Home, now: datetime, on_step: Callable[[str], None] = lambda _: None) -> list[Erasing]:
+    return erase(home, names_of(home, None, ANN), now, _nothing, _nothing, on_step)
+
+
+def is_erased(home: Home, lake: Lake) -> bool:
+    with Inbox(home.inbox) as inbox:
+        roll_all(inbox, lake)
+    others = sorted(int(i, 16) - 1 for i in lake.scan().collect()["trace_id"])
+    return bytes_with(home, *hers(home)) == [] and others == sorted([100, 101, 110, 111] * 2)
+
+
+def test_not_a_byte_of_the_person_is_left_and_the_other_is_whole(
+    two: None, home: Home, lake: Lake, now: datetime
+) -> None:
+    assert len(bytes_with(home, *hers(home))) > 10, "it is there before, or the search finds nothing ever"
+    (erased,) = run(home, now)
+    assert (erased.spans, erased.days) == (8, {"2026-11-19": 4, "2026-11-20": 4})
+    assert is_erased(home, lake)
+    entry = journal.last(home, "erasure")
+    assert entry is not None
+    assert entry["spans"] == 8
+    assert run(home, now) == [], "nothing is left to erase"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_erasure_that_dies_at_any_step_is_finished_by_the_next(
+    step: str, two: None, home: Home, lake: Lake, now: datetime
+) -> None:
+    def dies(at: str) -> None:
+        if at == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(home, now, dies)
+    assert (unfinished(home) is None) == (step == "done")
+    run(home, now)
+    assert unfinished(home) is None
+    assert is_erased(home, lake)
+
+
+def test_one_that_is_killed_is_finished_by_the_next_even_for_somebody_else(
+    two: None, home: Home, lake: Lake, now: datetime, children: Any
+) -> None:
+    child = children.run(ERASE, home.root, "lake", ANN)
+    assert child.wait(120) == -9
+    done = erase(home, names_of(home, None, "nobody"), now, _nothing, _nothing)
+    assert [e.spans for e in done] == [8]
+    assert is_erased(home, lake)
+
+
+def test_a_person_is_found_by_the_raw_id_by_what_the_sdk_sends_and_by_the_key_in_the_lake(
+    two: None, home: Home, now: datetime
+) -> None:
+    key = Redactor(keys.load_or_make(home.keys / keys.FILE)).user(ANN)
+    for names in (names_of(home, None, ANN), names_of(home, ANN, None), names_of(home, key, None)):
+        assert find(home, names, now).spans == 8
+    assert find(home, names_of(home, "nobody", None), now).going == ()
+    for wrong in ((None, None), (ANN, ANN), ("", None), (None, "  ")):
+        with pytest.raises(UsageError, match="name the person"):
+            names_of(home, *wrong)
+
+
+def test_what_must_not_go_does_not(two: None, home: Home, now: datetime, stored: Stored) -> None:
+    def refuses(found: Erasing) -> None:
+        raise UsageError(f"held: {sorted(found.traces)[0]}")
+
+    before = stored()
+    with pytest.raises(UsageError, match="held: 0"):
+        erase(home, names_of(home, None, ANN), now, _nothing, refuses)
+    assert (stored(), unfinished(home)) == (before, None)
+
+
+def test_an_id_that_somebody_else_used_at_another_time_stays_theirs(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime, stored: Stored
+) -> None:
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    mine, early = span(0, {"user.id": ANN}), span(0, {"user.id": BEN})
+    pipeline.store([mine, early._replace(start_ns=early.start_ns - DAY_NS // 4, end_ns=early.end_ns - DAY_NS // 4)])
+    roll_all(inbox, lake)
+    (erased,) = run(home, now)
+    assert erased.spans == 1
+    assert lake.scan().collect()["user_key"].to_list() == [names_of(home, None, BEN)[1]]
+
+
+def test_an_erasure_takes_nothing_from_a_roll_and_a_roll_nothing_back(
+    two: None, home: Home, lake: Lake, inbox: Inbox, now: datetime
+) -> None:
+    done = lake.done_seq(inbox.app_id)
+    run(home, now)
+    assert lake.done_seq(inbox.app_id) == done
+    assert is_erased(home, lake)
+
+
+def test_snapshots_and_reports_that_name_a_trace_are_listed(two: None, home: Home, now: datetime) -> None:
+    (home.snapshots / "shop").mkdir()
+    (home.snapshots / "shop" / "v3.md").write_text(f"example trace {1:032x}@17")
+    (home.snapshots / "shop" / "v4.md").write_text("nobody")
+    (erased,) = run(home, now)
+    assert [path.name for path in mentions(home, erased)] == ["v3.md"]
+
+
+def test_a_paper_that_cannot_be_read_is_said(two: None, home: Home, now: datetime) -> None:
+    (home.root / "erasing.json").write_text("{")
+    with pytest.raises(TraceError, match="delete it and erase again"):
+        run(home, now)
