@@ -45,6 +45,11 @@ class Home:
         return self.root / "reports"
 
     @property
+    def dialects(self) -> Path:
+        """Dialect tables of the owner, over those that ship; the folder need not be there."""
+        return self.root / "dialects"
+
+    @property
     def keys(self) -> Path:
         """Secret keys for fingerprints and user keys, readable by the owner only."""
         return self.root / "keys"

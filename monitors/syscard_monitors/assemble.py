@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from syscard.observation import EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.system import System
+from syscard.tokens import Call, Nested, sums, told_again
 from syscard_monitors.facts import SpanFacts, facts_of
 from syscard_monitors.traces import Row, by_root, by_trace, roots
 from syscard_monitors.tracing_health import Looker, TracingFacts
@@ -242,10 +243,11 @@ def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Req
     said, spans = [s for s in spans if _is_event(s)], [s for s in spans if not _is_event(s)]
     both = _told_by_both(spans)
     errors = _failures(spans, both)
-    for span in spans:
+    again = _counted_again(spans)
+    for i, span in enumerate(spans):
         features = kept[_key(span)]
         if span["component"] is not None:
-            _collect(values, span, features)
+            _collect(values, span, features, counts=span["counts_tokens"] and i not in again)
             if _key(span) not in both:
                 _collect_call(values, span, errors[_key(span)])
         if span is top:
@@ -305,12 +307,25 @@ def _failures(spans: list[Row], both: Mapping[_Key, list[Row]]) -> dict[_Key, An
     return errors
 
 
-def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any]) -> None:
+def _counted_again(spans: list[Row]) -> set[int]:
+    """Spans whose tokens count at another: what came in several batches was not seen together before."""
+    if sum(bool(s["counts_tokens"]) for s in spans) < 2:
+        return set()
+    found = sums([Nested(s["span_id"], s["parent_span_id"], bool(s["counts_tokens"])) for s in spans])
+    rest = ((i, s) for i, s in enumerate(spans) if s["counts_tokens"] and i not in found)
+    return found | told_again(
+        Call(i, (s["model"], s["input_tokens"], s["output_tokens"]), s["scope"], s["start_us"], _end(s))
+        for i, s in rest
+        if s["input_tokens"] is not None
+    )
+
+
+def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str, Any], *, counts: bool) -> None:
     """What a component's span says of itself."""
     standard = {
         "fallback": span["fallback"],
-        "input_tokens": span["input_tokens"] if span["counts_tokens"] else None,
-        "output_tokens": span["output_tokens"] if span["counts_tokens"] else None,
+        "input_tokens": span["input_tokens"] if counts else None,
+        "output_tokens": span["output_tokens"] if counts else None,
         "version": span["component_version"],
         "model": span["model"],
         "model_response": span["model_response"],

@@ -220,8 +220,24 @@ def test_the_doctor_reads_a_trace_file_as_documented(tmp_path: Path, declared: P
     assert [span["component"] for span in ran.document] == ["agent", "cf", "vlm", "vlm", "llm"]
     llm = ran.document[4]
     assert (llm["model"], llm["input_tokens"], llm["counts_tokens"]) == ("smollm2-135m-instruct", 178, True)
-    assert len(answered(syscard("doctor", "trace", file)).out.splitlines()) == 5, "without a home as well"
+    ran = syscard("doctor", "trace", file)
+    assert len(ran.out.splitlines()) == 5, "without a home as well"
+    assert (ran.code, ran.err) == (0, "5 spans, 1 dialect, 0 not recognised, 0 keys not understood\n")
     one_line(syscard("doctor", "trace", tmp_path / "none.json"), "none.json")
+
+
+def test_the_doctor_reads_a_dialect_of_the_users_own_and_refuses_a_broken_one(tmp_path: Path, declared: Path) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(recorded("normal")[0].decode().replace("syscard_tracing", "acme.sdk"))
+    (declared / "dialects").mkdir()
+    table = declared / "dialects" / "acme.yaml"
+    head = "schema: syscard-dialect/1\nname: acme\norder: 1\nalso: [syscard, otel-genai]\ndetect: {scopes: [acme.]}\n"
+    table.write_text(head + "operation: {keys: []}\n")
+    ran = answered(syscard("--home", declared, "doctor", "trace", file, "--json"))
+    assert {span["dialect"] for span in ran.document} == {"acme"}
+    table.write_text(head + "operation: []\n")
+    for command in (("doctor", "trace", file), ("ingest", file), ("serve", "--port", "0", "--only", "receiver")):
+        one_line(syscard("--home", declared, *command), f"{table}:6: operation: ", "docs/dialects.md")
 
 
 def test_the_doctor_says_that_a_home_is_sound(in_demo: Any, tmp_path: Path) -> None:

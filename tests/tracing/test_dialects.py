@@ -172,3 +172,58 @@ def test_flattened_messages_are_one_text_field() -> None:
     openinference = shipped_dialects().all[0]
     role = openinference.role("llm.input_messages.0.message.contents.1.message_content.text")
     assert role == (Kind.TEXT, "gen_ai.input.messages")
+
+
+OLD_TRACELOOP: Attributes = {
+    "llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.request.model": "m", "llm.usage.total_tokens": 10,
+    "gen_ai.usage.prompt_tokens": 7, "gen_ai.usage.completion_tokens": 3, "gen_ai.prompt.0.role": "user",
+    "gen_ai.prompt.0.content": "red shoes", "traceloop.association.properties.session_id": "s-1",
+}  # fmt: skip
+OLD_EMBEDDING: Attributes = {"llm.request.type": "embedding", "gen_ai.request.model": "e", "gen_ai.system": "langchain"}
+OLD_VERCEL: Attributes = {
+    "ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.model.provider": "openai.responses",
+    "ai.usage.promptTokens": 7, "ai.usage.completionTokens": 3, "ai.prompt.messages": "red shoes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attributes", "dialect", "facts"),
+    [
+        (OLD_TRACELOOP, "traceloop", ("chat", "m", "openai", 7, 3)),
+        (OLD_EMBEDDING, "traceloop", ("embeddings", "e", None, None, None)),
+        (OLD_VERCEL, "vercel-ai", ("chat", "m", "openai", 7, 3)),
+        ({"langsmith.span.kind": "retriever", "gen_ai.operation.name": "embeddings"}, "langsmith",
+         ("retrieval", None, None, None, None)),
+        ({"gen_ai.operation.name": "CHAT", "gen_ai.request.model": "m"}, "otel-genai", ("chat", "m", None, None, None)),
+        ({"gen_ai.workflow.name": "x"}, None, ("step", None, None, None, None)),
+    ],
+)  # fmt: skip
+def test_older_versions_and_wrong_words_are_read_by_their_keys(
+    attributes: Attributes, dialect: str | None, facts: tuple[Any, ...], span: Callable[..., RawSpan], now: datetime
+) -> None:
+    (reading,) = Normaliser(TraceRules(), bytes(32)).read([span(0, attributes, scope="some.scope")], now)
+    row = reading.as_dict()
+    names = ("operation", "model", "provider", "input_tokens", "output_tokens")
+    assert row["dialect"] == dialect
+    assert tuple(row[name] for name in names) == facts or dialect is None
+    assert "red shoes" not in str(row)
+    if "red shoes" in attributes.values():
+        assert json.loads(row["features"])["gen_ai.input.messages.words"] == 2
+
+
+def test_the_longest_scope_decides() -> None:
+    dialects = shipped_dialects()
+    scopes = {
+        "opentelemetry.instrumentation.openai_v2": "otel-genai",
+        "opentelemetry.instrumentation.openai.v1": "traceloop",
+        "opentelemetry.instrumentation.genai.langchain": "otel-genai",
+        "opentelemetry.instrumentation.langchain": "traceloop",
+        "openlit.instrumentation.langgraph": "openlit",
+        "logfire.openai": "pydantic-ai",
+        "ai": "vercel-ai",
+        "airflow": None,
+        "gen_ai": "vercel-ai",
+        "gen_ai.other": None,
+    }
+    found = {scope: dialect.name if (dialect := dialects.of(scope, {})) else None for scope in scopes}
+    assert found == scopes

@@ -46,7 +46,7 @@ def test_a_model_is_what_was_asked_for_and_who_answered_is_told_apart(name: str)
 def test_a_framework_is_no_provider(name: str) -> None:
     said = {row["provider"] for row in _setup(name).rows} - {None}
     # A model that has none is called by its class; a vector store says itself.
-    assert said <= {"openai", "fakelistchatmodel", "InMemoryVectorStore"}
+    assert said <= {"openai", "fakelistchatmodel", "inmemoryvectorstore"}
 
 
 @pytest.mark.parametrize("name", SETUPS)

@@ -81,6 +81,7 @@ class Dialect:
             for name in COLUMN_NAMES
         }
         self._until: dict[str, str] = {name: cut for t in reversed(tables) for name, cut in t.until.items()}
+        self._lower = frozenset(_chain(t.lower for t in tables))
         self._exact, self._patterns = _roles(tables, self._columns)
         self._asked: dict[str, Role] = {}
         self._kept: dict[str, bool] = {}
@@ -89,7 +90,10 @@ class Dialect:
         """What a value says in a column; None where it stands for none."""
         if (cut := self._until.get(column)) is not None:
             value = value.partition(cut)[0]
-        return None if value.lower() in self.says_nothing[column] else value
+        small = value.lower()
+        if small in self.says_nothing[column]:
+            return None
+        return small if column in self._lower else value
 
     def operation(self, scope: str, attributes: Attributes) -> str:
         """What a span does, in our words; `STEP` where nothing says it."""
@@ -181,7 +185,7 @@ def _roles(
 
     def add(key: str, kind: Kind, field: str) -> None:
         if "#" in key:
-            return  # its base key says itself what becomes of it
+            return  # what becomes of its base key is said elsewhere, or nothing is kept of it
         if "*" in key:
             patterns.append((re.compile(translate(key)), Role(kind, field)))
         else:
@@ -200,6 +204,10 @@ def _roles(
         for key in getattr(table, "labels" if kind is Kind.LABEL else kind.value):
             text = key.partition(".*")[0]
             add(key, kind, names.get(text, text if kind is Kind.TEXT else key))
+    for column, key in ((column, key) for column, keys in columns.items() for key in keys if "#" in key):
+        base = _source(key).key
+        if not any(pattern.match(base) for pattern, _ in patterns):
+            exact.setdefault(base, Role(Kind.COLUMN, column))
     return exact, patterns
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +14,19 @@ from typing import Any, Final, NamedTuple
 from syscard.digest import iso
 from syscard.errors import LakeError, TraceError, UsageError
 from syscard.home import Home
+from syscard_tracing.dialects import Dialects
 from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.journal import last as last_entry
 from syscard_tracing.normalise import Normaliser
+from syscard_tracing.own_tables import home_dialects
 from syscard_tracing.pii import clean
 from syscard_tracing.repair import left_over, pointer_is_missing, wrong_modes
 from syscard_tracing.roller import open_lake
 from syscard_tracing.rules import TraceRules
+from syscard_tracing.strays import Stray, session_of, strays
 
 SHOWN: Final = (
     "trace_id", "span_id", "parent_span_id", "dialect", "operation", "component", "model", "model_response", "provider",
@@ -46,7 +50,7 @@ class DoctorFinding(NamedTuple):
 def check(home: Home) -> list[DoctorFinding]:
     """Everything known about the inbox and the lake; changes nothing."""
     found = list(_check_lake(home))
-    return [*_check_inbox(home), *found, *_check_files(home), *_check_kept(home)]
+    return [*_check_inbox(home), *found, *_check_files(home), *_check_kept(home), *_check_dialects(home)]
 
 
 def _check_files(home: Home) -> Iterator[DoctorFinding]:
@@ -72,17 +76,68 @@ def _check_kept(home: Home) -> Iterator[DoctorFinding]:
         yield _fine(f"lake: oldest day kept {days[0]}, newest {days[-1]}{gone}")
 
 
-def read_trace_file(path: Path, rules: TraceRules) -> list[dict[str, Any]]:
-    """One object a span of a file, as it would be read: `SHOWN` and `unread`, the keys that no table knows.
+class TraceFile(NamedTuple):
+    """How a file of spans would be read."""
+
+    spans: list[dict[str, Any]]
+    """One object a span: `SHOWN` and `unread`, the keys that no table knows."""
+    refused: Counter[str]
+    """Spans that cannot be taken, by reason."""
+    strays: list[Stray]
+    """Calls that are traces of their own while a request was under way."""
+
+    @property
+    def summary(self) -> str:
+        """All of it in one line."""
+        dialects = {span["dialect"] for span in self.spans} - {None}
+        unknown = sum(span["dialect"] is None for span in self.spans)
+        keys = {key for span in self.spans for key in span["unread"]}
+        alike = sum(stray.same_session for stray in self.strays)
+        refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
+        parts = (
+            f"{_many(len(self.spans), 'span')}, {_many(len(dialects), 'dialect')}, {unknown} not recognised,"
+            f" {_many(len(keys), 'key')} not understood",
+            f"{self.refused.total()} refused ({refused}): is it a file of traces?" if self.refused else "",
+            f"{len(self.strays)} calls are traces of their own while a request was under way,"
+            f" {alike} of the same session: a thread pool? (nothing is merged)"
+            if self.strays
+            else "",
+        )
+        return "; ".join(part for part in parts if part)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def read_trace_file(path: Path, rules: TraceRules, dialects: Dialects | None = None) -> list[dict[str, Any]]:
+    """The spans of `trace_file`.
+
+    Raises:
+        BadSpanData, BodyTooLarge, UsageError: the file cannot be read.
+    """
+    return trace_file(path, rules, dialects).spans
+
+
+def trace_file(path: Path, rules: TraceRules, dialects: Dialects | None = None) -> TraceFile:
+    """How a file of spans would be read.
 
     Raises:
         BadSpanData, BodyTooLarge, UsageError: the file cannot be read.
     """
     # Users and fingerprints are not shown, and a mark (`#...`) needs only be none of the words: any key will do.
-    normaliser = Normaliser(rules, os.urandom(32))
-    spans = [span for request in requests(path) for span in request.decoded.spans]
-    readings = normaliser.read(spans, datetime.now(UTC))
-    return [_shown(reading.as_dict(), reading.unread) for reading in readings]
+    normaliser = Normaliser(rules, os.urandom(32), dialects)
+    decoded = [request.decoded for request in requests(path)]
+    readings = normaliser.read([span for part in decoded for span in part.spans], datetime.now(UTC))
+    rows = [reading.as_dict() for reading in readings]
+    sessions: dict[str, str | None] = {}
+    for row in rows:
+        sessions[row["trace_id"]] = sessions.get(row["trace_id"]) or session_of(json.loads(row["features"] or "{}"))
+    return TraceFile(
+        spans=[_shown(row, reading.unread) for row, reading in zip(rows, readings, strict=True)],
+        refused=sum((part.rejected for part in decoded), Counter()),
+        strays=strays(rows, sessions),
+    )
 
 
 def read_stored_trace(home: Home, reference: str) -> list[dict[str, Any]]:
@@ -164,6 +219,17 @@ def _check_progress(home: Home, inbox: Inbox) -> Iterator[DoctorFinding]:
         )
     if done < progress.deleted:
         yield _wrong(f"batches {done + 1} to {progress.deleted} are in neither inbox nor lake", "send them again")
+
+
+def _check_dialects(home: Home) -> Iterator[DoctorFinding]:
+    if not home.dialects.is_dir():
+        return
+    try:
+        home_dialects(home.dialects)
+    except UsageError as error:
+        yield _wrong(str(error))
+        return
+    yield _fine(f"dialects: the tables in {home.dialects} are read")
 
 
 def _check_lake(home: Home) -> Iterator[DoctorFinding]:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from syscard.observation import COLUMNS, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
+from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
 from syscard_tracing.events import read_event, read_listed
@@ -47,7 +48,10 @@ _OTEL_NAMES: Final = {
     "gen_ai.provider.name": "provider",
 }
 _NOTHING: Final[frozenset[str]] = frozenset()
-_COUNTS: Final = next(i for i, c in enumerate(COLUMNS) if c.name == "counts_tokens")
+_PLACES: Final = {column.name: i for i, column in enumerate(COLUMNS)}
+_COUNTS: Final = _PLACES["counts_tokens"]
+_MODEL, _SCOPE, _START, _TOOK = (_PLACES[name] for name in ("model", "scope", "start", "duration_us"))
+_IN, _OUT = _PLACES["input_tokens"], _PLACES["output_tokens"]
 
 
 class Reading(NamedTuple):
@@ -417,21 +421,20 @@ def _unquoted(value: Value) -> Value:
 
 
 def _count_innermost(readings: list[Reading]) -> list[Reading]:
-    """Tokens of a model span with a model span below it are the sum of what is below: they do not count again."""
-    place = {(r.row[0], r.row[1]): i for i, r in enumerate(readings)}
-    outer: set[int] = set()
-    walked: set[int] = set()
-    for i, reading in enumerate(readings):
-        if not reading.row[_COUNTS]:
-            continue
-        at = place.get((reading.row[0], reading.row[2]))
-        while at is not None and at not in walked and at != i:
-            walked.add(at)
-            if readings[at].row[_COUNTS]:
-                outer.add(at)
-            at = place.get((readings[at].row[0], readings[at].row[2]))
+    """Tokens of a model span with a model span below it are the sum of what is below: they do not count again.
+
+    Nor do those of a call that two instrumentors tell of beside each other.
+    """
+    tree = [Nested((r.row[0], r.row[1]), (r.row[0], r.row[2]), bool(r.row[_COUNTS])) for r in readings]
+    outer = sums(tree)
+    rows = ((i, r.row) for i, r in enumerate(readings) if r.row[_COUNTS] and i not in outer)
+    outer |= told_again(
+        Call(i, (row[0], row[_MODEL], row[_IN], row[_OUT]), row[_SCOPE], row[_START], row[_START] + row[_TOOK])
+        for i, row in rows
+        if row[_IN] is not None
+    )
     for at in outer:
-        row = list(readings[at].row)
-        row[_COUNTS] = False
-        readings[at] = readings[at]._replace(row=tuple(row))
+        changed = list(readings[at].row)
+        changed[_COUNTS] = False
+        readings[at] = readings[at]._replace(row=tuple(changed))
     return readings

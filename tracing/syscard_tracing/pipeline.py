@@ -14,10 +14,12 @@ from syscard.errors import SyscardError
 from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.batch import to_table
+from syscard_tracing.dialects import Dialects
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.logs import LogRecord, as_spans
 from syscard_tracing.normalise import Normaliser
 from syscard_tracing.otlp import count_json_points, decode_json, decode_json_logs
+from syscard_tracing.own_tables import FreshDialects
 from syscard_tracing.roller import RollResult, open_lake, roll_all
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.signals import Accepted, Signal
@@ -72,11 +74,17 @@ class Pipeline:
     """Normalises and redacts by the rules of the moment and stores in an inbox. Safe to use from several threads."""
 
     def __init__(self, home: Home, inbox: Inbox, rules: Callable[[], TraceRules], clock: Clock) -> None:
+        """Read the dialect tables of the home.
+
+        Raises:
+            UsageError: one of them is no table.
+        """
         self._inbox = inbox
         self._rules = rules
+        self._dialects = FreshDialects(home.dialects)
         self._clock = clock
         self._key = keys.load_or_make(home.keys / keys.FILE)
-        self._normaliser: tuple[TraceRules, Normaliser] | None = None
+        self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None
 
     def store(self, spans: Sequence[RawSpan], *, moved_us: int = 0, received: datetime | None = None) -> None:
         """Store one batch; returns after the commit.
@@ -135,9 +143,10 @@ class Pipeline:
             # Spans cannot wait until somebody has mended the file: the rules from before go on.
             _log.warning("the declared systems cannot be read, the rules from before are used: %s", error)
             rules = known[0] if known else TraceRules()
-        if known is None or known[0] != rules:
-            known = self._normaliser = (rules, Normaliser(rules, self._key))
-        return known[1]
+        dialects = self._dialects()
+        if known is None or known[0] != rules or known[1] is not dialects:
+            known = self._normaliser = (rules, dialects, Normaliser(rules, self._key, dialects))
+        return known[2]
 
 
 class RollerThread:

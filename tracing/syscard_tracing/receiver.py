@@ -132,8 +132,8 @@ def serve(
     """Take spans until SIGTERM or SIGINT, then roll what is left and return.
 
     A port of 0 takes any free one, and without `grpc_port` there is no gRPC; `on_ready` is told the ports. `rules` is
-    asked for each request, so that what it returns may change. `roll_every` is in seconds. Every hour `keeping` is asked
-    what the lake may let go of; by itself that is nothing.
+    asked for each request, so that what it returns may change. `roll_every` is in seconds. Every hour `keeping` is
+    asked what the lake may let go of; by itself that is nothing.
 
     Raises:
         UsageError: a port is taken, the home is served already, or a host that others reach has no token or no TLS.

@@ -95,6 +95,8 @@ class DialectTable(_Frozen):
     """Values that stand for none."""
     until: dict[ColumnName, Cut] = {}
     """Of a value, what stands before the first of these characters is read."""
+    lower: tuple[ColumnName, ...] = ()
+    """Columns whose values differ only in upper and lower case by who wrote them."""
     subject: tuple[str, ...] = ()
     """What tells two components of one operation apart."""
     span_names: tuple[str, ...] = ()

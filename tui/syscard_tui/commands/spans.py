@@ -271,13 +271,18 @@ def trace(
     """Print how each span of a file, or of a stored trace (id, or id@start), is read."""
     from syscard_tracing.doctor import TRACE_REFERENCE
 
-    stored = TRACE_REFERENCE.match(what) and not Path(what).exists()
-    spans = _stored_spans(context, what) if stored else _spans_of(context, Path(what))
+    summary = ""
+    if TRACE_REFERENCE.match(what) and not Path(what).exists():
+        spans = _stored_spans(context, what)
+    else:
+        spans, summary = _spans_of(context, Path(what))
     if as_json:
         say_json(spans)
         return
     for span in spans:
         say(_span_line(span))
+    if summary:
+        note(summary)
 
 
 def _stored_spans(context: typer.Context, reference: str) -> list[dict[str, Any]]:
@@ -286,14 +291,20 @@ def _stored_spans(context: typer.Context, reference: str) -> list[dict[str, Any]
     return read_stored_trace(options_of(context).home(), reference)
 
 
-def _spans_of(context: typer.Context, file: Path) -> list[dict[str, Any]]:
+def _spans_of(context: typer.Context, file: Path) -> tuple[list[dict[str, Any]], str]:
+    """The spans of a file, and all of it in one line."""
     from syscard.home import find_home
-    from syscard_tracing.doctor import read_trace_file
+    from syscard_tracing.doctor import trace_file
+    from syscard_tracing.own_tables import home_dialects
     from syscard_tracing.rules import TraceRules
     from syscard_tui.wiring import House
 
     home = find_home(options_of(context).named_home)
-    return read_trace_file(file, rules_now(House(home)) if home else TraceRules.of(()))
+    if home is None:
+        read = trace_file(file, TraceRules.of(()))
+    else:
+        read = trace_file(file, rules_now(House(home)), home_dialects(home.dialects))
+    return read.spans, read.summary
 
 
 def _span_line(span: dict[str, Any]) -> str:

@@ -1,0 +1,191 @@
+"""What instrumentors contradict each other in: each has its rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syscard.system import Keep
+from syscard_tracing.doctor import trace_file
+from syscard_tracing.literals import LARGEST_REPR, literal, member, parsed
+from syscard_tracing.normalise import ERROR_NAME, Normaliser
+from syscard_tracing.redact import Redactor
+from syscard_tracing.rules import TraceRules
+from syscard_tracing.spans import Event, RawSpan
+from syscard_tracing.strays import strays
+from tests.golden import FOLDER, read_setup
+
+LANGCHAIN = ("mlflow-langchain", "openinference-langchain", "traceloop-langchain", "langsmith-langchain",
+             "openlit-langchain", "otel-genai-langchain", "mlflow-genai-langchain")  # fmt: skip
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LANGCHAIN)
+def test_the_tokens_of_every_set_up_add_up_to_the_same(name: str) -> None:
+    counted = [row for row in read_setup(name).rows if row["counts_tokens"] and row["operation"] == "chat"]
+    known = [row for row in counted if row["model"] and row["model"] != "FakeListChatModel"]
+    assert sum(row["input_tokens"] or 0 for row in known) == 5 * 812 + 6 * 57
+    assert sum(row["output_tokens"] or 0 for row in known) == 11 * 23
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_call_that_two_instrumentors_tell_of_counts_once(
+    nested: bool, span: Callable[..., RawSpan], now: datetime
+) -> None:
+    facts = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 57,
+             "gen_ai.usage.output_tokens": 23, "gen_ai.usage.reasoning.output_tokens": 5}  # fmt: skip
+    outer = span(0, facts, scope="opentelemetry.instrumentation.langchain", trace_id="a" * 32)
+    inner = outer._replace(
+        span_id="b" * 16, start_ns=outer.start_ns + 1000, end_ns=outer.end_ns - 1000,
+        scope="opentelemetry.instrumentation.openai.v1", parent_span_id=outer.span_id if nested else None,
+    )  # fmt: skip
+    rows = [r.as_dict() for r in Normaliser(TraceRules(), bytes(32)).read([outer, inner], now)]
+    assert [row["counts_tokens"] for row in rows] == [False, True]
+    assert [row["output_tokens"] for row in rows] == [23, 23], "what is said stays to be seen"
+
+
+# --- names of failures -----------------------------------------------------------------------------------------------
+
+
+def _raised(kind: str, message: str = "") -> tuple[Event, ...]:
+    return (Event("exception", {"exception.type": kind, "exception.message": message}),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"attributes": {"error.type": "RateLimitError"}}, None),
+        ({"attributes": {"error.type": "openai.RateLimitError"}}, "openai.RateLimitError"),
+        ({"attributes": {"error.type": "OpenAIRateLimitError"}}, "OpenAIRateLimitError"),
+        ({"attributes": {"error.type": "langchain_openai.chat_models.base.OpenAIRateLimitError"}}, "langchain_openai."
+         "chat_models.base.OpenAIRateLimitError"),
+        ({"attributes": {"error.type": "429"}}, "429"),
+        ({"events": _raised("pydantic_ai.x.ModelRateLimitError")}, "pydantic_ai.x.ModelRateLimitError"),
+        ({"events": _raised("pydantic_ai.exceptions.ModelHTTPError", "status_code: 429, model_name: x")},
+         "pydantic_ai.exceptions.ModelHTTPError"),
+        ({"events": _raised("AI_APICallError"), "attributes": {"http.response.status_code": 429}}, "AI_APICallError"),
+        ({"events": _raised("AI_APICallError", "Rate limit reached for x")}, "AI_APICallError"),
+        ({"events": _raised("Exception", "OpenAIRateLimitError('Error code: 429 - bob')Traceback")}, "Exception"),
+        ({"events": _raised("Exception", "Error code: 429 - bob")}, "Exception"),
+        ({"status_message": "ModelRateLimitError: bob"}, None),
+    ],
+)  # fmt: skip
+def test_many_names_of_one_429_are_one_class(
+    fields: dict[str, Any], name: str | None, span: Callable[..., RawSpan], now: datetime
+) -> None:
+    made = span(0, scope="x", status_code=2, **{"attributes": {}, **fields})
+    (reading,) = Normaliser(TraceRules(), bytes(32)).read([made], now)
+    row = reading.as_dict()
+    assert row["error_type"] == "RateLimitError"
+    assert json.loads(row["features"]).get(ERROR_NAME) == name
+    assert "bob" not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("openai.APITimeoutError", "TimeoutError"),
+        ("httpx.ReadTimeout", "TimeoutError"),
+        ("TimeoutError", "TimeoutError"),
+        ("openai.AuthenticationError", "AuthenticationError"),
+        ("401", "AuthenticationError"),
+        ("shop.errors.NoFactors", "NoFactors"),
+        ("std::bad_alloc", "bad_alloc"),
+        ("500", "500"),
+        ("ValueError", "ValueError"),
+        ("Exception", "Exception"),
+    ],
+)
+def test_other_failures_are_of_their_last_name(
+    said: str, kind: str, span: Callable[..., RawSpan], now: datetime
+) -> None:
+    made = span(0, {"error.type": said}, scope="x", status_code=2)
+    (reading,) = Normaliser(TraceRules(), bytes(32)).read([made], now)
+    assert reading.as_dict()["error_type"] == kind
+
+
+# --- Python where JSON belongs ---------------------------------------------------------------------------------------
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+                    max_leaves=12).filter(lambda tree: isinstance(tree, list | dict)))  # fmt: skip
+def test_a_repr_says_what_json_says(tree: Any) -> None:
+    assert literal(repr(tree)) == tree == parsed(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["__import__('os')", "[__import__('os')]", "{'a': open('x')}", "[" * 5000, "[" * 5000 + "]" * 5000, "{'a'", "7", "",
+     "['" + "x" * LARGEST_REPR + "']", "[1 for x in (1,)]", "{**{}}", "[9**9**9]", "\0", "[\0]"],
+)  # fmt: skip
+def test_what_is_no_literal_is_not_run(text: str) -> None:
+    assert literal(text) is None
+
+
+def test_members_are_read_from_either() -> None:
+    assert member("{'user': {'id': 'x'}, 'k': 3}", "k") == 3
+    assert member('{"user": {"id": "x"}}', "user.id") == "x"
+    assert member('{"user.id": "y"}', "user.id") == "y"
+    assert member("{'user': ['x']}", "user") is None
+    assert member(7, "user") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"role": "user", "content": "red shoes"}]',
+        "[{'role': 'user', 'content': 'red shoes'}]",
+        "{\"content\": \"{'role': 'user', 'content': 'red shoes'}\", \"role\": \"user\"}",
+    ],
+)
+def test_keys_and_roles_of_a_repr_are_no_words(text: str) -> None:
+    assert Redactor(bytes(32)).text("x", [text], Keep.FEATURES)["x.words"] == 2
+
+
+# --- roots that are none ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LANGCHAIN)
+def test_the_calls_of_a_thread_pool_are_counted_and_never_merged(name: str) -> None:
+    read = trace_file(FOLDER / f"{name}.jsonl.xz", TraceRules())
+    pool = [stray for stray in read.strays if stray.component == "chat:rationale-llm"]
+    assert len({stray.during for stray in pool}) == 1
+    assert len(pool) == len({stray.trace_id for stray in pool}) == 2
+    assert not any(stray.same_session for stray in pool), "a pool that passes no context on passes no session on"
+    assert f"{len(read.strays)} calls are traces of their own" in read.summary
+    assert len({span["trace_id"] for span in read.spans}) >= 11
+
+
+def test_a_stray_is_of_the_same_service_and_time_and_of_no_other_session() -> None:
+    def root(trace: str, operation: str, start: int, took: int, service: str = "shop") -> dict[str, Any]:
+        return {"trace_id": trace, "parent_span_id": None, "operation": operation, "component": f"{operation}:x",
+                "start": start, "duration_us": took, "service": service, "environment": None}  # fmt: skip
+
+    rows = [root("r", "step", 0, 100), root("in", "chat", 10, 50), root("late", "chat", 90, 50),
+            root("else", "chat", 10, 50, "other"), root("same", "chat", 20, 5), root("foreign", "chat", 20, 5),
+            {**root("child", "chat", 20, 5), "parent_span_id": "p"}]  # fmt: skip
+    found = strays(rows, {"r": "s1", "in": None, "same": "s1", "foreign": "s2"})
+    assert [(s.trace_id, s.during, s.same_session) for s in found] == [("in", "r", False), ("same", "r", True)]
+
+
+def test_a_summary_says_how_a_file_was_read(tmp_path: Path, data: Path) -> None:
+    assert trace_file(data / "openinference-langchain-02.pb", TraceRules()).summary == (
+        "7 spans, 1 dialect, 0 not recognised, 0 keys not understood"
+    )
+    odd = {"traceId": "00", "spanId": "1", "name": "x"}
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "x", "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+            "attributes": [{"key": "shoe", "value": {"stringValue": "red"}}]}  # fmt: skip
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "y"}, "spans": [odd, span]}]}]}))
+    summary = trace_file(file, TraceRules()).summary
+    assert summary.startswith("1 span, 0 dialects, 1 not recognised, 1 key not understood; 1 refused (1 ")
