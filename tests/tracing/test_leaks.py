@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -99,9 +100,7 @@ class Garden:
         return body
 
     def _attributes(self, level: str, shape: str) -> None:
-        def plant(group: str, place: str) -> Any:
-            return self.plant.one(level, group, place, shape)
-
+        plant = partial(self.plant.one, level, shape)
         for table in tables():
             spans = []
             for group, key in keys_of(table):
@@ -123,10 +122,9 @@ class Garden:
         self._add({"service.name": "shop"}, {"name": "other"}, [self._span(level, {key: v}) for key, v in more.items()])
 
     def _structure(self, level: str, shape: str) -> None:
-        def plant(group: str, place: str) -> Any:
-            return self.plant.one(level, group, place, shape)
+        plant = partial(self.plant.one, level, shape)
 
-        def said(place: str) -> Any:
+        def said(place: str) -> list[dict[str, Any]]:
             return pairs({"note": plant("unknown", place), plant("unknown", f"key {place}"): "v"})
 
         key = plant("unknown", "a key")

@@ -17,6 +17,7 @@ from syscard.errors import MissingExtra, SyscardError, UsageError
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, answer_to
 from syscard_tracing.otlp_proto import retry_details
+from syscard_tracing.pipeline import place_of
 from syscard_tracing.signals import Signal
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
             refused = SyscardError("the message did not arrive in time")
         except (aio.AbortError, asyncio.CancelledError):
             raise
-        except Exception:  # noqa: BLE001 - the sender must get an answer, whatever broke
-            _log.exception("a request could not be taken")
+        except Exception as error:  # noqa: BLE001 - the sender must get an answer, whatever broke
+            _log.error("a request could not be taken: %s", place_of(error))
             refused = SyscardError("internal error, see the log")
         return await _refuse(context, refused)
 

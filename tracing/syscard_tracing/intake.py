@@ -13,6 +13,7 @@ from syscard.errors import (
     BadSpanData,
     BodyTooLarge,
     InboxFull,
+    MissingExtra,
     SyscardError,
     TraceError,
     UnsupportedMedia,
@@ -57,6 +58,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Answer], ...]] = (
     (BodyTooLarge, Answer(413, 8)),
     (UnsupportedMedia, Answer(415, 3)),
     (InboxFull, Answer(503, 14)),
+    (MissingExtra, Answer(503, 14)),
     (BadSpanData, Answer(400, 3)),
     (TraceError, Answer(503, 14)),
 )

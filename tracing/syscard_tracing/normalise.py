@@ -70,14 +70,32 @@ class Reading(NamedTuple):
         return {column.name: value for column, value in zip(COLUMNS, self.row, strict=True)}
 
 
+class _Voice(NamedTuple):
+    """What says how words are kept where one system is declared, or none is."""
+
+    redactor: Redactor
+    words: Words
+    written: Written
+
+    @classmethod
+    def of(cls, redactor: Redactor, system: SystemRule | None) -> _Voice:
+        return cls(redactor, Words(redactor, system.words if system else frozenset()), Written(redactor))
+
+
+def _thorough(key: bytes) -> Redactor:
+    from syscard_tracing import presidio
+
+    return Redactor(key, presidio.load().mask)
+
+
 class _Resource:
     """What is worked out of one resource, once."""
 
-    def __init__(self, attributes: Attributes, rules: TraceRules, words: dict[int, Words]) -> None:
+    def __init__(self, attributes: Attributes, rules: TraceRules, voices: dict[int, _Voice]) -> None:
         facts = resource_facts(attributes)
         self.attributes = attributes
         self.system = rules.system_of(facts)
-        self.words = words[id(self.system)]
+        self.redactor, self.words, self.written = voices[id(self.system)]
         self.service = self.words.label(facts["service.name"])
         self.environment = self.words.label(facts["deployment.environment.name"])
         self.spoken_for = _spoken_for(self.system)
@@ -119,11 +137,15 @@ class Normaliser:
     """
 
     def __init__(self, rules: TraceRules, key: bytes, dialects: Dialects | None = None) -> None:
+        """Raises MissingExtra where the rules ask for Presidio and it is not there: never silently the weaker."""
         self._rules = rules
-        self._redactor = Redactor(key)
-        self._written = Written(self._redactor)
+        plain_rules = Redactor(key)
+        thorough = _thorough(key) if any(system.presidio for system in rules.systems) else plain_rules
+        self._voices = {
+            id(system): _Voice.of(thorough if system and system.presidio else plain_rules, system)
+            for system in (*rules.systems, None)
+        }
         self._plans = Plans(dialects or shipped_dialects())
-        self._words = {id(s): Words(self._redactor, s.words if s else frozenset()) for s in (*rules.systems, None)}
         self._resources: dict[int, _Resource] = {}
 
     def read(self, spans: Sequence[RawSpan], received: datetime) -> list[Reading]:
@@ -132,7 +154,9 @@ class Normaliser:
         `received` is an aware datetime.
         """
         received_us = microseconds(received)
-        readings = [_SpanReader(self, span, self._resource(span.resource)).reading(received_us) for span in spans]
+        readings = [
+            _SpanReader(span, self._resource(span.resource), self._plans).reading(received_us) for span in spans
+        ]
         return _count_innermost(readings)
 
     def _resource(self, attributes: Attributes) -> _Resource:
@@ -141,21 +165,19 @@ class Normaliser:
         if found is None or found.attributes is not attributes:
             if len(self._resources) >= _RESOURCES:
                 self._resources.clear()
-            found = self._resources[id(attributes)] = _Resource(attributes, self._rules, self._words)
+            found = self._resources[id(attributes)] = _Resource(attributes, self._rules, self._voices)
         return found
 
 
 class _SpanReader:
     """Everything that is worked out of one span, once."""
 
-    def __init__(self, of: Normaliser, span: RawSpan, resource: _Resource) -> None:
+    def __init__(self, span: RawSpan, resource: _Resource, plans: Plans) -> None:
         self.span = span
         self.attributes = span.attributes
         self.resource = resource
-        self.redactor = of._redactor
-        self.written = of._written
-        self.words = resource.words
-        self.plan = of._plans.of(span.scope, span.attributes)
+        self.redactor, self.words, self.written = resource.redactor, resource.words, resource.written
+        self.plan = plans.of(span.scope, span.attributes)
         if self.plan.dialect.quoted:
             self.attributes = {key: _unquoted(value) for key, value in span.attributes.items()}
         self.operation = self.plan.operation(self.attributes)

@@ -15,7 +15,7 @@ from typing import Final
 _AT: Final = r"(?:@|%40|\\u0040)"
 _START: Final = r"(?<![\w.+-])"
 _END: Final = r"(?![\w-])"
-_SAYS: Final = r"\\?[\"']?\s{0,3}(?:[:=]|%3[ADad])\s{0,3}\\?[\"']?"
+_SAYS: Final = r"\\?[\"']?\s{0,3}(?:[:=]|%3[ADad])\s{0,3}\\?[\"']?(?!\[(?:secret|user)\])"
 _UP_TO_IT: Final = r"(?<![a-z0-9])(?:[\w-]{0,30}[_-])?"
 _NUMBER_NAMES: Final = (
     r"ssn|social security|bsn|nhs|nino|sin|dni|nie|nif|cpf|aadhaar|pesel|personnummer|steuer-?id|codice fiscale"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from syscard.clock import Clock
@@ -70,8 +72,18 @@ def count_points(body: bytes, *, as_json: bool) -> int:
     return count_protobuf_points(body)
 
 
+def place_of(error: BaseException) -> str:
+    """An error that nobody foresaw, by its type and where it was raised. Its own words may be a span's."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return f"{type(error).__name__} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
+
+
 class Pipeline:
-    """Normalises and redacts by the rules of the moment and stores in an inbox. Safe to use from several threads."""
+    """Normalises and redacts by the rules of the moment and stores in an inbox. Safe to use from several threads.
+
+    Raises:
+        MissingExtra: the rules ask for Presidio, and it is not installed.
+    """
 
     def __init__(self, home: Home, inbox: Inbox, rules: Callable[[], TraceRules], clock: Clock) -> None:
         """Read the dialect tables of the home.
@@ -85,6 +97,7 @@ class Pipeline:
         self._clock = clock
         self._key = keys.load_or_make(home.keys / keys.FILE)
         self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None
+        self._current()  # what the rules need must be there before the first span is
 
     def store(self, spans: Sequence[RawSpan], *, moved_us: int = 0, received: datetime | None = None) -> None:
         """Store one batch; returns after the commit.
@@ -184,5 +197,5 @@ class RollerThread:
             self.last_error = str(error)
             _log.warning("roll failed, the spans stay in the inbox: %s", error)
         except Exception as error:  # noqa: BLE001 - a dead roller would look like peace
-            self.last_error = f"{type(error).__name__}: {error}"
-            _log.exception("roll failed, the spans stay in the inbox")
+            self.last_error = place_of(error)
+            _log.error("roll failed, the spans stay in the inbox: %s", self.last_error)

@@ -19,7 +19,7 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
 from syscard_tracing.otlp_proto import status_body
-from syscard_tracing.pipeline import Pipeline, RollerThread
+from syscard_tracing.pipeline import Pipeline, RollerThread, place_of
 from syscard_tracing.retention import Keeping
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.serving import Tls, bind, check_host, only_server
@@ -71,8 +71,8 @@ class Receiver:
             return _refusal(error, as_json=as_json)
         except ClientDisconnect:
             return Response(status_code=400)
-        except Exception:  # noqa: BLE001 - the answer must be of OTLP's shape, whatever broke
-            _log.exception("a request could not be taken")
+        except Exception as error:  # noqa: BLE001 - the answer must be of OTLP's shape, whatever broke
+            _log.error("a request could not be taken: %s", place_of(error))
             return _refusal(SyscardError("internal error, see the log"), as_json=as_json)
 
     async def _taken(self, signal: Signal, request: Request, as_json: bool) -> bytes:

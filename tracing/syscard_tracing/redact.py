@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -44,10 +45,14 @@ _NOT_CONTENT: Final = frozenset(
 
 
 class Redactor:
-    """Turns text into what may be kept. Holds the home's key: a word has the same fingerprint within one home only."""
+    """Turns text into what may be kept. Holds the home's key: a word has the same fingerprint within one home only.
 
-    def __init__(self, key: bytes) -> None:
+    `find` masks the personal data of a text and counts it.
+    """
+
+    def __init__(self, key: bytes, find: Callable[[str], tuple[str, int]] = mask) -> None:
         self._key = key
+        self._find = find
         self._term = lru_cache(maxsize=16384)(self._fingerprint)
 
     def user(self, value: str) -> str:
@@ -91,7 +96,7 @@ class Redactor:
         if isinstance(value, list) and _is_plain(value):
             items = [self.allowed("", item) for item in value[:OWN_ITEMS]]
             return [item for item in items if item is not None]
-        return mask(clean(_written(_tree(value))))[0][:MASKED_LIMIT]
+        return self._find(clean(_written(_tree(value))))[0][:MASKED_LIMIT]
 
     def component(self, stated: str, taken: frozenset[str]) -> str:
         """A safe name for a component that a span states; one of the `taken` is not reached by respelling."""
@@ -115,7 +120,7 @@ class Redactor:
         trees = [_tree(part) for part in parts]
         leaves = [leaf for tree in trees for leaf in _leaves(tree)]
         plain = "\n".join(leaves)[:SCANNED]
-        masked, hits = mask(clean(plain))
+        masked, hits = self._find(clean(plain))
         found: dict[str, Any] = {
             f"{field}.chars": len(plain),
             f"{field}.words": len(_WORD.findall(plain)),

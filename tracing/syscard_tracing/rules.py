@@ -37,6 +37,8 @@ class SystemRule:
     """(dimension, attribute), the first one is the segment column."""
     user: str | None
     keep: Keep
+    presidio: bool = False
+    """Whether Presidio looks at its texts, beside the rules."""
     words: frozenset[str] = frozenset()
     """What the system's file says a span may say: it is the owner's, and kept as it is whatever its shape."""
 
@@ -112,6 +114,7 @@ def _system_rule(system: System) -> SystemRule:
         segments=tuple(traces.segments.items()),
         user=traces.user,
         keep=traces.keep,
+        presidio=traces.redaction is not None,
         words=frozenset(word for word in _declared_words(system) if word and word == clean(word)),
     )
 
