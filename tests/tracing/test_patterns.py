@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from syscard_tracing import pii
 from syscard_tracing.names import Names, named
-from syscard_tracing.patterns import RULES, SHOWN
+from syscard_tracing.patterns import CHECKS, OPAQUE, OPAQUE_CHARS, RULES, SHOWN
 from syscard_tracing.pii import SCANNED, SECRETS, mask
 
 # Made up here, in pieces: a scanner for keys must not take this file for a leak.
@@ -174,3 +176,33 @@ def test_a_name_says_what_its_value_is(key: str, names: Names | None) -> None:
 @example("_" * 300)
 def test_any_name_can_be_asked(key: str) -> None:
     assert named(key) in (None, *Names)
+
+
+WORDS = st.text(string.ascii_letters + string.digits, max_size=OPAQUE_CHARS).filter(pii.is_word)
+
+
+@given(WORDS | st.from_regex(re.compile(OPAQUE), fullmatch=True).filter(lambda text: len(text) <= OPAQUE_CHARS))
+def test_where_the_shortcut_for_ids_is_taken_no_rule_finds_anything(text: str) -> None:
+    assert not [
+        hit for hit in re.finditer(pii._ANY, text) if CHECKS.get(hit.lastgroup or "", lambda _: True)(hit.group())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_opaque"),
+    [
+        ("5f2b1c9a7d3e4f60a1b2c3d4", True),
+        ("chatcmpl-AbC123dEf456GhI789jkl", True),
+        ("3fa85f64-5717-4562-b3fc-2c963f66afa6", True),
+        ("i-48213", True),
+        ("4111-1111-1111-1111", False),
+        ("x-GB29NWBK60161331926819", False),
+        ("00-1b-44-11-3a-b7", False),
+        ("sk-live0123456789abcdef", False),
+        ("ghp_0123456789abcdefghij", False),
+        ("AKIA0123456789ABCDEF", False),
+        ("2026-11-27", False),
+    ],
+)
+def test_the_shortcut_is_for_ids_alone(text: str, is_opaque: bool) -> None:
+    assert bool(re.fullmatch(OPAQUE, text)) is is_opaque

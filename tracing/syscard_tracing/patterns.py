@@ -86,6 +86,16 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "base64": (r"[A-Za-z0-9+/]{128,}={0,2}",),
 }
+OPAQUE_CHARS: Final = 64
+OPAQUE: Final = (
+    # a word that a secret begins with, or a network card's address
+    r"(?!.*(?:[spr]k[-_]|AIza|GOCSPX-|gh[opusr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|(?:hf|npm|gsk|whsec|[ps]t)_|pypi-"
+    r"|dapi))(?![0-9a-f]{2}(?:-[0-9a-f]{2}){5}\Z)"
+    # with a small letter in it, in each part that is long
+    r"(?=.*[a-z])(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11})(?:-(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11}))*"
+)
+"""What most ids look like, where no rule can find anything: a shortcut, as half of all new words are ids. The rules for
+numbers ask for a whole word of digits, those for codes for one of capitals."""
 SHOWN: Final = {
     "login": "secret", "basic": "secret", "ip6": "ip", "cpf": "id", "dni": "id", "nir": "id", "personnummer": "id",
 }  # fmt: skip

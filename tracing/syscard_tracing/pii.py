@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-from syscard_tracing.patterns import CHECKS, RULES, SHOWN, luhn
+from syscard_tracing.patterns import CHECKS, OPAQUE, OPAQUE_CHARS, RULES, SHOWN, luhn
 
 SCANNED: Final = 100_000
 """Characters of one text that are looked at."""
@@ -19,6 +19,7 @@ SECRETS: Final = frozenset({"secret", "login", "basic"})
 """Rules whose hits nobody may keep, whatever was asked for."""
 
 _ANY: Final = re.compile("|".join(f"(?P<{name}>{'|'.join(rules)})" for name, rules in RULES.items()))
+_OPAQUE: Final = re.compile(OPAQUE)
 _NO_HIT: Final = frozenset({"image", "base64"})
 # To a rule, the n of an escaped line end belongs to the word behind it.
 _ESCAPED_LINE_END: Final = re.compile(r"(\\[nrt])(?=\S)")
@@ -39,6 +40,8 @@ def mask(text: str, only: frozenset[str] | None = None) -> tuple[str, int]:
     Full-width and other compatible characters are read as the plain ones that they stand for, and come back as those.
     `only`: the rules whose hits are replaced; pictures always are.
     """
+    if len(text) <= OPAQUE_CHARS and (is_word(text) or _OPAQUE.fullmatch(text)):
+        return text, 0
     text = text[:SCANNED]
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)[:SCANNED]
@@ -56,6 +59,11 @@ def mask(text: str, only: frozenset[str] | None = None) -> tuple[str, int]:
         return f"[{SHOWN.get(name, name)}]" if only is None or name in only or name in _NO_HIT else found
 
     return _ANY.sub(replace, text), hits
+
+
+def is_word(text: str) -> bool:
+    """Whether a text is one word of letters and digits, a small letter among them, in which no rule finds anything."""
+    return text.isalnum() and text.isascii() and text != text.upper() and "AIza" not in text and "dapi" not in text
 
 
 def clean(text: str) -> str:

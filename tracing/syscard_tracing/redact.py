@@ -22,6 +22,7 @@ from syscard_tracing.spans import Value
 from syscard_tracing.words import content_words, shingles
 
 OWN_ITEMS: Final = 64
+_SHORT_USER: Final = 128
 MASKED_LIMIT: Final = 4_000
 FULL_LIMIT: Final = 16_000
 
@@ -54,9 +55,14 @@ class Redactor:
         self._key = key
         self._find = find
         self._term = lru_cache(maxsize=16384)(self._fingerprint)
+        self._known_user = lru_cache(maxsize=4096)(self._user)
 
     def user(self, value: str) -> str:
         """Keyed hash of a user or session: 32 hex digits."""
+        # The spans of a trace have one user. What is remembered must be small.
+        return self._known_user(value) if len(value) <= _SHORT_USER else self._user(value)
+
+    def _user(self, value: str) -> str:
         return hmac.digest(self._key, b"user\0" + value.encode("utf-8", "replace"), "sha256").hex()[:32]
 
     def mark(self, value: str) -> str:

@@ -37,6 +37,7 @@ _LISTS: Final = ("tool_calls", "toolCalls")
 _ANSWERED_BY: Final = ("tool_call_id", "toolCallId", "tool_use_id", "call_id")
 _WRITTEN: Final = re.compile(r"tool_call_id\\*['\"]?\s*[:=]\s*\\*['\"]([^'\"\\]{1,256})\\*['\"]")
 """In text that is no JSON: the `repr` of a message, or JSON within JSON."""
+_NO_CALLS: Final = frozenset({"gen_ai.response.id", "gen_ai.output.type"})
 _NO_MESSAGES: Final = frozenset({"model", "finish_reasons", "mime_type", "service_tier", "system_fingerprint"})
 Mark = Callable[[str], str]
 
@@ -62,7 +63,7 @@ def may_tell(key: str) -> bool:
     """Whether an attribute of this name may hold ids of tool calls: most called input or output do not."""
     if key in _OWN_KEYS:
         return True
-    if key.endswith("tokens") or key.rpartition(".")[2] in _NO_MESSAGES:
+    if key in _NO_CALLS or key.endswith("tokens") or key.rpartition(".")[2] in _NO_MESSAGES:
         return False
     return bool(_OUT.search(key) or _IN.search(key) or "toolCalls" in key)
 
