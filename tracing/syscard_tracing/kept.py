@@ -9,11 +9,12 @@ from typing import Any, Final
 from syscard_tracing.dialects import Kind
 from syscard_tracing.labels import LABEL_CHARS, NAME_WORDS, is_label
 from syscard_tracing.literals import LARGEST, parsed
-from syscard_tracing.plans import Slot
+from syscard_tracing.names import Names
 from syscard_tracing.redact import LONG, Redactor, own_value, unknown_number
 from syscard_tracing.rules import plain
 from syscard_tracing.spans import Value
 
+_HASHED: Final = Kind.HASHED
 _REMEMBERED: Final = 8192
 _JSON: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
@@ -46,28 +47,29 @@ class Written:
         self._redactor = redactor
         self._string = lru_cache(_REMEMBERED)(self._of_string)
 
-    def of(self, slot: Slot, value: Value) -> str | None:
-        """JSON of what may be kept of a value; None where nothing may."""
-        kind, said = slot.kind, type(value)
-        if kind is Kind.HASHED:
+    def of(self, kind: Kind, key: str, names: Names | None, value: Value) -> str | None:
+        """JSON of what may be kept of the value of an attribute whose key says `names` of it; None: nothing."""
+        said = type(value)
+        # No number of so few digits is a telephone's, a card's or a person's.
+        if (said is float or said is int) and names is None and -LONG < value < LONG and kind is not _HASHED:  # type: ignore[operator]
+            return repr(value)
+        if kind is _HASHED:
             hashed = plain(value)
             return f'"{self._redactor.user(hashed)}"' if hashed else None
-        if slot.names is None:
-            if said is str:
-                if kind is Kind.OTHER:
-                    return None
-                return self._string(kind, value) if len(value) <= LABEL_CHARS else self._of_string(kind, value)  # type: ignore[arg-type]
-            # No number of so few digits is a telephone's, a card's or a person's.
-            if (said is int or said is float) and -LONG < value < LONG:  # type: ignore[operator]
-                return repr(value)
-        return self._of(slot, value)
+        if said is str and names is None:
+            if kind is Kind.OTHER:
+                return None
+            return self._string(kind, value) if len(value) <= LABEL_CHARS else self._of_string(kind, value)  # type: ignore[arg-type]
+        return self._of(kind, key, value)
 
-    def _of(self, slot: Slot, value: Value) -> str | None:
+    def _of(self, kind: Kind, key: str, value: Value) -> str | None:
         kept: Value
-        if slot.kind is Kind.OTHER:
-            kept = unknown_number(slot.key, value)
-        elif slot.kind is Kind.OWN:
-            kept = self._redactor.own(slot.key, value)
+        if kind is Kind.OTHER:
+            kept = unknown_number(key, value)
+        elif kind is Kind.OWN:
+            kept = self._redactor.own(key, value)
+        elif type(value) is list and len(value) == 1 and type(value[0]) is str:  # as reasons for finishing are
+            return f"[{self.of(kind, key, None, value[0])}]"
         else:
             kept = self._redactor.labels(value)
         return None if kept is None else written(kept)

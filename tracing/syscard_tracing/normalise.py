@@ -18,7 +18,7 @@ from syscard_tracing.failures import NO_NAME, error_class
 from syscard_tracing.kept import Words, Written, written
 from syscard_tracing.labels import is_label
 from syscard_tracing.literals import member
-from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plans, feature_name, is_own, remember
+from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plan, Plans, feature_name, is_own, remember
 from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.sampling import SAMPLING, kept_share
@@ -39,6 +39,8 @@ _MOST_TOKENS: Final = 10**9
 """Tokens of one call; a larger number is a mistake, or somebody's."""
 _RESOURCES: Final = 256
 """Resources that are remembered."""
+_SHAPES: Final = 256
+_FACTS: Final = 512
 _UNASKED: Final[Any] = object()
 _RULED: Final = 4096
 """Answers to whose component a span is, that are remembered for one resource."""
@@ -88,6 +90,20 @@ def _thorough(key: bytes) -> Redactor:
     return Redactor(key, presidio.load().mask)
 
 
+class _Facts(NamedTuple):
+    """What a span's attributes say of whose it is and what it does: few spans of a system say anything new."""
+
+    before: tuple[str | None, ...]
+    """Columns from `scope` to `prompt_hash`."""
+    behind: tuple[Any, ...]
+    """Columns from `counts_tokens` to `segment`."""
+    called: str | None
+    """The component that its own attributes name."""
+    rule: ComponentRule | None
+    beside: dict[str, Any]
+    """Features that come with them."""
+
+
 class _Resource:
     """What is worked out of one resource, once."""
 
@@ -100,6 +116,17 @@ class _Resource:
         self.environment = self.words.label(facts["deployment.environment.name"])
         self.spoken_for = _spoken_for(self.system)
         self._ruled: dict[tuple[str, ...], Any] = {}
+        self._facts: dict[Plan, tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]] = {}
+
+    def known_facts(self, plan: Plan) -> tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]:
+        """Facts of spans of one shape seen lately, by what the attributes say that are told with them."""
+        found = self._facts.get(plan)
+        if found is None:
+            if len(self._facts) >= _SHAPES:
+                self._facts.clear()
+            declared = self.system.named if self.system else frozenset()
+            found = self._facts[plan] = ({}, tuple(key for key in plan.keys if key in plan.says or key in declared))
+        return found
 
     def rule(
         self, attributes: Attributes, operation: str, model: str | None, discovered: str | None
@@ -186,19 +213,8 @@ class _SpanReader:
         """What is kept beside the attributes themselves."""
 
     def reading(self, received_us: int) -> Reading:
-        span, plan, resource, label = self.span, self.plan, self.resource, self.words.label
-        operation = self.operation
-        requested = self._said("model")
-        model = label(requested)
-        stated = plain(self._first(plan.columns["component"]))
-        is_call = stated is not None or operation not in NO_CALLS
-        found = self._discovered(operation, model) if is_call and not stated else None
-        # A rule that selects by service would take feedback for a call.
-        rule = resource.rule(self.attributes, operation, requested, found) if is_call else None
-        component = rule.ref if rule else self._component(stated) if stated else found
-        error = self._error_type()
-        answered = self._label("model_response")
-        fallback, reason = self._fallback()
+        span = self.span
+        facts = self._known_facts()
         start_us = span.start_ns // 1000
         suspect = not max(_YEAR_2000_US, received_us - _BEHIND_US) <= start_us <= received_us + _AHEAD_US
         row = (
@@ -209,9 +225,49 @@ class _SpanReader:
             start_us,
             max(0, span.end_ns - span.start_ns) // 1000,
             received_us,
-            resource.service,
-            resource.environment,
-            label(span.scope),
+            self.resource.service,
+            self.resource.environment,
+            *facts.before,
+            self._count("input_tokens"),
+            self._count("output_tokens"),
+            *facts.behind,
+            self._user(),
+            suspect,
+            self._features(facts),
+        )
+        return Reading(row, tuple(sorted(self.unread)) if self.unread else ())
+
+    def _known_facts(self) -> _Facts:
+        """The facts: where neither a failure nor an event tells more, known by the attributes that say them."""
+        span, plan = self.span, self.plan
+        if span.events or span.status_code == STATUS_ERROR:
+            return self._facts()
+        known, keys = self.resource.known_facts(plan)
+        attributes = self.attributes
+        said = (span.name, *[v if type(v := attributes[key]) is str else repr(v) for key in keys])
+        found = known.get(said)
+        if found is None:
+            found = self._facts()
+            remember(known, said, found, _FACTS)
+        self.features |= found.beside
+        return found
+
+    def _facts(self) -> _Facts:
+        plan, label, operation = self.plan, self.words.label, self.operation
+        requested = self._said("model")
+        model = label(requested)
+        stated = plain(self._first(plan.columns["component"]))
+        is_call = stated is not None or operation not in NO_CALLS
+        found = self._discovered(operation, model) if is_call and not stated else None
+        # A rule that selects by service would take feedback for a call.
+        rule = self.resource.rule(self.attributes, operation, requested, found) if is_call else None
+        component = rule.ref if rule else self._component(stated) if stated else found
+        error = self._error_type()
+        answered = self._label("model_response")
+        fallback, reason = self._fallback()
+        segment = self._segments()
+        before = (
+            label(self.span.scope),
             plan.name,
             operation,
             self._name(operation),
@@ -221,19 +277,11 @@ class _SpanReader:
             None if error and answered == model else answered,  # who failed did not answer
             self._label("provider"),
             self._by_rule(rule.prompt_key if rule else None, "prompt_hash"),
-            self._count("input_tokens"),
-            self._count("output_tokens"),
-            operation in plan.dialect.models,
-            error,
-            fallback,
-            reason,
-            self._segments(),
-            self._user(),
-            suspect,
-            # Its own attributes bear the name that it gave itself.
-            self._features(stated if stated and not rule and is_label(stated) else component, rule),
         )
-        return Reading(row, tuple(sorted(self.unread)))
+        behind = (operation in plan.dialect.models, error, fallback, reason, segment)
+        # Its own attributes bear the name that it gave itself.
+        called = stated if stated and not rule and is_label(stated) else component
+        return _Facts(before, behind, called, rule, dict(self.features))
 
     def _name(self, operation: str) -> str:
         name = self.span.name
@@ -335,20 +383,22 @@ class _SpanReader:
         user = plain(stated)
         return self.redactor.user(user) if user else None
 
-    def _features(self, component: str | None, rule: ComponentRule | None) -> str:
+    def _features(self, facts: _Facts) -> str:
         """The JSON of everything else that is kept: attributes as they may be, counts of texts, what stands beside."""
-        resource = self.resource
+        resource, component, rule = self.resource, facts.called, facts.rule
         asked = (component, rule.ref if rule else None, id(resource.system))
         layout = self.plan.layout(asked, lambda: _layout_rules(component, rule, resource))
         attributes = self.attributes
-        self.unread += layout.unread
+        if layout.unread:
+            self.unread += layout.unread
         texts = {field: [attributes[key] for key in keys] for field, keys in layout.texts}
         kept = self._kept(layout, texts)
         for key, name in layout.allowed:
             self.features[name] = self.redactor.allowed(key, attributes[key])
-        for field, said in failure_texts(self.span) if self.span.status_message or self.span.events else ():
-            if rule is None or not rule.choice.leaves_out(field):
-                texts.setdefault(field, []).append(said)
+        if self.span.events or self.span.status_message:
+            for field, said in failure_texts(self.span):
+                if rule is None or not rule.choice.leaves_out(field):
+                    texts.setdefault(field, []).append(said)
         if self.span.events or self.plan.lists_events:
             self._take_events(texts, component)
         self._take_ties()
@@ -375,14 +425,15 @@ class _SpanReader:
         kept: dict[str, str] = {}
         attributes, of = self.attributes, self.written.of
         for slot in layout.slots:
-            value = attributes[slot.key]
-            said = of(slot, value)
+            key, kind, name, before, names = slot
+            value = attributes[key]
+            said = of(kind, key, names, value)
             if said is not None:
-                kept[slot.name] = slot.written + said
+                kept[name] = before + said
                 continue
-            self.unread.append(slot.key)
-            if slot.kind is Kind.OWN and slot.names is None and isinstance(value, str | list):
-                texts[slot.key] = [value]
+            self.unread.append(key)
+            if kind is Kind.OWN and names is None and isinstance(value, str | list):
+                texts[key] = [value]
         return kept
 
     def _take_events(self, texts: dict[str, list[Value]], component: str | None) -> None:

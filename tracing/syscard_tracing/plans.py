@@ -21,6 +21,7 @@ from syscard_tracing.toolcalls import may_tell
 
 MAX_FEATURES: Final = 256
 """Attributes of one span that are kept as they are or counted; the rest is left."""
+_COUNTED: Final = ("input_tokens", "output_tokens")
 _SHAPES: Final = 1024
 _LAYOUTS: Final = 64
 _OPERATIONS: Final = 256
@@ -95,7 +96,12 @@ class Plan:
         self.call_keys = tuple(key for key in keys if may_tell(key))
         """Attributes that may hold ids of tool calls."""
         self.samples = not present.isdisjoint(SAMPLED_BY)
-        self._scope, self._keys = scope, keys
+        self.says = frozenset(
+            key for column, sources in self.columns.items() if column not in _COUNTED for key, _ in sources
+        ).union(dialect.tells_operation, self.subject, self.fallbacks)
+        """Attributes that go into a column, but for numbers and users."""
+        self.keys = keys
+        self._scope = scope
         self._asked = tuple(key for key in keys if key in dialect.tells_operation)
         self._operations: dict[tuple[str, ...], str] = {}
         self._layouts: dict[LayoutKey, Layout] = {}
@@ -115,7 +121,7 @@ class Plan:
         if found is None:
             if len(self._layouts) >= _LAYOUTS:
                 self._layouts.clear()
-            found = self._layouts[key] = _lay_out(self.dialect, self._keys, rules())
+            found = self._layouts[key] = _lay_out(self.dialect, self.keys, rules())
         return found
 
 

@@ -48,6 +48,12 @@ class SystemRule:
         return tuple(dict.fromkeys(key for component in self.components for key, _ in component.select))
 
     @cached_property
+    def named(self) -> frozenset[str]:
+        """Attributes whose values say whose a span is, which version of it, and for which segment."""
+        keys = {key for rule in self.components for key in (rule.version_key, rule.prompt_key) if key}
+        return frozenset((*self.selected, *(key for _, key in self.segments), *keys))
+
+    @cached_property
     def refs(self) -> frozenset[str]:
         """References of the declared components."""
         return frozenset(component.ref for component in self.components)
