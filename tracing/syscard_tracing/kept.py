@@ -53,6 +53,8 @@ class Written:
         # No number of so few digits is a telephone's, a card's or a person's.
         if (said is float or said is int) and names is None and -LONG < value < LONG and kind is not _HASHED:  # type: ignore[operator]
             return repr(value)
+        if said is bool and kind is not _HASHED:
+            return "true" if value else "false"
         if kind is _HASHED:
             hashed = plain(value)
             return f'"{self._redactor.user(hashed)}"' if hashed else None
