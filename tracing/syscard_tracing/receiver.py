@@ -169,8 +169,7 @@ def serve(
 
 
 def _spare_the_collector() -> None:
-    """A request makes thousands of short-lived objects and no circles: Python need not look for those at each of them,
-    nor ever again through the libraries."""
+    """Look for circles of objects seldom, and not through the libraries: a request makes many objects, no circle."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
