@@ -18,7 +18,7 @@ from syscard_tracing.failures import NO_NAME, error_class
 from syscard_tracing.kept import Words, Written, written
 from syscard_tracing.labels import is_label
 from syscard_tracing.literals import member
-from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plan, Plans, feature_name, is_own, remember
+from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plan, Plans, feature_name, is_own, remember, words
 from syscard_tracing.redact import Redactor
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
 from syscard_tracing.sampling import SAMPLING, kept_share
@@ -41,9 +41,6 @@ _RESOURCES: Final = 256
 """Resources that are remembered."""
 _SHAPES: Final = 256
 _FACTS: Final = 512
-_UNASKED: Final[Any] = object()
-_RULED: Final = 4096
-"""Answers to whose component a span is, that are remembered for one resource."""
 _OTEL_NAMES: Final = {
     "gen_ai.request.model": "model",
     "gen_ai.response.model": "model_response",
@@ -115,7 +112,6 @@ class _Resource:
         self.service = self.words.label(facts["service.name"])
         self.environment = self.words.label(facts["deployment.environment.name"])
         self.spoken_for = _spoken_for(self.system)
-        self._ruled: dict[tuple[str, ...], Any] = {}
         self._facts: dict[Plan, tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]] = {}
 
     def known_facts(self, plan: Plan) -> tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]:
@@ -139,17 +135,7 @@ class _Resource:
         read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
         if discovered:  # who states no component can be selected by the name that is found for it
             read["syscard.component"] = discovered
-        asked = (
-            operation,
-            model or "",
-            discovered or "",
-            *[plain(attributes.get(key)) or "" for key in system.selected],
-        )
-        found: ComponentRule | None = self._ruled.get(asked, _UNASKED)
-        if found is _UNASKED:
-            found = system.component_of(attributes, self.attributes, read)
-            remember(self._ruled, asked, found, _RULED)
-        return found
+        return system.component_of(attributes, self.attributes, read)
 
 
 def _spoken_for(system: SystemRule | None) -> frozenset[str | None]:
@@ -243,8 +229,7 @@ class _SpanReader:
         if span.events or span.status_code == STATUS_ERROR:
             return self._facts()
         known, keys = self.resource.known_facts(plan)
-        attributes = self.attributes
-        said = (span.name, *[v if type(v := attributes[key]) is str else repr(v) for key in keys])
+        said = (span.name, *words(self.attributes, keys))
         found = known.get(said)
         if found is None:
             found = self._facts()

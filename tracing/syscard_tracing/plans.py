@@ -108,7 +108,7 @@ class Plan:
 
     def operation(self, attributes: Attributes) -> str:
         """What a span of this shape does, in our words."""
-        said = tuple([v if type(v := attributes[key]) is str else repr(v) for key in self._asked])
+        said = words(attributes, self._asked)
         found = self._operations.get(said)
         if found is None:
             found = self.dialect.operation(self._scope, attributes)
@@ -143,6 +143,11 @@ class Plans:
             name = found.name if found else None
             plan = self._plans[shape] = Plan(found or self._dialects.fallback, name, *shape)
         return plan
+
+
+def words(attributes: Attributes, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """What attributes say, as something to remember by: `True`, 1 and "1" are three things."""
+    return tuple([v if type(v := attributes[key]) is str else f"\0{v!r}" for key in keys])
 
 
 def remember(known: dict[tuple[str, ...], Answer], asked: tuple[str, ...], answer: Answer, limit: int) -> None:

@@ -43,15 +43,11 @@ class SystemRule:
     """What the system's file says a span may say: it is the owner's, and kept as it is whatever its shape."""
 
     @cached_property
-    def selected(self) -> tuple[str, ...]:
-        """Attributes by which components are told apart."""
-        return tuple(dict.fromkeys(key for component in self.components for key, _ in component.select))
-
-    @cached_property
     def named(self) -> frozenset[str]:
         """Attributes whose values say whose a span is, which version of it, and for which segment."""
-        keys = {key for rule in self.components for key in (rule.version_key, rule.prompt_key) if key}
-        return frozenset((*self.selected, *(key for _, key in self.segments), *keys))
+        stated = (key for rule in self.components for key in (rule.version_key, rule.prompt_key) if key)
+        selected = (key for rule in self.components for key, _ in rule.select)
+        return frozenset((*selected, *(key for _, key in self.segments), *stated))
 
     @cached_property
     def refs(self) -> frozenset[str]:
