@@ -10,6 +10,7 @@ from syscard_tracing.dialects import Kind
 from syscard_tracing.labels import LABEL_CHARS, NAME_WORDS, is_label
 from syscard_tracing.literals import LARGEST, parsed
 from syscard_tracing.names import Names
+from syscard_tracing.pii import is_word
 from syscard_tracing.redact import LONG, Redactor, own_value, unknown_number
 from syscard_tracing.rules import plain
 from syscard_tracing.spans import Value
@@ -77,6 +78,8 @@ class Written:
         return None if kept is None else written(kept)
 
     def _of_string(self, kind: Kind, value: str) -> str | None:
+        if len(value) <= LABEL_CHARS and is_word(value):  # most new words are ids
+            return f'"{value}"'
         if kind is Kind.LABEL and value[:1] == "[" and len(value) <= LARGEST and (items := parsed(value)):
             kept = self._redactor.labels(items)
         else:
