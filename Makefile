@@ -72,6 +72,11 @@ lock: .venv/.stamp
 bench-sdk: .venv/.stamp
 	@$(PY) benchmarks/sdk
 
+# Spans taken, up to a row that a query finds; beside two peers, which are installed once (minutes, 2 GB).
+# About half an hour; short: ARGS="--quick", without peers: ARGS="--peers none", memory: ARGS="--overload 10".
+bench-ingest: .venv/.stamp
+	@$(PY) -m benchmarks.ingest $(ARGS)
+
 # How long a look takes at 1 M and 10 M spans: minutes, 2 GB of disk.
 bench-lake: .venv/.stamp
 	@$(PY) benchmarks/lake.py
