@@ -56,6 +56,11 @@ def test_the_readme_lists_every_command_and_no_other() -> None:
     assert table() == set(ALL)
 
 
+def test_the_readme_links_every_page_of_the_docs_once() -> None:
+    linked = sorted(re.findall(r"\]\((docs/[^)/]+\.md)\)", README))
+    assert linked == sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))
+
+
 def test_options_named_in_the_readme_are_there() -> None:
     for line in README.splitlines():
         if line.startswith("| `syscard "):
