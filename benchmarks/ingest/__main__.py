@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from benchmarks.ingest.subjects import ALL, Subject
 
 STEADY: Final = 5_000.0
 """Spans a second."""
+_WARM: Final = 8
+"""Spans of one of the 40 requests that come before everything that is measured."""
 _OURS: Final = ("syscard", "floor")
 
 
@@ -47,11 +50,12 @@ QUICK: Final = Plan(rounds=1, fast=20_480, slow=1_536, paced_s=8, crash=4)
 def main() -> None:
     """Measure and print."""
     asked = _asked()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     plan = QUICK if asked.quick else FULL
     if asked.overload is not None:
         with tempfile.TemporaryDirectory(prefix="bench-ingest-") as folder:
             return print(overload(Running(ALL["syscard"], Path(folder)), asked.overload, asked.sizes[-1]))  # noqa: T201
-    subjects = [ALL[name] for name in (*_OURS, *asked.peers)]
+    subjects = [ALL[name] for name in (*(() if asked.peers_only else _OURS), *asked.peers)]
     began = os.getloadavg()
     columns = [column for size in asked.sizes for column in _measured(subjects, size, plan)]
     columns.sort(key=lambda column: [subject.name for subject in subjects].index(column.name))
@@ -62,6 +66,7 @@ def main() -> None:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
     parser.add_argument("--peers", type=_names, default=("phoenix", "mlflow"), help="none, or phoenix,mlflow (both)")
+    parser.add_argument("--peers-only", action="store_true", help="not this project, nor the floor")
     parser.add_argument("--sizes", type=_sizes, default=(64, 512), help="spans a request: 64,512")
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--overload", type=float, nargs="?", const=10.0, metavar="MINUTES",
@@ -105,18 +110,14 @@ def _started(subject: Subject, folder: Path, bodies: Bodies) -> Iterator[tuple[R
     try:
         _tell(server, "starts")
         column = Column(subject.name, bodies.spans, subject.version())
-        column.cold_s = _cold(server, bodies)
+        small = Bodies(_WARM)
+        column.cold_s, column.cold_cpu_s = server.start(small.one()), server.cpu()
         server.settle()
         column.idle_mib = server.memory()
-        closed_load(server, bodies, 40 * min(bodies.spans, 16))
+        closed_load(server, small, 40 * _WARM)
         yield server, column
     finally:
         server.kill()
-
-
-def _cold(server: Running, bodies: Bodies) -> float:
-    """Seconds to the first 200 on a new folder."""
-    return server.start(bodies.one())
 
 
 def _more(server: Running, column: Column, bodies: Bodies, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from benchmarks.ingest.bodies import Bodies
 from benchmarks.ingest.load import Sent, closed, paced, percentiles_ms
 from benchmarks.ingest.running import Running
 
-_LOOK_S: Final = 0.1
+_LOOK_S: Final = 0.2
 
 
 class Load(NamedTuple):

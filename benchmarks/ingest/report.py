@@ -19,6 +19,7 @@ class Column:
     spans: int
     version: str
     cold_s: float = 0.0
+    cold_cpu_s: float = 0.0
     idle_mib: float = 0.0
     after_mib: float = 0.0
     bytes_a_span: float | None = None
@@ -105,7 +106,7 @@ _ROWS: Final[Sequence[tuple[str, Cell]]] = (
     ("acknowledged, never queryable", _stored(lambda column: f"{sum(load.lost for load in column.loads):,}")),
     ("disk, bytes a span", lambda column: NONE if column.bytes_a_span is None else f"{column.bytes_a_span:,.0f}"),
     ("memory idle -> after, MiB (PSS)", lambda column: f"{column.idle_mib:,.0f} -> {column.after_mib:,.0f}"),
-    ("cold start to the first 200, s", lambda column: f"{column.cold_s:.1f}"),
+    ("cold start to the first 200, s (CPU-s)", lambda column: f"{column.cold_s:.1f} ({column.cold_cpu_s:.1f})"),
     ("**kept after kill -9**", _crash),
     ("restart after it, to the first 200, s", lambda column: f"{column.crash.restart_s:.1f}" if column.crash else NONE),
 )

@@ -19,7 +19,7 @@ from benchmarks.ingest.subjects import ROOT, Subject
 _START_S: Final = 180.0
 _STILL_S: Final = 20.0
 """Without a new row for so long, no more will come."""
-_POLL_S: Final = 0.1
+_POLL_S: Final = 0.2
 
 
 class Failed(Exception):
@@ -94,7 +94,7 @@ class Running:
         end, before = time.monotonic() + at_most, self.cpu()
         while time.monotonic() < end:
             time.sleep(2)
-            if (now := self.cpu()) - before < 0.1:
+            if (now := self.cpu()) - before < 0.2:
                 return
             before = now
 
