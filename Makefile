@@ -15,13 +15,17 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test check lock picture clean example faults record test-models bench-ingest bench-lake bench-sdk
+.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-sdk
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
 
 test: .venv/.stamp
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not endurance"
+
+# What goes wrong around a receiver: twenty kills under load, a slow disk, gzip bombs.
+endurance: .venv/.stamp
+	@$(BIN)/pytest -m endurance
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

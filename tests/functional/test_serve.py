@@ -212,5 +212,6 @@ def test_serve_listens_to_others_only_with_a_token_and_tls(tmp_path: Path, monke
     both = syscard("--home", tmp_path / "h", "serve")
     one_line(both, "SYSCARD_TOKEN_FILE", "both set")
     assert "s3cret" not in both.err
+    monkeypatch.delenv("SYSCARD_TOKEN")
     one_line(syscard("--home", tmp_path / "h", "serve", "--only", "everything"), "receiver or monitor")
     one_line(syscard("--home", tmp_path / "h", "serve", "--port", 1 << 17), "port")

@@ -23,6 +23,7 @@ from syscard_tracing.normalise import microseconds
 from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.spans import Attributes, RawSpan
+from tests.tracing.nursery import Forked, Nursery
 
 # Shared machines stall: how long an example takes says nothing.
 settings.register_profile("syscard-tracing", deadline=None, database=None)
@@ -54,21 +55,27 @@ _SERVED = {"port": 0, "grpc_port": 0, "roll_every": 0.2, "token": ""}
 class Children:
     """Child processes of a test; none outlives it."""
 
-    def __init__(self) -> None:
-        self._all: list[subprocess.Popen[str]] = []
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+        self._forked: list[Forked] = []
+        self._fresh: list[subprocess.Popen[str]] = []
 
-    def run(self, code: str, *arguments: object, stdin: bool = False) -> subprocess.Popen[str]:
-        """Start Python code in a child."""
+    def run(self, code: str, *arguments: object) -> Forked:
+        """Start Python code in a child that has everything imported."""
+        child = self._nursery.fork(code, *map(str, arguments))
+        self._forked.append(child)
+        return child
+
+    def fresh(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+        """Start Python code in a new interpreter, as users do."""
         child = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
-            stdin=subprocess.PIPE if stdin else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A child with little disk must not leave half a file of bytecode: Python would choke on it ever after.
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         )
-        self._all.append(child)
+        self._fresh.append(child)
         return child
 
     def serve(
@@ -83,28 +90,35 @@ class Children:
     def serve_both(self, home: Home, **options: Any) -> tuple[Any, int, int]:
         """A serving child, its port and that of gRPC (0: none)."""
         child = self.run(SERVER, home.root, json.dumps(_SERVED | options, default=str))
-        assert child.stdout is not None
         line = child.stdout.readline()
         if not line:
-            assert child.stderr is not None
             raise AssertionError(child.stderr.read())
         http, grpc = map(int, line.split())
         return child, http, grpc
 
-    def refused(self, home: Home, port: int = 0, **options: Any) -> subprocess.Popen[str]:
+    def refused(self, home: Home, port: int = 0, **options: Any) -> Forked:
         """A child that tries to serve."""
         return self.run(SERVER, home.root, json.dumps({"port": port, "token": None, **options}, default=str))
 
     def end(self) -> None:
-        for child in self._all:
+        for forked in self._forked:
+            forked.end()
+        for child in self._fresh:
             if child.poll() is None:
                 child.send_signal(signal.SIGKILL)
             child.communicate()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    found = Nursery()
+    yield found
+    found.end()
+
+
 @pytest.fixture
-def children() -> Iterator[Children]:
-    found = Children()
+def children(nursery: Nursery) -> Iterator[Children]:
+    found = Children(nursery)
     yield found
     found.end()
 

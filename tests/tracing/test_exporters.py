@@ -17,6 +17,7 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
 from syscard_tracing.roller import roll_all
 from tests.tracing.conftest import Children
+from tests.tracing.nursery import Nursery
 
 NODE = Path(__file__).parent / "node"
 SEND = """
@@ -82,8 +83,8 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    children = Children()
+def served(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Iterator[Served]:
+    children = Children(nursery)
     home = Home(tmp_path_factory.mktemp("exporters") / "home").create()
     _child, http, grpc = children.serve_both(home, roll_every=60)
     yield Served(home, http, grpc)
@@ -95,7 +96,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_pythons_span_exporters_deliver(protocol: str, compression: str, served: Served, children: Any) -> None:
     service = f"{protocol}-{compression.lower()}"
     endpoint = f"http://127.0.0.1:{served.http}/v1/traces" if protocol == "http" else f"127.0.0.1:{served.grpc}"
-    sender = children.run(SEND, protocol, endpoint, compression, service)
+    sender = children.fresh(SEND, protocol, endpoint, compression, service)
     assert sender.wait(120) == 0, sender.stderr.read()
     chat, request = served.rows(service)
     assert (chat["operation"], chat["model"], chat["input_tokens"]) == ("chat", "m-1", 4)
@@ -106,7 +107,7 @@ def test_pythons_span_exporters_deliver(protocol: str, compression: str, served:
 def test_an_evaluation_of_pythons_log_exporters_arrives(protocol: str, served: Served, children: Any) -> None:
     service = f"judge-{protocol}"
     endpoint = f"http://127.0.0.1:{served.http}/v1/logs" if protocol == "http" else f"127.0.0.1:{served.grpc}"
-    sender = children.run(JUDGE, protocol, endpoint, service)
+    sender = children.fresh(JUDGE, protocol, endpoint, service)
     judged, errors = sender.communicate(timeout=120)
     assert sender.returncode == 0, errors
     (row,) = served.rows(service)

@@ -1,10 +1,11 @@
-"""What goes wrong around a receiver: kill -9 under load, a slow disk, gzip bombs. Nothing acknowledged is lost."""
+"""What goes wrong around a receiver: kill -9 under load, a slow disk, gzip bombs. Nothing acknowledged is lost.
+
+Long enough to be left out of `make test`; CI runs it.
+"""
 
 from __future__ import annotations
 
 import http.client
-import json
-import os
 import random
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+import requests
 
 from syscard.home import Home
 from syscard_tracing.doctor import check
@@ -25,23 +27,10 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
 from syscard_tracing.roller import roll_all
 from tests.tracing.test_grpc import dial
-from tests.tracing.test_receiver import JSON, Answer, finish, post
+from tests.tracing.test_receiver import JSON, finish, post
 
+pytestmark = pytest.mark.endurance
 KILLS = 20
-# Servers are forked from one process that has everything imported: twenty cold starts would cost a minute.
-NURSERY = """
-import os, sys
-from pathlib import Path
-from syscard.clock import system_clock
-from syscard.home import Home
-from syscard_tracing import TraceRules, lake, serve
-home = Home(Path(sys.argv[1]))
-for line in sys.stdin:
-    if (pid := os.fork()) == 0:
-        serve(home, host="127.0.0.1", port=0, token=None, rules=TraceRules, clock=system_clock, roll_every=0.02,
-              on_ready=lambda ports: print(os.getpid(), ports.http, flush=True))
-    os.waitpid(pid, 0)
-"""
 
 
 class Sender(threading.Thread):
@@ -82,21 +71,18 @@ def test_twenty_kills_under_load_lose_nothing_that_was_acknowledged_and_double_n
     home: Home, children: Any, line_of: Callable[..., bytes], stored: Callable[[], list[int]]
 ) -> None:
     chance = random.Random(20)
-    nursery = children.run(NURSERY, home.root, stdin=True)
     senders = [Sender(range(first, first + 1_000_000), line_of) for first in (0, 1_000_000, 2_000_000)]
     for sender in senders:
         sender.start()
     for _ in range(KILLS):
-        nursery.stdin.write("another\n")
-        nursery.stdin.flush()
-        pid, port = map(int, nursery.stdout.readline().split())
+        child, port = children.serve(home, roll_every=0.02)
         wanted = sum(len(s.acknowledged) for s in senders) + chance.randint(1, 12)
         for sender in senders:
             sender.port = port
         while sum(len(s.acknowledged) for s in senders) < wanted:
             time.sleep(0.001)
         time.sleep(chance.random() * 0.06)  # anywhere in a commit, or in a roll
-        os.kill(pid, signal.SIGKILL)
+        assert finish(child, signal.SIGKILL)[0] == -signal.SIGKILL
     for sender in senders:
         sender.stop = True
         sender.join(60)
@@ -112,6 +98,11 @@ def test_twenty_kills_under_load_lose_nothing_that_was_acknowledged_and_double_n
     assert all(finding.ok for finding in check(home))
 
 
+def send(port: int, body: bytes) -> requests.Response:
+    """As exporters send: by a library that reads the answer also where a server hangs up before it has read all."""
+    return requests.post(f"http://127.0.0.1:{port}/v1/traces", body, headers=JSON, timeout=60)
+
+
 def test_while_the_disk_is_slow_the_queue_is_bounded_and_nothing_is_acknowledged_before_its_commit(
     home: Home, children: Any, line_of: Callable[..., bytes], stored: Callable[[], list[int]]
 ) -> None:
@@ -122,21 +113,21 @@ def test_while_the_disk_is_slow_the_queue_is_bounded_and_nothing_is_acknowledged
     disk = sqlite3.connect(home.inbox, isolation_level=None)
     disk.execute("begin immediate")  # a disk that does not come back from a commit
     with ThreadPoolExecutor(32) as pool:
-        sent = {pool.submit(post, port, line_of(n, **padding), JSON): n for n in range(1, 97)}
-        refused: list[Answer] = []
+        sent = {pool.submit(send, port, line_of(n, **padding)): n for n in range(1, 97)}
+        refused: list[requests.Response] = []
         for answer in as_completed(sent):
             refused.append(answer.result())
             if len(refused) == 96 - 8:
                 break
-        assert {status for status, _, _ in refused} == {503}, (
+        assert {answer.status_code for answer in refused} == {503}, (
             "eight wait for the disk; the others are told to come again"
         )
-        assert all(headers["retry-after"] == "2" for _, headers, _ in refused)
-        assert all("try again" in json.loads(body)["message"] for _, _, body in refused)
+        assert all(answer.headers["retry-after"] == "2" for answer in refused)
+        assert all("try again" in answer.json()["message"] for answer in refused)
         assert peak_kib(child.pid) - before < 150 * 1024, "24 bodies of a megabyte, and not 96"
         disk.execute("rollback")
         disk.close()
-    acknowledged = [n for answer, n in sent.items() if answer.result()[0] == 200]
+    acknowledged = [n for answer, n in sent.items() if answer.result().status_code == 200]
     assert len(acknowledged) == 8
     assert post(port, line_of(200), JSON)[0] == 200
     assert finish(child) == (0, "")

@@ -180,7 +180,7 @@ from syscard_tui.main import main
 sys.argv = ["syscard", "--home", sys.argv[1], "serve", "--port", "0", "--only", "receiver"]
 main()
 """
-    child = children.run(code, tmp_path / "home")
+    child = children.fresh(code, tmp_path / "home")
     said = [child.stderr.readline() for _ in range(2)]
     assert "takes spans on http://127.0.0.1:" in said[0]
     assert "gRPC on" not in said[0]

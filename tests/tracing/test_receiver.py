@@ -133,7 +133,7 @@ with component("agent", kind="invoke_agent"):
 provider.shutdown()
 """
     for _ in range(2):
-        sender = children.run(code, port)
+        sender = children.fresh(code, port)
         assert sender.wait(60) == 0, sender.stderr.read()
     assert finish(child) == (0, "")
     rows = Lake(home.lake).scan().sort("component").collect().to_dicts()

@@ -89,7 +89,7 @@ def test_the_command_takes_certificate_and_token_from_files_and_shows_the_token_
     monkeypatch.setenv("SYSCARD_TOKEN_FILE", str(tmp_path / "token"))
     monkeypatch.setenv("SYSCARD_TLS_CERT", str(tls.cert))
     arguments = ("--home", home.root, "serve", "--port", 0, "--tls-key", tls.key, "--only", "receiver", "--no-grpc")
-    child = children.run(SYSCARD, *arguments)
+    child = children.fresh(SYSCARD, *arguments)
     said = child.stderr.readline()
     assert said.startswith("syscard takes spans on https://127.0.0.1:")
     assert "gRPC" not in said
