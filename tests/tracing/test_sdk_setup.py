@@ -120,7 +120,8 @@ def test_after_a_shutdown_it_can_be_called_again() -> None:
 
 @pytest.mark.parametrize("size", ["many", -1, 0])
 def test_settings_that_make_no_sense_are_the_logs_problem(size: object, caplog: pytest.LogCaptureFixture) -> None:
-    provider = instrument("shop", max_queue_size=size, instrumentors="none")  # type: ignore[arg-type]
+    exporter = InMemorySpanExporter()
+    provider = instrument("shop", max_queue_size=size, exporter=exporter, instrumentors="none")  # type: ignore[arg-type]
     work()
     provider.shutdown()
     assert (size == "many") == ("the program goes on without" in caplog.text)
