@@ -128,9 +128,7 @@ def test_what_ships_says_nothing_of_the_truth_the_machine_or_people() -> None:
         text = b"\n".join(recorded_lines(name)).decode()
         assert not re.search(r"stacktrace|site-packages|/(?:home|root|tmp|usr)/", text), name
         assert not [word for word in LABELS if f'"{word}"' in text]
-        mails = set(re.findall(r"[\w.]+@[\w.]*\w", text))
-        assert {mail.partition("@")[2] for mail in mails} <= {"mail.example"}
-        assert bool(mails) == (name == "personal-data")
+        assert set(re.findall(r"[\w.]@([\w.]*\w)", text)) == ({"mail.example"} if name == "personal-data" else set())
 
 
 def effect(name: str, field: str) -> float:
