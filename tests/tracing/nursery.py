@@ -13,7 +13,7 @@ import sys
 # It forks twice: the first child waits for the second, and says how it ended.
 _CODE = """
 import json, os, socket, sys
-import deltalake, grpc, polars, pyarrow.parquet, uvicorn
+import deltalake, polars, pyarrow.parquet, uvicorn
 import uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto, uvicorn.protocols.websockets.auto
 import syscard.system
 from syscard_tracing import erase, grpc_door, lake, receiver, roller
