@@ -54,11 +54,20 @@ def fork(request, out, err, told):
     os.write(told, b"%d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     os._exit(0)
 
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
 channel = socket.socket(fileno=int(sys.argv[1]))
 while (request := socket.recv_fds(channel, 1 << 16, 3))[0]:
     fork(json.loads(request[0]), *request[1])
     for fd in request[1]:
         os.close(fd)
+    reap()
+reap()
 """
 
 
