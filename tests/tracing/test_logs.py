@@ -14,9 +14,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from syscard.clock import ReplayClock
 from syscard.home import Home
 from syscard.system import Keep
+from syscard_tracing.dialects import shipped_dialects
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
-from syscard_tracing.logs import GENAI_EVENTS, LogRecord, as_spans
+from syscard_tracing.logs import LogRecord, as_spans
 from syscard_tracing.normalise import Normaliser
 from syscard_tracing.otlp import decode_json_logs
 from syscard_tracing.otlp_proto import decode_protobuf_logs
@@ -27,6 +28,7 @@ from syscard_tracing.signals import Signal
 from syscard_tracing.spans import Attributes
 
 KEY = bytes(32)
+SHIPPED = shipped_dialects()
 TRACE, SPAN = "a" * 32, "b" * 16
 AT = 1_795_000_000_000_000_000
 JUDGED: Attributes = {
@@ -47,7 +49,7 @@ def record(name: str, attributes: dict[str, Any] | None = None, body: Any = None
 
 
 def row_of(one: LogRecord, rules: TraceRules | None = None) -> dict[str, Any]:
-    decoded = as_spans([one], KEY)
+    decoded = as_spans([one], SHIPPED, KEY)
     assert not decoded.rejected
     received = datetime.fromtimestamp(AT / 1e9, UTC)
     (reading,) = Normaliser(rules or TraceRules(), KEY).read(decoded.spans, received)
@@ -70,8 +72,11 @@ def test_an_evaluation_is_a_row_below_its_span_that_is_no_call() -> None:
 def test_a_rule_that_selects_by_service_does_not_take_an_event_for_its_component() -> None:
     component = ComponentRule("llm", (("service.name", "shop"),), Keep.FEATURES)
     rules = TraceRules((SystemRule((("service.name", "shop"),), (component,), (), None, Keep.FEATURES),))
-    for name in GENAI_EVENTS:
+    names = {name for dialect in SHIPPED.all for name in dialect.events}
+    assert "gen_ai.evaluation.result" in names
+    for name in names:
         said = {**JUDGED, "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.tool.name": "t"}
+        said["gen_ai.input.messages"] = "hello"
         row = row_of(record(name, said, "hello"), rules)
         assert (row["component"], row["counts_tokens"]) == (None, False), name
 
@@ -113,6 +118,7 @@ def test_everything_else_is_counted_by_reason() -> None:
             record("gen_ai.user.message"),
             judged,
         ],
+        SHIPPED,
         KEY,
     )
     assert len(decoded.spans) == 1
@@ -131,10 +137,49 @@ def test_an_event_sent_again_has_the_same_id_and_another_has_not() -> None:
         judged._replace(attributes=JUDGED | {"gen_ai.evaluation.score.value": 0.5}),
         judged._replace(span_id="c" * 16),
     ]
-    first, again = (tuple(s.span_id for s in as_spans(others, KEY).spans) for _ in range(2))
+    first, again = (tuple(s.span_id for s in as_spans(others, SHIPPED, KEY).spans) for _ in range(2))
     assert first == again
     assert len(set(first)) == 4
-    assert as_spans([judged], bytes(31) + b"x").spans[0].span_id != first[0], "or the id would give the content away"
+    (elsewhere,) = as_spans([judged], SHIPPED, bytes(31) + b"x").spans
+    assert elsewhere.span_id != first[0], "or the id would give the content away"
+
+
+OWN = """
+schema: syscard-dialect/1
+name: acme
+order: 5
+detect: {scopes: [acme.]}
+operation: {keys: [acme.kind]}
+events:
+  acme.verdict:
+    text: {acme.why: acme.why}
+    evaluation: {name: [acme.judge], score: [acme.points]}
+  acme.said: {text: {body: gen_ai.output.messages}}
+"""
+
+
+@pytest.mark.parametrize("scope", ["acme.sdk", "somebody.elses"])
+def test_an_event_that_a_dialect_of_ones_own_names_is_read(scope: str, home: Home, inbox: Inbox, lake: Lake) -> None:
+    home.dialects.mkdir(parents=True)
+    (home.dialects / "acme.yaml").write_text(OWN, encoding="utf-8")
+    said = [("acme.judge", {"stringValue": "tone"}), ("acme.points", {"intValue": "4"}),
+            ("acme.why", {"stringValue": "Anna was rude"}), ("acme.private", {"stringValue": "secret"})]  # fmt: skip
+    verdict = EVENT | {"eventName": "acme.verdict", "attributes": [{"key": k, "value": v} for k, v in said]}
+    words = EVENT | {"eventName": "acme.said", "attributes": [], "body": {"stringValue": "one two three"}}
+    clock = ReplayClock(datetime.fromtimestamp(AT / 1e9, UTC))
+    body = json.dumps(wire(verdict, words, EVENT, EVENT | {"eventName": "acme.other"})).replace('"judge"', f'"{scope}"')
+    accepted = Pipeline(home, inbox, TraceRules, clock).accept(body.encode(), as_json=True, signal=Signal.LOGS)
+    assert (accepted.rows, sum(accepted.rejected.values())) == (3, 1)
+    roll_all(inbox, lake)
+    rows = {row["name"]: row for row in lake.scan().collect().to_dicts()}
+    judged, spoken = (json.loads(rows[name]["features"]) for name in ("acme.verdict", "acme.said"))
+    assert (judged["evaluation.tone.score"], judged["acme.why.words"]) == (4, 3)
+    assert spoken["gen_ai.output.messages.words"] == 3
+    assert {name: row["operation"] for name, row in rows.items()} == {
+        "acme.verdict": "evaluation", "acme.said": "content", "gen_ai.evaluation.result": "evaluation"}  # fmt: skip
+    assert {row["component"] for row in rows.values()} == {None}
+    assert "Anna" not in str(rows)
+    assert "secret" not in str(rows)
 
 
 def wire(*records: dict[str, Any]) -> dict[str, Any]:

@@ -229,6 +229,11 @@ class Dialects:
             self._of_scopes[scope] = self._of_scope(scope)
         return self._of_scopes[scope] or next((d for d in self.all if _has_key(d, attributes)), None)
 
+    def of_event(self, scope: str, name: str, attributes: Attributes) -> Dialect | None:
+        """The dialect that reads an event that came by itself: its scope's, else the first whose table names it."""
+        own = self.of(scope, attributes)
+        return own if own and name in own.events else next((d for d in self.all if name in d.events), None)
+
     def _of_scope(self, scope: str) -> Dialect | None:
         fits = [
             (len(begin), dialect)

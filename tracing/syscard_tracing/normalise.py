@@ -158,7 +158,8 @@ class Normaliser:
             id(system): _Voice.of(thorough if system and system.presidio else plain_rules, system)
             for system in (*rules.systems, None)
         }
-        self._plans = Plans(dialects or shipped_dialects())
+        self.dialects = dialects or shipped_dialects()
+        self._plans = Plans(self.dialects)
         self._resources: dict[int, _Resource] = {}
 
     def read(self, spans: Sequence[RawSpan], received: datetime) -> list[Reading]:
@@ -190,10 +191,11 @@ class _SpanReader:
         self.attributes = span.attributes
         self.resource = resource
         self.redactor, self.words, self.written = resource.redactor, resource.words, resource.written
-        self.plan = plans.of(span.scope, span.attributes)
+        alone = span.event_operation
+        self.plan = plans.of_event(span.scope, span.events[0]) if alone else plans.of(span.scope, span.attributes)
         if self.plan.dialect.quoted:
             self.attributes = {key: _unquoted(value) for key, value in span.attributes.items()}
-        self.operation = self.plan.operation(self.attributes)
+        self.operation = alone or self.plan.operation(self.attributes)
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
         """What is kept beside the attributes themselves."""
@@ -424,7 +426,7 @@ class _SpanReader:
     def _take_events(self, texts: dict[str, list[Value]], component: str | None) -> None:
         """Content that travels as events; where the span itself says a text, its events say it again."""
         told, dialect = frozenset(texts), self.plan.dialect
-        found = [read_event(dialect, e.name, e.attributes) for e in self.span.events]
+        found = [read_event(dialect, e.name, e.attributes, e.body) for e in self.span.events]
         for content in (*found, *read_listed(dialect, self.attributes)):
             for field, part in content.texts:
                 if field not in told and len(texts) < MAX_FEATURES:

@@ -105,7 +105,7 @@ class Pipeline:
         Raises:
             InboxFull: no room; nothing is stored.
         """
-        self._inbox.put(self._rows(spans, received or self._clock()), moved_us=moved_us)
+        self._inbox.put(_table(self._current(), spans, received or self._clock()), moved_us=moved_us)
 
     def accept(self, body: bytes, *, as_json: bool, signal: Signal = Signal.TRACES) -> Accepted:
         """Decode one request and store what is good in it.
@@ -124,8 +124,9 @@ class Pipeline:
         Raises:
             BadSpanData: not decodable.
         """
-        decoded, accepted = self._decoded(signal, body, as_json)
-        return Ready(self._rows(decoded, self._clock()), accepted)
+        normaliser = self._current()
+        spans, accepted = self._decoded(signal, body, as_json, normaliser.dialects)
+        return Ready(_table(normaliser, spans, self._clock()), accepted)
 
     def keep(self, ready: Ready) -> None:
         """Store the rows of one request; returns after the commit.
@@ -135,18 +136,17 @@ class Pipeline:
         """
         self._inbox.put(ready.table)
 
-    def _decoded(self, signal: Signal, body: bytes, as_json: bool) -> tuple[list[RawSpan], Accepted]:
+    def _decoded(
+        self, signal: Signal, body: bytes, as_json: bool, dialects: Dialects
+    ) -> tuple[list[RawSpan], Accepted]:
         if signal is Signal.METRICS:
             points = count_points(body, as_json=as_json)
             return [], Accepted(0, Counter({"metrics are not read": points} if points else {}), signal)
         if signal is Signal.LOGS:
-            spans, rejected = as_spans(decode_logs(body, as_json=as_json), self._key)
+            spans, rejected = as_spans(decode_logs(body, as_json=as_json), dialects, self._key)
         else:
             spans, rejected = decode(body, as_json=as_json)
         return spans, Accepted(len(spans), rejected, signal)
-
-    def _rows(self, spans: Sequence[RawSpan], received: datetime) -> pa.Table:
-        return to_table([reading.row for reading in self._current().read(spans, received)])
 
     def _current(self) -> Normaliser:
         known = self._normaliser
@@ -160,6 +160,10 @@ class Pipeline:
         if known is None or known[0] != rules or known[1] is not dialects:
             known = self._normaliser = (rules, dialects, Normaliser(rules, self._key, dialects))
         return known[2]
+
+
+def _table(normaliser: Normaliser, spans: Sequence[RawSpan], received: datetime) -> pa.Table:
+    return to_table([reading.row for reading in normaliser.read(spans, received)])
 
 
 class RollerThread:

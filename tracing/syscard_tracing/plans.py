@@ -16,7 +16,7 @@ from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
 from syscard_tracing.labels import UNNAMED
 from syscard_tracing.names import Names, named
 from syscard_tracing.sampling import SAMPLED_BY
-from syscard_tracing.spans import Attributes
+from syscard_tracing.spans import Attributes, Event
 from syscard_tracing.toolcalls import may_tell
 
 MAX_FEATURES: Final = 256
@@ -131,6 +131,14 @@ class Plans:
     def __init__(self, dialects: Dialects) -> None:
         self._dialects = dialects
         self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
+        self._of_events: dict[str, Plan] = {}
+
+    def of_event(self, scope: str, event: Event) -> Plan:
+        """The plan for an event that came by itself: it has no attributes but the event's, which the tables name."""
+        dialect = self._dialects.of_event(scope, event.name, event.attributes) or self._dialects.fallback
+        if dialect.name not in self._of_events:
+            self._of_events[dialect.name] = Plan(dialect, dialect.name, "", ())
+        return self._of_events[dialect.name]
 
     def of(self, scope: str, attributes: Attributes) -> Plan:
         """The plan for a span."""

@@ -36,6 +36,8 @@ class Event(NamedTuple):
 
     name: str
     attributes: Attributes
+    body: Value = None
+    """Of a log record."""
 
 
 class Link(NamedTuple):
@@ -66,6 +68,8 @@ class RawSpan(NamedTuple):
     scope: str
     links: tuple[Link, ...] = ()
     trace_state: str = ""
+    event_operation: str = ""
+    """What its one event does for its parent, where it is no span but an event that came by itself."""
 
 
 class Decoded(NamedTuple):
