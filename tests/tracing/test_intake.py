@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from syscard.clock import ReplayClock
 from syscard.errors import BodyTooLarge, InboxFull
 from syscard.home import Home
 from syscard_tracing.inbox import Inbox
-from syscard_tracing.intake import Intake, Limits, _Room
-from syscard_tracing.pipeline import Pipeline
+from syscard_tracing.intake import THREADS, Intake, Limits, _Room
+from syscard_tracing.pipeline import Pipeline, Ready
+from syscard_tracing.receiver import Receiver
 from syscard_tracing.rules import TraceRules
+from syscard_tracing.signals import Signal
 
 
 @contextmanager
@@ -58,3 +64,25 @@ def test_only_so_much_is_decoded_at_one_time_and_what_is_larger_alone() -> None:
         pass
     with room.room(100, 0):
         pass
+
+
+async def test_a_body_that_does_not_arrive_is_told_so_and_gives_its_place_back(
+    home: Home, inbox: Inbox, clock: ReplayClock
+) -> None:
+    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Any:
+        if (part := next(parts, None)) is not None:
+            return part
+        return await asyncio.Event().wait()
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers}
+    with intake(home, inbox, clock, read_s=0.01) as door:
+        answer = await Receiver(door, dict)._export(Signal.TRACES, Request(scope, receive))
+        assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+        assert json.loads(bytes(answer.body)) == {
+            "code": 4,
+            "message": "the body did not arrive in time: send smaller batches",
+        }
+        assert (door.requests, door.in_flight) == (0, 0)

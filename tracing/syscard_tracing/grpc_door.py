@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syscard.errors import MissingExtra, SyscardError, UsageError
 from syscard_tracing.inflate import too_large
-from syscard_tracing.intake import RETRY_AFTER_S, Intake, answer_to
+from syscard_tracing.intake import RETRY_AFTER_S, Intake, SlowBody, answer_to
 from syscard_tracing.otlp_proto import retry_details
 from syscard_tracing.pipeline import place_of
 from syscard_tracing.signals import Signal
@@ -33,8 +33,6 @@ except ImportError as error:
 
 READING: Final = 8
 """Messages that are read at one time: how long one is, is not known before."""
-READ_S: Final = 30.0
-"""Seconds for one message to arrive."""
 GRACE_S: Final = 10.0
 _SERVICES: Final = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -83,7 +81,7 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
             intake.check(_authorization(context))
             async with intake.place() as place:
                 async with reading:
-                    message = await asyncio.wait_for(context.read(), READ_S)
+                    message = await asyncio.wait_for(context.read(), intake.limits.read_s)
                 if message is aio.EOF:  # gRPC has refused it, or the sender has gone
                     raise too_large(intake.limits.body)
                 place.hold(len(message))
@@ -91,7 +89,7 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
         except SyscardError as error:
             refused = error
         except TimeoutError:
-            refused = SyscardError("the message did not arrive in time")
+            refused = SlowBody("the message did not arrive in time: send smaller batches")
         except (aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - the sender must get an answer, whatever broke

@@ -40,10 +40,16 @@ class Limits(NamedTuple):
     """Requests that are being read, wait, or are being stored."""
     wait_s: float = 5.0
     """Seconds that a request waits for its turn. Senders wait 10 s before they give up, and then send again."""
+    read_s: float = 30.0
+    """Seconds for one body to arrive."""
 
 
 class Unauthorised(TraceError):
     """No token, or a wrong one."""
+
+
+class SlowBody(TraceError):
+    """A body that did not arrive in time."""
 
 
 class Answer(NamedTuple):
@@ -55,6 +61,7 @@ class Answer(NamedTuple):
 
 _ANSWERS: Final[tuple[tuple[type[Exception], Answer], ...]] = (
     (Unauthorised, Answer(401, 16)),
+    (SlowBody, Answer(408, 4)),
     (BodyTooLarge, Answer(413, 8)),
     (UnsupportedMedia, Answer(415, 3)),
     (InboxFull, Answer(503, 14)),

@@ -18,7 +18,7 @@ from syscard.home import Home
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
-from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
+from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, Place, SlowBody, answer_to
 from syscard_tracing.otlp_proto import status_body
 from syscard_tracing.pipeline import Pipeline, RollerThread, place_of
 from syscard_tracing.retention import Keeping
@@ -84,17 +84,26 @@ class Receiver:
         if length.isdigit() and int(length) > self._intake.limits.body:
             raise too_large(self._intake.limits.body)
         async with self._intake.place() as place:
-            body = bytearray()
-            async for part in request.stream():
-                place.hold(len(part))
-                body += part
+            try:
+                async with asyncio.timeout(self._intake.limits.read_s):
+                    body = await _body(request, place)
+            except TimeoutError as error:
+                raise SlowBody("the body did not arrive in time: send smaller batches") from error
             encoding = request.headers.get("content-encoding", "")
-            return await self._intake.take(signal, bytes(body), encoding, as_json=as_json)
+            return await self._intake.take(signal, body, encoding, as_json=as_json)
 
     async def healthz(self, _request: Request) -> Response:
         """Whether spans are taken and rolled."""
         health = await run_in_threadpool(self._health)
         return JSONResponse(health, 200 if health["ok"] else 503)
+
+
+async def _body(request: Request, place: Place) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        place.hold(len(part))
+        body += part
+    return bytes(body)
 
 
 def _is_json(request: Request) -> bool | None:
@@ -110,7 +119,7 @@ def _refusal(error: SyscardError, *, as_json: bool) -> Response:
     status, grpc = answer_to(error)
     headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
     # The rest of a refused body is not read: the connection cannot be used again.
-    headers |= {"connection": "close"} if status in (401, 413, 503) else {}
+    headers |= {"connection": "close"} if status in (401, 408, 413, 503) else {}
     return _answer(status, status_body(grpc, str(error), as_json=as_json), as_json=as_json, headers=headers)
 
 
