@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from syscard.errors import BadSpanData
+from syscard.errors import BadSpanData, BodyTooLarge
 from syscard_tracing.logs import LogRecord
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
@@ -34,6 +34,10 @@ from syscard_tracing.spans import (
 
 _METRICS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 _INT64: Final = 1 << 63
+MAX_OPENED: Final = 1_500_000
+"""Brackets and braces that one body of JSON opens. 64 MiB of the densest recorded spans have 1.15 million."""
+MAX_COMMAS: Final = 3_000_000
+"""Commas of one body of JSON. 64 MiB of the densest recorded spans have 1.6 million."""
 
 
 def decode_json(body: bytes) -> Decoded:
@@ -112,6 +116,9 @@ def _record(record: dict[str, Any], resource: Attributes, scope: str) -> LogReco
 
 
 def _parse(body: bytes) -> object:
+    # A list of two bytes takes a hundred once parsed: how many there are is looked at before.
+    if body.count(b"{") + body.count(b"[") > MAX_OPENED or body.count(b",") > MAX_COMMAS:
+        raise BodyTooLarge("JSON holds too many values: send smaller batches, or protobuf")
     try:
         return json.loads(body)
     except RecursionError as error:
