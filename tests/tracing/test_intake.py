@@ -86,3 +86,35 @@ async def test_a_body_that_does_not_arrive_is_told_so_and_gives_its_place_back(
             "message": "the body did not arrive in time: send smaller batches",
         }
         assert (door.requests, door.in_flight) == (0, 0)
+
+
+class Hanging(Pipeline):
+    """A disk that hangs until it is let go."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.disk = threading.Event()
+
+    def keep(self, ready: Ready) -> None:
+        assert self.disk.wait(30)
+        super().keep(ready)
+
+
+async def test_a_sender_that_hangs_up_gives_its_turn_back_when_its_thread_ends_and_once(
+    home: Home, inbox: Inbox, clock: ReplayClock
+) -> None:
+    pipeline = Hanging(home, inbox, TraceRules, clock)
+    door = Intake(pipeline, None, Limits(wait_s=0.05))
+    sent = [asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(THREADS)]
+    await asyncio.sleep(0)
+    assert door._turns.locked()
+    for task in sent:
+        task.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*sent, return_exceptions=True))
+    with pytest.raises(InboxFull, match="wait for the disk"):  # the threads still hold their turns
+        await door.take(Signal.TRACES, b"{}", as_json=True)
+    pipeline.disk.set()
+    await asyncio.to_thread(door.close)
+    await asyncio.sleep(0)  # what the threads left for the loop
+    await asyncio.sleep(0)
+    assert door._turns._value == THREADS
