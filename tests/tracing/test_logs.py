@@ -123,7 +123,7 @@ def test_everything_else_is_counted_by_reason() -> None:
     )
     assert len(decoded.spans) == 1
     assert decoded.rejected == {
-        "only GenAI evaluation and content events are read": 2,
+        "only evaluation and content events that a dialect names are read": 2,
         "trace id is not 16 bytes, so the event belongs to no span": 1,
         "the event says nothing": 2,
     }
@@ -231,7 +231,7 @@ def test_a_retried_request_of_logs_counts_once(
         accepted = pipeline.accept(body, as_json=True, signal=Signal.LOGS)
         assert (accepted.rows, accepted.message) == (
             1,
-            "1 log records dropped: only GenAI evaluation and content events are read",
+            "1 log records dropped: only evaluation and content events that a dialect names are read",
         )
         roll_all(inbox, lake)
     (row,) = lake.scan().collect().to_dicts()

@@ -18,7 +18,18 @@ from tests.tracing.test_normalise import SYSTEM
 
 NOW = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
 RULES = TraceRules.of([System.model_validate(SYSTEM)])
-OTHERS = ("shop.note", "user.id", "app.user", "app.age", "app.country", "app.note", "app.prompt", "region", "x.token")
+OTHERS = (
+    "http.response.status_code",
+    "shop.note",
+    "user.id",
+    "app.user",
+    "app.age",
+    "app.country",
+    "app.note",
+    "app.prompt",
+    "region",
+    "x.token",
+)
 KEYS = sorted(
     {
         key.partition("#")[0].replace("*", "0.message.content")
@@ -28,20 +39,29 @@ KEYS = sorted(
     }
     | set(OTHERS)
 )
-WORDS = ("chat", "execute_tool", "llm", "a label", "True", "1", "a sentence that is too long to be a label", "", '"m"')
-VALUES = st.sampled_from((*WORDS, True, False, 1, 1.0, 0, 123_456_789_012, 0.5, None, ["stop"], ["a", 1], {"k": "v"}))
+WORDS = (
+    "chat",
+    "execute_tool",
+    "llm",
+    "a label",
+    "True",
+    "1",
+    "a sentence that is too long to be a label",
+    "",
+    '"m"',
+    "None",
+    "['stop']",
+    "error",
+    "\0x",
+)
+VALUES = st.sampled_from(
+    (*WORDS, True, False, 1, 1.0, 0, 123_456_789_012, 0.5, 429, 500, None, ["stop"], ["a", 1], {"k": "v"})
+)
 ATTRIBUTES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8)
 SCOPES = st.sampled_from(("syscard_tracing", "openinference.instrumentation.x", "mlflow.x", "other", "ai"))
-EVENTS = st.lists(
-    st.builds(
-        Event,
-        st.sampled_from(("exception", "fallback", "gen_ai.user.message", "other")),
-        st.fixed_dictionaries(
-            {"exception.type": st.sampled_from(("TimeoutError", "x.RateLimitError")), "reason": VALUES}
-        ),
-    ),
-    max_size=2,
-).map(tuple)
+NAMES = st.sampled_from(("exception", "fallback", "gen_ai.user.message", "other"))
+SAID = st.fixed_dictionaries({"exception.type": st.sampled_from(("TimeoutError", "x.Error")), "reason": VALUES})
+EVENTS = st.lists(st.tuples(NAMES, SAID).map(lambda pair: Event(*pair)), max_size=2).map(tuple)
 RESOURCES: tuple[dict[str, Any], ...] = (
     {"service.name": "shop"},
     {"service.name": "shop", "region": "eu"},
@@ -56,7 +76,7 @@ def spans(draw: st.DrawFn) -> RawSpan:
     return RawSpan(
         "1" * 32, "2" * 16, draw(st.sampled_from((None, "3" * 16))), draw(st.sampled_from(("chat llm", "", "a -> b"))),
         1, 1_795_176_000_000_000_000, 1_795_176_000_500_000_000, draw(ATTRIBUTES), draw(EVENTS),
-        draw(st.sampled_from((0, 1, 2))), draw(st.sampled_from(("", "timed out"))),
+        draw(st.sampled_from((0, 1, 2))), draw(st.sampled_from(("", "HTTP 429 too many", "500 internal"))),
         draw(st.sampled_from(RESOURCES)), draw(SCOPES), draw(LINKS),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ what was rolled and deleted in between would be in neither. Data files never cha
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -67,12 +68,21 @@ def back_up(home: Home, to: Path, verify: Callable[[Home], None], on_step: Calla
         for folder, _, names in os.walk(draft):
             for path in (*(Path(folder) / name for name in names), Path(folder)):
                 sync(path)
-        draft.rename(to)
-        sync(to.parent)
+        _name(draft, to)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return found
+
+
+def _name(draft: Path, to: Path) -> None:
+    try:
+        draft.rename(to)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise UsageError(f"{to} is there by now: another backup was quicker") from error
+        raise
+    sync(to.parent)
 
 
 def _copied(home: Home, copy: Home, on_step: Callable[[str], None]) -> Backup:
@@ -99,6 +109,10 @@ def _copy_database(source: Path, target: Path) -> None:
         ):
             old.backup(new)
     except sqlite3.Error as error:
+        if "full" in str(error):
+            raise TraceError(
+                f"no room for a copy of {source} on the disk of {target.parent}: free some space"
+            ) from error
         raise TraceError(f"{source} cannot be copied ({error}): run syscard doctor") from error
     target.chmod(0o600)
 

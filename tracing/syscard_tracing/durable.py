@@ -55,20 +55,25 @@ def make_durable(lake: Path, version: int) -> None:
     """Sync one commit to the disk: its data files, their folders, its log entry, the log's folder.
 
     Raises:
-        LakeError: a file of the commit is not there, or the disk refuses.
+        LakeError: a file of the commit is not there or not whole, or the disk refuses.
     """
     entry = log_folder(lake) / f"{version:020d}.json"
     try:
         actions = [json.loads(line) for line in entry.read_text("utf-8").splitlines()]
-        added = [lake / action["add"]["path"] for action in actions if "add" in action]
+        added = {lake / a["add"]["path"]: a["add"]["size"] for a in actions if "add" in a}
         for path in (*added, *{p.parent for p in added}, entry, entry.parent, lake):
             sync(path)
+        cut = next((path for path, size in added.items() if path.stat().st_size != size), None)
     except OSError as error:
         raise LakeError(f"lake {lake}: version {version} could not be synced: {error.strerror}") from error
+    except ValueError as error:
+        raise LakeError(f"lake {lake}: log entry {version} is cut off: run syscard doctor --repair") from error
+    if cut is not None:
+        raise LakeError(f"lake {lake}: data file {cut.relative_to(lake)} is cut off: run syscard doctor --repair")
 
 
 def set_aside_emptied_tail(lake: Path, folder: Path | None = None) -> int | None:
-    """Move a zero-byte newest log entry out of the log; its version, or None where there is none.
+    """Move a newest log entry that is empty or cut off out of the log; its version, or None where there is none.
 
     It goes to `folder`, else to one beside the log.
 
@@ -76,11 +81,11 @@ def set_aside_emptied_tail(lake: Path, folder: Path | None = None) -> int | None
     makes sure that no rival roller has put a good entry under the same name between the look and the move.
     """
     newest = newest_entry(lake)
-    if newest is None or newest.size:
+    if newest is None or _is_whole(newest):
         return None
     with locked(lake / ".repair.lock"):
         newest = newest_entry(lake)
-        if newest is None or newest.size:
+        if newest is None or _is_whole(newest):
             return None
         aside = folder or lake / ASIDE
         aside.mkdir(parents=True, exist_ok=True)
@@ -91,8 +96,23 @@ def set_aside_emptied_tail(lake: Path, folder: Path | None = None) -> int | None
 
 
 def emptied(lake: Path) -> list[Path]:
-    """Log entries that were set aside, and zero-byte ones that still stand in the log."""
-    return sorted((lake / ASIDE).glob("*.json*")) + [e.path for e in log_entries(lake) if not e.size]
+    """Log entries that were set aside; those that are empty, and a newest one that is cut off, in the log."""
+    broken = {e.path for e in log_entries(lake) if not e.size}
+    newest = newest_entry(lake)
+    if newest is not None and not _is_whole(newest):
+        broken.add(newest.path)
+    return sorted((lake / ASIDE).glob("*.json*")) + sorted(broken)
+
+
+def _is_whole(entry: LogEntry) -> bool:
+    """Whether an entry is lines of JSON to its end."""
+    try:
+        lines = entry.path.read_text("utf-8").splitlines()
+        return bool([json.loads(line) for line in lines])
+    except FileNotFoundError:
+        return True  # a rival has set it aside since
+    except ValueError:
+        return False
 
 
 def _free_name(path: Path) -> Path:

@@ -156,7 +156,7 @@ class Lake:
         except TableNotFoundError as error:
             raise LakeError(f"no lake at {self.path}: nothing was ingested yet") from error
         except (DeltaError, OSError, ValueError) as error:
-            raise LakeError(f"lake {self.path} cannot be read ({error}): run syscard doctor") from error
+            raise LakeError(f"lake {self.path} cannot be read ({_said(error)}): run syscard doctor") from error
 
     def exists(self) -> bool:
         """Whether there is a lake."""
@@ -307,6 +307,11 @@ class _Reading:
         self._known = files_of(table)
         self._stands_on = _identity(self._path, table.version())
         return self._known
+
+
+def _said(error: Exception) -> str:
+    """The library's error without the backtrace that it brings along."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _identity(lake: Path, version: int) -> tuple[int, int, int] | None:

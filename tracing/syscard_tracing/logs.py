@@ -18,7 +18,7 @@ from syscard_tracing.events import read_event
 from syscard_tracing.spans import Attributes, Decoded, Event, RawSpan, Value, ids_problem
 from syscard_tracing.tables import EventTable
 
-_OTHER: Final = "only GenAI evaluation and content events are read"
+_OTHER: Final = "only evaluation and content events that a dialect names are read"
 _EMPTY: Final = "the event says nothing"
 
 

@@ -228,7 +228,7 @@ class _SpanReader:
     def _known_facts(self) -> _Facts:
         """The facts: where neither a failure nor an event tells more, known by the attributes that say them."""
         span, plan = self.span, self.plan
-        if span.events or span.status_code == STATUS_ERROR:
+        if span.events or span.status_message or span.status_code == STATUS_ERROR:
             return self._facts()
         known, keys = self.resource.known_facts(plan)
         said = (span.name, *words(self.attributes, keys))

@@ -12,9 +12,9 @@ from struct import Struct
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from syscard_tracing.otlp_schema import CLASSES
 from syscard_tracing.spans import MAX_ATTRIBUTES, MAX_DEPTH, MAX_ITEMS, MAX_KEY, MAX_TEXT, Attributes, Value
 
 REMEMBERED: Final = 16_384
@@ -23,6 +23,10 @@ REMEMBERED_BYTES: Final = 256
 """Bytes of an attribute that is remembered: texts do not come again."""
 _KEY, _VALUE = 0x0A, 0x12  # KeyValue: key = 1, value = 2, both length-delimited
 _STRING, _BOOL, _INT, _DOUBLE = 0x0A, 0x10, 0x18, 0x21  # AnyValue: fields 1 to 4
+_BYTES: Final = 0x3A  # field 7
+_LARGE: Final = 4_000_000
+"""Bytes of one attribute from which on its lists and maps are left."""
+_RESOURCE, _KEY_VALUE = CLASSES["Resource"], CLASSES["KeyValue"]
 _SHORT: Final = 0x80
 """A varint below this is one byte."""
 _double: Final = Struct("<d").unpack_from
@@ -60,8 +64,7 @@ class AttributeReader:
         if found is None:
             if len(self._resources) >= 256:
                 self._resources.clear()
-            message = Resource.FromString(wire)
-            found = attributes_of(message.attributes)
+            found = self.read(_RESOURCE.FromString(wire).attributes[:MAX_ATTRIBUTES])
             if len(wire) <= 64 * REMEMBERED_BYTES:
                 self._resources[wire] = found
         return found
@@ -130,25 +133,37 @@ def _varint(raw: bytes, at: int) -> int:
 
 
 def _pair(raw: bytes) -> _Pair:
+    if len(raw) > _LARGE:
+        pair = _KEY_VALUE.FromString(raw)
+        return (pair.key, value_on_the_wire(pair.value)) if 0 < len(pair.key) <= MAX_KEY else _LEFT
     message = KeyValue.FromString(raw)
-    return (message.key, value_of(message.value)) if 0 < len(message.key) <= MAX_KEY else _LEFT
+    return (message.key, _value(message.value)) if 0 < len(message.key) <= MAX_KEY else _LEFT
 
 
-def attributes_of(pairs: Any, depth: int = 0) -> Attributes:
-    """Attributes of protobuf's own `KeyValue` messages."""
-    return {pair.key: value_of(pair.value, depth) for pair in pairs[:MAX_ATTRIBUTES] if 0 < len(pair.key) <= MAX_KEY}
+def value_on_the_wire(raw: bytes) -> Value:
+    """The value that the bytes of an AnyValue hold; None for a list or map of megabytes, which would be gigabytes here.
+
+    Raises:
+        google.protobuf.message.DecodeError: the bytes are no AnyValue.
+    """
+    if len(raw) > _LARGE and raw[0] not in (_STRING, _BYTES):
+        return None
+    return _value(AnyValue.FromString(raw))
 
 
-def value_of(wire: Any, depth: int = 0) -> Value:
-    """The value of protobuf's own `AnyValue` message."""
+def _attributes(pairs: Any, depth: int) -> Attributes:
+    return {pair.key: _value(pair.value, depth) for pair in pairs[:MAX_ATTRIBUTES] if 0 < len(pair.key) <= MAX_KEY}
+
+
+def _value(wire: Any, depth: int = 0) -> Value:
     kind = wire.WhichOneof("value")
     if kind == "string_value":
         text: str = wire.string_value[:MAX_TEXT]
         return text
     if kind == "array_value":
-        return None if depth >= MAX_DEPTH else [value_of(v, depth + 1) for v in wire.array_value.values[:MAX_ITEMS]]
+        return None if depth >= MAX_DEPTH else [_value(v, depth + 1) for v in wire.array_value.values[:MAX_ITEMS]]
     if kind == "kvlist_value":
-        return None if depth >= MAX_DEPTH else attributes_of(wire.kvlist_value.values, depth + 1)
+        return None if depth >= MAX_DEPTH else _attributes(wire.kvlist_value.values, depth + 1)
     if kind in ("bool_value", "int_value", "double_value"):
         number: bool | int | float = getattr(wire, kind)
         return number

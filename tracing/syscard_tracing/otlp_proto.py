@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from syscard.errors import BadSpanData, MissingExtra
@@ -12,6 +14,7 @@ from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
     MAX_EVENTS,
+    MAX_LINKS,
     MAX_STATE,
     MAX_TEXT,
     Attributes,
@@ -29,22 +32,18 @@ try:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
     from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-        ExportLogsServiceRequest,
-        ExportLogsServiceResponse,
-    )
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-        ExportMetricsServiceRequest,
-        ExportMetricsServiceResponse,
-    )
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-    from syscard_tracing.otlp_attributes import AttributeReader, attributes_of, value_of
-    from syscard_tracing.otlp_schema import request_class
+    from syscard_tracing.otlp_attributes import AttributeReader, value_on_the_wire
+    from syscard_tracing.otlp_schema import CLASSES, items_of
 except ImportError as error:
     raise MissingExtra("server", "reading OTLP protobuf") from error
 
-_REQUEST: Final = request_class()
+_SPAN, _EVENT, _LINK, _LOG_RECORD, _METRIC = (
+    CLASSES[name] for name in ("Span", "Event", "Link", "LogRecord", "Metric")
+)
 _READER: Final = AttributeReader()
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _REPLIES: Final[dict[Signal, tuple[str, Any]]] = {
@@ -59,18 +58,15 @@ def decode_protobuf(body: bytes) -> Decoded:
 
     Raises:
         BadSpanData: the bytes are no such message.
+        BodyTooLarge: more spans than one request may bring.
     """
     spans: list[RawSpan] = []
     rejected: Counter[str] = Counter()
-    try:
-        for resource_spans in _REQUEST.FromString(body).resource_spans:
-            resource = _READER.resource(resource_spans.resource)
-            for scope_spans in resource_spans.scope_spans:
-                scope = scope_spans.scope.name
-                for span in scope_spans.spans:
-                    _take(span, resource, scope, spans, rejected)
-    except DecodeError as error:
-        raise BadSpanData("not an OTLP protobuf request") from error
+    with _told():
+        for items in items_of(body):
+            resource = _READER.resource(items.resource)
+            for raw in items.wire:
+                _take(_SPAN.FromString(raw), resource, items.scope, spans, rejected)
     return Decoded(spans, rejected)
 
 
@@ -79,13 +75,13 @@ def decode_protobuf_logs(body: bytes) -> list[LogRecord]:
 
     Raises:
         BadSpanData: the bytes are no such message.
+        BodyTooLarge: more records than one request may bring.
     """
     records: list[LogRecord] = []
-    for resource_logs in _parsed(ExportLogsServiceRequest(), body).resource_logs:
-        resource = attributes_of(resource_logs.resource.attributes)
-        for scope_logs in resource_logs.scope_logs:
-            scope = scope_logs.scope.name
-            records += (_record(record, resource, scope) for record in scope_logs.log_records)
+    with _told():
+        for items in items_of(body):
+            resource = _READER.resource(items.resource)
+            records += (_record(_LOG_RECORD.FromString(raw), resource, items.scope) for raw in items.wire)
     return records
 
 
@@ -94,23 +90,22 @@ def count_protobuf_points(body: bytes) -> int:
 
     Raises:
         BadSpanData: the bytes are no such message.
+        BodyTooLarge: more metrics than one request may bring.
     """
-    request = _parsed(ExportMetricsServiceRequest(), body)
-    scopes = (scope for resource in request.resource_metrics for scope in resource.scope_metrics)
-    return sum(_points(metric) for scope in scopes for metric in scope.metrics)
+    with _told():
+        return sum(_points(_METRIC.FromString(raw)) for items in items_of(body) for raw in items.wire)
 
 
 def _points(metric: Any) -> int:
-    kind = metric.WhichOneof("data")
-    return len(getattr(metric, kind).data_points) if kind else 0
+    return sum(len(points.parts) for _, points in metric.ListFields())
 
 
-def _parsed(message: Any, body: bytes) -> Any:
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        message.ParseFromString(body)
+        yield
     except DecodeError as error:
         raise BadSpanData("not an OTLP protobuf request") from error
-    return message
 
 
 def _record(record: Any, resource: Attributes, scope: str) -> LogRecord:
@@ -119,8 +114,8 @@ def _record(record: Any, resource: Attributes, scope: str) -> LogRecord:
         record.span_id.hex(),
         record.time_unix_nano or record.observed_time_unix_nano,
         record.event_name,
-        attributes_of(record.attributes),
-        value_of(record.body),
+        _READER.read(record.attributes[:MAX_ATTRIBUTES]),
+        value_on_the_wire(record.body),
         resource,
         scope,
     )
@@ -156,11 +151,13 @@ def _take(span: Any, resource: Attributes, scope: str, spans: list[RawSpan], rej
 
 
 def _events(wire: Any) -> tuple[Event, ...]:
-    return tuple(Event(event.name, _READER.read(event.attributes[:MAX_ATTRIBUTES])) for event in wire[:MAX_EVENTS])
+    read = (_EVENT.FromString(raw) for raw in wire[:MAX_EVENTS])
+    return tuple(Event(event.name, _READER.read(event.attributes[:MAX_ATTRIBUTES])) for event in read)
 
 
 def _links(wire: Any) -> tuple[Link, ...]:
-    return good_links((link.trace_id.hex(), link.span_id.hex()) for link in wire)
+    read = (_LINK.FromString(raw) for raw in wire[: 8 * MAX_LINKS])
+    return good_links((link.trace_id.hex(), link.span_id.hex()) for link in read)
 
 
 def reply(accepted: Accepted, *, as_json: bool) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 from syscard.observation import field_name
 from syscard_tracing.choice import Choice
 from syscard_tracing.dialects import Dialect, Dialects, Kind, Source
+from syscard_tracing.failures import error_table
 from syscard_tracing.labels import UNNAMED
 from syscard_tracing.names import Names, named
 from syscard_tracing.sampling import SAMPLED_BY
@@ -98,7 +99,7 @@ class Plan:
         self.samples = not present.isdisjoint(SAMPLED_BY)
         self.says = frozenset(
             key for column, sources in self.columns.items() if column not in _COUNTED for key, _ in sources
-        ).union(dialect.tells_operation, self.subject, self.fallbacks)
+        ).union(dialect.tells_operation, self.subject, self.fallbacks, error_table().status_keys)
         """Attributes that go into a column, but for numbers and users."""
         self.keys = keys
         self._scope = scope
@@ -155,7 +156,7 @@ class Plans:
 
 def words(attributes: Attributes, keys: tuple[str, ...]) -> tuple[str, ...]:
     """What attributes say, as something to remember by: `True`, 1 and "1" are three things."""
-    return tuple([v if type(v := attributes[key]) is str else f"\0{v!r}" for key in keys])
+    return tuple([v if type(v := attributes[key]) is str and v[:1] != "\0" else f"\0{type(v)}{v!r}" for key in keys])
 
 
 def remember(known: dict[tuple[str, ...], Answer], asked: tuple[str, ...], answer: Answer, limit: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from syscard.errors import SyscardError, TraceError
 from syscard.home import Home
@@ -19,6 +19,9 @@ from syscard_tracing.durable import log_entries, log_folder, make_durable, set_a
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.roller import open_lake
 from syscard_tracing.serving import only_server
+
+if TYPE_CHECKING:
+    from syscard_tracing.lake import Lake
 
 ASIDE: Final = "aside"
 _LEFT_OVER_S: Final = 3600.0
@@ -161,7 +164,7 @@ def _rolled(home: Home, _aside: Path) -> Iterator[str]:
         if done > inbox.last_seq():
             inbox.skip_to(done)
             yield f"inbox numbers its batches from {done + 1} on: the lake counts those up to {done} as rolled"
-        if done and lake.exists():
+        if done and lake.exists() and not lake.missing_files():
             make_durable(lake.path, lake.version())
             if gone := inbox.delete_to(done):
                 yield f"inbox: {gone} batches that the lake holds durably were deleted"
@@ -197,6 +200,20 @@ def _files(home: Home, aside: Path) -> Iterator[str]:
         yield f"lake: {path} belongs to no version: it is in {_put_aside(lake.path / path, home, aside)}"
 
 
+def _rolls_again(home: Home, lake: Lake) -> Iterator[str]:
+    """What the inbox still has of batches that the lake counts as rolled: spans that it has lost come from there."""
+    if not home.inbox.exists():
+        return
+    with Inbox(home.inbox) as inbox:
+        done = lake.done_seq(inbox.app_id)
+        held = [batch for batch in inbox.every() if batch.seq <= done]
+        for batch in held:
+            inbox.put(from_bytes([batch.body]), moved_us=batch.moved_us)
+        inbox.delete_to(done)
+    if held:
+        yield f"inbox: {len(held)} batches ({sum(b.spans for b in held)} spans) roll again: the lake may have lost some"
+
+
 def _forget_missing(home: Home, aside: Path) -> Iterator[str]:
     lake = open_lake(home)
     missing = lake.missing_files()
@@ -204,6 +221,7 @@ def _forget_missing(home: Home, aside: Path) -> Iterator[str]:
         return
     from syscard_tracing import upkeep
 
+    yield from _rolls_again(home, lake)
     for path in missing:
         if (lake.path / path).exists():  # cut off: for the lake as good as gone
             _put_aside(lake.path / path, home, aside)
