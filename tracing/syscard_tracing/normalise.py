@@ -15,12 +15,13 @@ from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
 from syscard_tracing.events import read_event, read_listed
 from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
-from syscard_tracing.kept import Words, Written, written
+from syscard_tracing.kept import written
 from syscard_tracing.labels import is_label
 from syscard_tracing.literals import member
-from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plan, Plans, feature_name, is_own, remember, words
+from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plans, feature_name, is_own, remember, words
 from syscard_tracing.redact import Redactor
-from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain, resource_facts
+from syscard_tracing.resources import Facts, Resource, Voice
+from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain
 from syscard_tracing.sampling import SAMPLING, kept_share
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 from syscard_tracing.toolcalls import tool_call_features
@@ -39,7 +40,6 @@ _MOST_TOKENS: Final = 10**9
 """Tokens of one call; a larger number is a mistake, or somebody's."""
 _RESOURCES: Final = 256
 """Resources that are remembered."""
-_SHAPES: Final = 256
 _FACTS: Final = 512
 _OTEL_NAMES: Final = {
     "gen_ai.request.model": "model",
@@ -69,78 +69,10 @@ class Reading(NamedTuple):
         return {column.name: value for column, value in zip(COLUMNS, self.row, strict=True)}
 
 
-class _Voice(NamedTuple):
-    """What says how words are kept where one system is declared, or none is."""
-
-    redactor: Redactor
-    words: Words
-    written: Written
-
-    @classmethod
-    def of(cls, redactor: Redactor, system: SystemRule | None) -> _Voice:
-        return cls(redactor, Words(redactor, system.words if system else frozenset()), Written(redactor))
-
-
 def _thorough(key: bytes) -> Redactor:
     from syscard_tracing import presidio
 
     return Redactor(key, presidio.load().mask)
-
-
-class _Facts(NamedTuple):
-    """What a span's attributes say of whose it is and what it does: few spans of a system say anything new."""
-
-    before: tuple[str | None, ...]
-    """Columns from `scope` to `prompt_hash`."""
-    behind: tuple[Any, ...]
-    """Columns from `counts_tokens` to `segment`."""
-    called: str | None
-    """The component that its own attributes name."""
-    rule: ComponentRule | None
-    beside: dict[str, Any]
-    """Features that come with them."""
-
-
-class _Resource:
-    """What is worked out of one resource, once."""
-
-    def __init__(self, attributes: Attributes, rules: TraceRules, voices: dict[int, _Voice]) -> None:
-        facts = resource_facts(attributes)
-        self.attributes = attributes
-        self.system = rules.system_of(facts)
-        self.redactor, self.words, self.written = voices[id(self.system)]
-        self.service = self.words.label(facts["service.name"])
-        self.environment = self.words.label(facts["deployment.environment.name"])
-        self.spoken_for = _spoken_for(self.system)
-        self._facts: dict[Plan, tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]] = {}
-
-    def known_facts(self, plan: Plan) -> tuple[dict[tuple[str, ...], _Facts], tuple[str, ...]]:
-        """Facts of spans of one shape seen lately, by what the attributes say that are told with them."""
-        found = self._facts.get(plan)
-        if found is None:
-            if len(self._facts) >= _SHAPES:
-                self._facts.clear()
-            declared = self.system.named if self.system else frozenset()
-            found = self._facts[plan] = ({}, tuple(key for key in plan.keys if key in plan.says or key in declared))
-        return found
-
-    def rule(
-        self, attributes: Attributes, operation: str, model: str | None, discovered: str | None
-    ) -> ComponentRule | None:
-        """The declared component that these attributes belong to; `discovered` names who states none."""
-        system = self.system
-        if system is None:
-            return None
-        # What a dialect spells otherwise can be selected by its OTel name all the same.
-        read: Attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
-        if discovered:  # who states no component can be selected by the name that is found for it
-            read["syscard.component"] = discovered
-        return system.component_of(attributes, self.attributes, read)
-
-
-def _spoken_for(system: SystemRule | None) -> frozenset[str | None]:
-    """Attributes that go into a column because the system declares it."""
-    return frozenset((system.user, *(key for _, key in system.segments))) if system else frozenset()
 
 
 class Normaliser:
@@ -155,12 +87,12 @@ class Normaliser:
         plain_rules = Redactor(key)
         thorough = _thorough(key) if any(system.presidio for system in rules.systems) else plain_rules
         self._voices = {
-            id(system): _Voice.of(thorough if system and system.presidio else plain_rules, system)
+            id(system): Voice.of(thorough if system and system.presidio else plain_rules, system)
             for system in (*rules.systems, None)
         }
         self.dialects = dialects or shipped_dialects()
         self._plans = Plans(self.dialects)
-        self._resources: dict[int, _Resource] = {}
+        self._resources: dict[int, Resource] = {}
 
     def read(self, spans: Sequence[RawSpan], received: datetime) -> list[Reading]:
         """Observations of one batch, in order. Tokens count at the innermost model span of the batch.
@@ -173,20 +105,20 @@ class Normaliser:
         ]
         return _count_innermost(readings)
 
-    def _resource(self, attributes: Attributes) -> _Resource:
+    def _resource(self, attributes: Attributes) -> Resource:
         """By identity: spans of one request share their resource, and often those of many."""
         found = self._resources.get(id(attributes))
         if found is None or found.attributes is not attributes:
             if len(self._resources) >= _RESOURCES:
                 self._resources.clear()
-            found = self._resources[id(attributes)] = _Resource(attributes, self._rules, self._voices)
+            found = self._resources[id(attributes)] = Resource(attributes, self._rules, self._voices)
         return found
 
 
 class _SpanReader:
     """Everything that is worked out of one span, once."""
 
-    def __init__(self, span: RawSpan, resource: _Resource, plans: Plans) -> None:
+    def __init__(self, span: RawSpan, resource: Resource, plans: Plans) -> None:
         self.span = span
         self.attributes = span.attributes
         self.resource = resource
@@ -225,7 +157,7 @@ class _SpanReader:
         )
         return Reading(row, tuple(sorted(self.unread)) if self.unread else ())
 
-    def _known_facts(self) -> _Facts:
+    def _known_facts(self) -> Facts:
         """The facts: where neither a failure nor an event tells more, known by the attributes that say them."""
         span, plan = self.span, self.plan
         if span.events or span.status_message or span.status_code == STATUS_ERROR:
@@ -239,7 +171,7 @@ class _SpanReader:
         self.features |= found.beside
         return found
 
-    def _facts(self) -> _Facts:
+    def _facts(self) -> Facts:
         plan, label, operation = self.plan, self.words.label, self.operation
         requested = self._said("model")
         model = label(requested)
@@ -268,7 +200,7 @@ class _SpanReader:
         behind = (operation in plan.dialect.models, error, fallback, reason, segment)
         # Its own attributes bear the name that it gave itself.
         called = stated if stated and not rule and is_label(stated) else component
-        return _Facts(before, behind, called, rule, dict(self.features))
+        return Facts(before, behind, called, rule, dict(self.features))
 
     def _name(self, operation: str) -> str:
         name = self.span.name
@@ -370,7 +302,7 @@ class _SpanReader:
         user = plain(stated)
         return self.redactor.user(user) if user else None
 
-    def _features(self, facts: _Facts) -> str:
+    def _features(self, facts: Facts) -> str:
         """The JSON of everything else that is kept: attributes as they may be, counts of texts, what stands beside."""
         resource, component, rule = self.resource, facts.called, facts.rule
         asked = (component, rule.ref if rule else None, id(resource.system))
@@ -455,7 +387,7 @@ class _SpanReader:
         return system.least_keep if self.operation in EVENTS else system.keep
 
 
-def _layout_rules(component: str | None, rule: ComponentRule | None, of: _Resource) -> LayoutRules:
+def _layout_rules(component: str | None, rule: ComponentRule | None, of: Resource) -> LayoutRules:
     user = of.system.user if of.system else None
     if rule is None:
         return LayoutRules(component, _NOTHING, of.spoken_for, NO_CHOICE, user)
