@@ -116,6 +116,7 @@ def test_fields_that_nobody_knows_are_ignored() -> None:
         json.dumps(_one(kind="SPAN_KIND_SERVER")).encode(),
         json.dumps(_one(startTimeUnixNano="tomorrow")).encode(),
         json.dumps(_one(startTimeUnixNano="-1")).encode(),
+        json.dumps(_one(startTimeUnixNano="--5")).encode(),
         json.dumps(_one(endTimeUnixNano=str(1 << 64))).encode(),
         json.dumps(_one(_attribute({"intValue": "9" * 19}))).encode(),
         json.dumps(_one(_attribute({"doubleValue": True}))).encode(),

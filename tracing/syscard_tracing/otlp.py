@@ -248,7 +248,12 @@ def _double(value: object, _depth: int) -> float:
 def _integer(value: object) -> int:
     if type(value) is int:
         return value
-    if isinstance(value, str) and len(value) <= 20 and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
+    if (
+        isinstance(value, str)
+        and len(value) <= 20
+        and value.removeprefix("-").isascii()
+        and value.removeprefix("-").isdigit()
+    ):
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
