@@ -339,3 +339,8 @@ def test_a_damaged_key_is_said_and_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="damaged"):
         keys.load_or_make(path)
     assert path.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("wrapped", [' {"password": "abc canary"}', json.dumps('{"password": "abc canary"}')])
+def test_a_secret_is_known_by_its_name_also_behind_a_blank_or_in_json_in_json(wrapped: str) -> None:
+    assert "canary" not in str(Redactor(bytes(32)).text("said", [wrapped], Keep.FULL))

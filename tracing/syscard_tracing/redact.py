@@ -212,7 +212,8 @@ def _without(tree: Value, depth: int) -> Value:
 
 def _document(text: str) -> Value:
     """The object or list that a string is when it is read as JSON or as Python's repr; None where it is none."""
-    if text[:1] in ("[", "{"):
+    text = text.lstrip()
+    if text[:1] in ("[", "{", '"'):  # a document may also be written as a string, and that as JSON
         return parsed(text)
     return literal(text) if nested(text) else None
 
