@@ -20,7 +20,7 @@ from benchmarks.ingest.bodies import Bodies
 from benchmarks.ingest.measure import closed_load, crash, paced_load
 from benchmarks.ingest.overload import overload
 from benchmarks.ingest.report import Column, circumstances, table
-from benchmarks.ingest.running import Running
+from benchmarks.ingest.running import Failed, Running
 from benchmarks.ingest.subjects import ALL, Subject
 
 STEADY: Final = 5_000.0
@@ -54,13 +54,19 @@ def main() -> None:
     plan = QUICK if asked.quick else FULL
     if asked.overload is not None:
         with tempfile.TemporaryDirectory(prefix="bench-ingest-") as folder:
-            return print(overload(Running(ALL["syscard"], Path(folder)), asked.overload, asked.sizes[-1]))  # noqa: T201
+            print(overload(Running(ALL["syscard"], Path(folder)), asked.overload, asked.sizes[-1]))  # noqa: T201
+        return
     subjects = [ALL[name] for name in (*(() if asked.peers_only else _OURS), *asked.peers)]
     began = os.getloadavg()
-    columns = [column for size in asked.sizes for column in _measured(subjects, size, plan)]
-    columns.sort(key=lambda column: [subject.name for subject in subjects].index(column.name))
-    print(f"{circumstances(columns, began)}\nMade by `{_command()}`.\n\n{table(columns)}")  # noqa: T201
-    return None
+    columns: list[Column] = []
+    try:
+        for size in asked.sizes:
+            _measure(subjects, size, plan, columns)
+    except Failed as error:
+        sys.exit(str(error))
+    finally:  # what was measured is told, also when it was stopped half way
+        columns.sort(key=lambda column: [subject.name for subject in subjects].index(column.name))
+        print(f"{circumstances(columns, began)}\nMade by `{_command()}`.\n\n{table(columns)}")  # noqa: T201
 
 
 def _asked() -> argparse.Namespace:
@@ -89,18 +95,18 @@ def _command() -> str:
     return " ".join(["python -m benchmarks.ingest", *sys.argv[1:]])
 
 
-def _measured(subjects: Sequence[Subject], size: int, plan: Plan) -> list[Column]:
-    """All servers at one size of request."""
+def _measure(subjects: Sequence[Subject], size: int, plan: Plan, columns: list[Column]) -> None:
+    """All servers at one size of request: a column for each."""
     bodies = Bodies(size)
     with tempfile.TemporaryDirectory(prefix="bench-ingest-") as folder, ExitStack() as stack:
         pairs = [stack.enter_context(_started(subject, Path(folder), bodies)) for subject in subjects]
+        columns += [column for _, column in pairs]
         for number in range(plan.rounds):
             for server, column in pairs:
                 _tell(server, f"{size} spans a request, round {number + 1} of {plan.rounds}")
                 column.loads.append(closed_load(server, bodies, _spans(server, plan)))
         for server, column in pairs:
             _more(server, column, bodies, plan)
-        return [column for _, column in pairs]
 
 
 @contextmanager
@@ -115,6 +121,7 @@ def _started(subject: Subject, folder: Path, bodies: Bodies) -> Iterator[tuple[R
         server.settle()
         column.idle_mib = server.memory()
         closed_load(server, small, 40 * _WARM)
+        column.before = server.disk(), server.rows()
         yield server, column
     finally:
         server.kill()
@@ -123,11 +130,11 @@ def _started(subject: Subject, folder: Path, bodies: Bodies) -> Iterator[tuple[R
 def _more(server: Running, column: Column, bodies: Bodies, plan: Plan) -> None:
     """What is measured of each for itself."""
     stores, ours = server.subject.stores, server.subject is ALL["syscard"]
-    if stores:
-        column.bytes_a_span = server.disk() / server.rows()
+    if stores and (rows := server.rows() - column.before[1]):
+        column.bytes_a_span = (server.disk() - column.before[0]) / rows
     top = statistics.median(load.per_second for load in column.loads)
     _tell(server, "paced")
-    column.half = paced_load(server, bodies, top / 2, plan.paced_s)
+    column.half = paced_load(server, bodies, top / 2, plan.paced_s) if top else None
     if ours:
         column.steady = paced_load(server, bodies, STEADY, plan.paced_s)
     column.after_mib = server.memory()

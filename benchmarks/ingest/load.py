@@ -15,6 +15,8 @@ T = TypeVar("T")
 CLIENTS: Final = 4
 _PACED_CLIENTS: Final = 32
 _TIMEOUT_S: Final = 120.0
+_IDLE_S: Final = 2.0
+"""Servers hang up on a connection that was idle for longer (uvicorn: 5 s): a request would meet that half way."""
 _PAUSE_S: Final = 0.25
 """After a 503 in the closed loop."""
 
@@ -41,10 +43,13 @@ class Connection:
         self._door = door
         self._headers = {**door.headers, "content-type": kind}
         self._http = http.client.HTTPConnection("127.0.0.1", door.port, timeout=_TIMEOUT_S)
+        self._used = 0.0
 
     def post(self, body: bytes, due: float | None = None) -> Sent:
         """Send and wait for the answer."""
         due = time.monotonic() if due is None else due
+        if time.monotonic() - self._used > _IDLE_S:
+            self._http.close()  # it opens by itself
         try:
             self._http.request("POST", "/v1/traces", body, self._headers)
             answer = self._http.getresponse()
@@ -53,7 +58,8 @@ class Connection:
         except (OSError, http.client.HTTPException):
             self._http.close()
             status = 0
-        return Sent(due, time.monotonic(), status)
+        self._used = time.monotonic()
+        return Sent(due, self._used, status)
 
     def close(self) -> None:
         """Hang up."""

@@ -78,9 +78,9 @@ def paced_load(server: Running, bodies: Bodies, rate: float, seconds: float) -> 
         sent = paced(server.door, bodies.kind, made, rate / bodies.spans)
         if server.subject.stores:
             server.wait_for(rows + _acknowledged(sent) * bodies.spans)
-    lags = _lags(sent, bodies.spans, rows, looks) if server.subject.stores else [0.0]
+    found = lags(sent, bodies.spans, rows, looks) if server.subject.stores else [0.0]
     p50, p99 = percentiles_ms(sent)
-    return Pace(rate, p50, p99, statistics.median(lags), max(lags), len(sent) - _acknowledged(sent))
+    return Pace(rate, p50, p99, statistics.median(found), max(found), len(sent) - _acknowledged(sent))
 
 
 def crash(server: Running, bodies: Bodies, requests: int) -> Crash:
@@ -119,7 +119,7 @@ def _watched(server: Running) -> Iterator[list[tuple[float, int]]]:
         watcher.join()
 
 
-def _lags(sent: Sequence[Sent], spans: int, rows: int, looks: Sequence[tuple[float, int]]) -> list[float]:
+def lags(sent: Sequence[Sent], spans: int, rows: int, looks: Sequence[tuple[float, int]]) -> list[float]:
     """Seconds for each request, taken to become queryable in the order of the answers; infinite where it never did."""
     taken = sorted((each for each in sent if each.status == 200), key=lambda each: each.answered)
     found, seen = [], iter([*looks, (float("inf"), 2**63)])

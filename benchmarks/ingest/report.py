@@ -22,6 +22,8 @@ class Column:
     cold_cpu_s: float = 0.0
     idle_mib: float = 0.0
     after_mib: float = 0.0
+    before: tuple[int, int] = (0, 0)
+    """Bytes on disk and rows when it had started and was warm."""
     bytes_a_span: float | None = None
     loads: list[Load] = field(default_factory=list)
     half: Pace | None = None
@@ -43,7 +45,7 @@ def table(columns: Sequence[Column]) -> str:
     """Markdown."""
     head = ["", *(f"{column.name}, {column.spans}" for column in columns)]
     lines = [_line(head), _line(["---"] * len(head))]
-    return "\n".join([*lines, *(_line([label, *map(cell, columns)]) for label, cell in _ROWS)])
+    return "\n".join([*lines, *(_line([label, *map(_loaded(cell), columns)]) for label, cell in _ROWS)])
 
 
 def circumstances(columns: Sequence[Column], began: Sequence[float]) -> str:
@@ -73,9 +75,19 @@ def _lag(pace: Pace | None) -> str:
     return f"{pace.lag_p50_s:.1f} / {pace.lag_max_s:.1f}"
 
 
+def _loaded(cell: Cell) -> Cell:
+    """Only of a server that came so far."""
+    return lambda column: cell(column) if column.loads else NONE
+
+
 def _stored(cell: Cell) -> Cell:
     """Only of a server that keeps spans."""
     return lambda column: NONE if column.bytes_a_span is None else cell(column)
+
+
+def _memory(column: Column) -> str:
+    after = f"{column.after_mib:,.0f}" if column.after_mib else NONE
+    return f"{column.idle_mib:,.0f} -> {after}"
 
 
 def _crash(column: Column) -> str:
@@ -105,7 +117,7 @@ _ROWS: Final[Sequence[tuple[str, Cell]]] = (
     ("requests not taken, half load / 5,000", _refused),
     ("acknowledged, never queryable", _stored(lambda column: f"{sum(load.lost for load in column.loads):,}")),
     ("disk, bytes a span", lambda column: NONE if column.bytes_a_span is None else f"{column.bytes_a_span:,.0f}"),
-    ("memory idle -> after, MiB (PSS)", lambda column: f"{column.idle_mib:,.0f} -> {column.after_mib:,.0f}"),
+    ("memory idle -> after, MiB (PSS)", _memory),
     ("cold start to the first 200, s (CPU-s)", lambda column: f"{column.cold_s:.1f} ({column.cold_cpu_s:.1f})"),
     ("**kept after kill -9**", _crash),
     ("restart after it, to the first 200, s", lambda column: f"{column.crash.restart_s:.1f}" if column.crash else NONE),

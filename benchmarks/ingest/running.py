@@ -17,7 +17,7 @@ from benchmarks.ingest.processes import cpu_seconds, memory_mib
 from benchmarks.ingest.subjects import ROOT, Subject
 
 _START_S: Final = 180.0
-_STILL_S: Final = 20.0
+_STILL_S: Final = 60.0
 """Without a new row for so long, no more will come."""
 _POLL_S: Final = 0.2
 
