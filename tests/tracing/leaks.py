@@ -14,11 +14,10 @@ from typing import Any, Final, NamedTuple
 import pyarrow.parquet as parquet
 
 from syscard.home import Home
-from syscard_configs import read_text
+from syscard_configs import names, read_text
 from syscard_tracing.batch import from_bytes
 from syscard_tracing.tables import DialectTable, parse_table
 
-TABLES: Final = ("mlflow", "openinference", "otel-genai", "syscard")
 LEVELS: Final = ("features", "fingerprints", "masked", "full")
 LEVEL: Final = "test.level"
 """The attribute by which a span is of the component that is kept at a level."""
@@ -52,7 +51,12 @@ SHAPES: Final[dict[str, Callable[[int], Any]]] = {
     "email": lambda n: f"{code(n)}@example.org",
     "secret": lambda n: f"sk-{code(n)}0123456789abcdef",
     "password": lambda n: json.dumps({"note": {"password": code(n)}}),
+    "told password": lambda n: f'The tool said: {{"password": "x; {code(n)}", "n": 1}} and went on',
+    "cut password": lambda n: json.dumps({"note": {"password": f"x {code(n)}"}})[:-3],
+    "password in password": lambda n: f" {json.dumps(json.dumps({'secret': {'value': code(n)}}))}",
+    "header": lambda n: json.dumps({"headers": [["Authorization", f"Token {code(n)}"]]}),
     "user": lambda n: json.dumps({"user_id": f"u-{code(n)}"}),
+    "told user": lambda n: f"Lines:\n{json.dumps({'first_name': code(n)})}\n{json.dumps({'user_id': code(n)})}",
     "phone": lambda n: f"call +3169{n:07d} now",
     "number": lambda n: int(f"3169{n:07d}"),
     "card": _card,
@@ -100,7 +104,7 @@ class Plant:
 
 def tables() -> list[DialectTable]:
     """The tables that ship, as written."""
-    return [parse_table(read_text("dialects", f"{name}.yaml")) for name in TABLES]
+    return [parse_table(read_text("dialects", name)) for name in names("dialects")]
 
 
 def keys_of(table: DialectTable) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ RESOURCE = (
 LABELS = {"word", "name"}
 """Shapes that the rule for labels lets through."""
 TEXTS = {"word", "name", "sentence", "unicode"}
-AT_FULL = TEXTS | {"email", "phone", "user", "number", "card"}
+AT_FULL = TEXTS | {"email", "phone", "user", "told user", "number", "card"}
 """`full` is the text itself: no secrets, everything else."""
 BY_DESIGN: dict[str, tuple[set[str], str]] = {
     "columns": (LABELS | {"number"}, "what a table calls a column is a label; a bare number is an id there"),
@@ -107,7 +107,9 @@ class Garden:
                 name, value = filled(key, plant(group, f"{table.name}: {key}"))
                 spans.append(self._span(level, {name: value}))
             for group, keys in (("unknown", UNKNOWN), ("own", OWN), ("named", NAMED)):
-                spans += [self._span(level, {key: plant(group, f"{table.name}: {key}")}) for key in keys]
+                for key in keys:
+                    known = "text" if key in table.text else group
+                    spans.append(self._span(level, {key: plant(known, f"{table.name}: {key}")}))
             self._add({"service.name": "shop"}, {"name": f"{(table.detect.scopes or ('other',))[0]}x"}, spans)
         more = {
             "shop.who": plant("user", "the declared user"),

@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from syscard_tracing.labels import is_key
+from syscard_tracing.labels import is_key, is_label
 from syscard_tracing.spans import Attributes, Value
 from syscard_tracing.tables import COLUMN_NAMES, Correction, DialectTable, EventTable, parse_table
 
@@ -88,7 +88,8 @@ class Dialect:
 
     def says(self, column: str, value: str) -> str | None:
         """What a value says in a column; None where it stands for none."""
-        if (cut := self._until.get(column)) is not None:
+        # What is no label as a whole may be one when it is cut: an address does not become a word.
+        if (cut := self._until.get(column)) is not None and is_label(value):
             value = value.partition(cut)[0]
         small = value.lower()
         if small in self.says_nothing[column]:

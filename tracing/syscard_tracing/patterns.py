@@ -23,6 +23,8 @@ _NUMBER_NAMES: Final = (
 )
 _WHO: Final = r"user|customer|shopper|patient|member|account|visitor|subscriber|session|thread|conversation"
 
+_PASSWORD: Final = r"(?:pass(?:word|wd|phrase|code|(?==))|pwd|wachtwoord|passwort|contraseña)"  # noqa: S105
+
 
 def _alone(pattern: str) -> str:
     return f"{_START}(?:{pattern}){_END}"
@@ -42,7 +44,15 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         r"\bSG\.[\w-]{16,}\.[\w-]{16,}|\b\d{8,10}:AA[\w-]{30,}",  # SendGrid, Telegram
         r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # JWT
         r"(?i:\bbearer\s{1,4}[\w.~+/=-]{8,})",
-        rf"(?i:{_UP_TO_IT}(?:pass(?:word|wd|phrase|code)|pwd|wachtwoord|passwort|contraseña)){_SAYS}[^\s\"',;&\\]{{4,}}",
+        rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,3}}[:=]\s{{0,3}}(?:\"(?!\[)[^\"\\]{{4,200}}\"|'(?!\[)[^'\\]{{4,200}}')",
+        rf"(?i:{_UP_TO_IT}{_PASSWORD}){_SAYS}[^\s\"',&\\]{{4,}}",
+        r"(?i:--(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}",
+        r"(?<![\w-])-u\s{1,3}[^\s:]{1,64}:[^\s]{1,200}",  # of curl
+        r"(?i:<(?:password|passwd|pwd|secret|token)>)[^<]{1,200}",
+        r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
+        r"(?:(?i:token|digest|negotiate|oauth|api-?key)\s{1,2}[\w.~+/=:-]{6,}|(?=\S{0,200}\d)[\w.~+/=:-]{8,})",
+        r"(?i:\b(?:set-)?cookie\s{0,2}:\s{0,2})[\w.-]{1,60}=[^\s;,]{1,500}(?:;\s?[\w.-]{1,60}(?:=[^\s;,]{0,500})?){0,40}",
+        r"(?i:\bsecret_access_key)\s{1,3}[A-Za-z0-9/+=]{30,}",
         rf"(?i:{_UP_TO_IT}(?:secret|credentials?|(?:api|access|account|private|secret|signing)[ _-]?key|token|sig"
         rf"|signature|sessionid)){_SAYS}[^\s\"',;&\\]{{8,}}",
     ),
@@ -51,7 +61,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "email": (rf"[\w.+'%-]{{1,64}}{_AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}",),
     "mac": (r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])",),
     "iban": (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",),
-    "card": (_alone(r"[2-6]\d{3}(?:[ -]?\d){9,15}"),),
+    "card": (_alone(r"[2-6]\d{3}(?:[ ./-]?\d){9,15}"),),
     "id": (
         rf"(?i:\b(?:{_NUMBER_NAMES})\b(?:\s?(?:no|nr|number|nummer|#)\b)?)[.:=#\s]{{0,3}}"
         r"[A-Z0-9](?:[ .-]?[A-Z0-9]){5,17}\b",
@@ -63,7 +73,10 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "dni": (_alone(r"(?:\d|[XYZ])\d{7}-?[A-Z]"),),  # Spain
     "nir": (_alone(r"[12] ?\d\d ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d"),),  # France
     "personnummer": (_alone(r"(?:19|20)?\d{6}[-+]\d{4}"),),  # Sweden
-    "ip6": (r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])",),
+    "ip6": (
+        r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,6}(?:\d{1,3}\.){3}\d{1,3}(?![\w:])",
+        r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])",
+    ),
     "ip": (r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)",),
     "location": (
         r"(?i:\b(?:lat|latitude|lon|lng|long|longitude)\b)[\"'\\]{0,2}\s?[:=]?\s?-?\d{1,3}\.\d{2,}",
@@ -74,7 +87,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         r"(?i:\b(?:tel|phone|telephone|telefoon|telefon|tél|teléfono|mobile|mob|whatsapp|fax)\b)[.:=]{0,2}\s{0,3}"
         rf"\(?\+?\d(?:[ ().\/-]{{0,2}}\d){{6,14}}{_END}",
         _alone(r"(?:\+|%2B|00(?=[1-9]))\d(?:[ .()/-]{0,2}\d){7,14}"),
-        _alone(r"(?:\(\d{3}\)|\d{3})[ .-]\d{3}[ .-]\d{4}"),
+        _alone(r"(?:1[ .-])?(?:\(\d{3}\)|\d{3})[ .-]\d{3}[ .-]\d{4}"),
         # 01.02.2026 12:30 is a day and a time.
         _alone(r"(?!\d\d[./-]\d\d[./-]\d{2,4}(?!\d))(?:\(0[1-9]\d{0,3}\)|0[1-9]\d{0,3})(?:[ ./-]{1,2}\d{2,8}){1,4}"),
         _alone(r"0[1-9]\d{8,9}"),

@@ -30,7 +30,7 @@ _UNSEEN: Final = re.compile(
 )
 _WORTH_A_LOOK: Final = re.compile(
     r"[@\d]|::|%40|data:|BEGIN|xox|eyJ|://|\S{128}"
-    r"|(?i:bearer|basic|pass|pwd|wacht|contras|secret|credential|key|token|sig|session|\b[spr]k[-_]|[A-F]{2}[:-])"
+    r"|-u\s|(?i:bearer|basic|authoriz|cookie|pass|pwd|wacht|contras|secret|credential|key|token|sig|session|\b[spr]k[-_]|[A-F]{2}[:-])"
 )
 
 

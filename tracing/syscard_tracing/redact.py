@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from syscard.fingerprints import sketch
 from syscard.system import Keep
+from syscard_tracing import hidden
+from syscard_tracing.hidden import EVERY, Search, is_plain
 from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
-from syscard_tracing.literals import literal, nested, parsed
 from syscard_tracing.names import Names, named
 from syscard_tracing.pii import SCANNED, SECRETS, clean, is_card, mask
 from syscard_tracing.spans import Value
@@ -28,7 +29,6 @@ FULL_LIMIT: Final = 16_000
 
 _WORD: Final = re.compile(r"\S+")
 _PLACEHOLDER: Final = re.compile(r"\[[a-z0-9]{2,12}\]")
-_IMAGE: Final = re.compile(r"data:[^,\s\"']{0,200},[A-Za-z0-9+/=%_-]*|[A-Za-z0-9+/_-]{128,}={0,2}")
 LONG: Final = 10**8
 """From here on a whole number has as many digits as a telephone's."""
 _SHORTEST_CARD: Final = 2 * 10**12
@@ -37,9 +37,6 @@ _MEASURE: Final = re.compile(
     r"|duration|latency|elapsed|offset|at|since|until|start|end|ttl|limit|max|min|seed|memory|flops|params|rows)$"
     r"|(?:Bytes|Size|Count|Time|Timestamp|Duration|Ns|Ms)$"
 )
-_SECRET: Final = f"[{Names.SECRET.value}]"
-_BY_NAME: Final = frozenset(f"[{names.value}]" for names in Names)
-_IMAGE_TYPES: Final = frozenset({"blob", "image", "image_url", "input_image", "binary", "audio", "video", "file"})
 _NOT_CONTENT: Final = frozenset(
     {"role", "type", "id", "name", "mime_type", "media_type", "modality", "finish_reason", "tool_call_id", "url", "lc"}
 )
@@ -84,7 +81,7 @@ class Redactor:
 
     def own(self, key: str, value: Value) -> Value:
         """A `syscard.*` attribute as it may be kept: no label where its name says that it is somebody or a secret."""
-        names = named(key) if type(value) is not bool and _is_plain(value) else None
+        names = named(key) if type(value) is not bool and is_plain(value) else None
         if names is None or not value:
             return own_value(value)
         if names is Names.USER and not isinstance(value, list):
@@ -95,14 +92,14 @@ class Redactor:
         """An attribute that is kept whatever its shape: masked all the same, and bounded like a text."""
         if type(value) is bool or value is None:
             return value
-        if (names := named(key)) and _is_plain(value):
+        if (names := named(key)) and is_plain(value):
             return f"[{names.value}]"
         if isinstance(value, int | float):
             return number_or_none(value)
-        if isinstance(value, list) and _is_plain(value):
+        if isinstance(value, list) and is_plain(value):
             items = [self.allowed("", item) for item in value[:OWN_ITEMS]]
             return [item for item in items if item is not None]
-        return self._find(clean(_written(_tree(value))))[0][:MASKED_LIMIT]
+        return self._find(clean(_written(Search(EVERY).without(value))))[0][:MASKED_LIMIT]
 
     def component(self, stated: str, taken: frozenset[str]) -> str:
         """A safe name for a component that a span states; one of the `taken` is not reached by respelling."""
@@ -123,14 +120,13 @@ class Redactor:
         `.chars .words .pii`; from `fingerprints` on `.terms .shingles`, of the text without what the rules found in it;
         then the text: masked, or at `full` as it is but for secrets and pictures.
         """
-        trees = [_tree(part) for part in parts]
-        leaves = [leaf for tree in trees for leaf in _leaves(tree)]
-        plain = "\n".join(leaves)[:SCANNED]
+        search = Search(EVERY)
+        plain = "\n".join(leaf for part in parts for leaf in _leaves(search.without(part)))[:SCANNED]
         masked, hits = self._find(clean(plain))
         found: dict[str, Any] = {
             f"{field}.chars": len(plain),
             f"{field}.words": len(_WORD.findall(plain)),
-            f"{field}.pii": hits + sum(leaf in _BY_NAME for leaf in leaves),
+            f"{field}.pii": hits + search.hits,
         }
         if keep is Keep.FEATURES:
             return found
@@ -139,7 +135,8 @@ class Redactor:
         if keep is Keep.MASKED:
             found[field] = masked[:MASKED_LIMIT]
         if keep is Keep.FULL:
-            written = clean("\n".join(_written(tree) for tree in trees)[:SCANNED])
+            secrets = Search(hidden.SECRETS)
+            written = clean("\n".join(_written(secrets.without(part)) for part in parts)[:SCANNED])
             found[field] = mask(written, only=SECRETS)[0][:FULL_LIMIT]
         return found
 
@@ -190,60 +187,14 @@ def _is_card(number: float) -> bool:
     return number >= _SHORTEST_CARD and number == int(number) and is_card(str(int(number)))
 
 
-def _tree(part: Value) -> Value:
-    """The part without pictures, and without secrets by their names; messages travel as JSON in a string."""
-    return _without(part, 0)
-
-
-def _without(tree: Value, depth: int) -> Value:
-    if depth > 32:
-        return None
-    if isinstance(tree, str):
-        inner = _document(tree)
-        return _IMAGE.sub("[image]", tree) if inner is None else _without(inner, depth + 1)
-    if isinstance(tree, list):
-        return [_without(item, depth + 1) for item in tree]
-    if isinstance(tree, dict):
-        if tree.get("type") in _IMAGE_TYPES:
-            return {"type": tree["type"]}
-        return {key: _member(key, item, depth + 1) for key, item in tree.items()}
-    return tree
-
-
-def _document(text: str) -> Value:
-    """The object or list that a string is when it is read as JSON or as Python's repr; None where it is none."""
-    text = text.lstrip()
-    if text[:1] in ("[", "{", '"'):  # a document may also be written as a string, and that as JSON
-        return parsed(text)
-    return literal(text) if nested(text) else None
-
-
-def _member(key: str, item: Value, depth: int) -> Value:
-    return _SECRET if _is_plain(item) and named(key) is Names.SECRET else _without(item, depth)
-
-
-def _is_plain(item: Value) -> bool:
-    """A word, a number or a list of them: what a name can be the name of."""
-    if isinstance(item, list):
-        return all(_is_plain(i) for i in item)
-    return isinstance(item, str | int | float) and not isinstance(item, bool)
-
-
 def _leaves(tree: Value) -> list[str]:
     if isinstance(tree, str):
         return [tree]
     if isinstance(tree, list):
         return [leaf for item in tree for leaf in _leaves(item)]
     if isinstance(tree, dict):
-        return [leaf for key, item in tree.items() if key not in _NOT_CONTENT for leaf in _named_leaves(key, item)]
+        return [leaf for key, item in tree.items() if key not in _NOT_CONTENT for leaf in _leaves(item)]
     return []
-
-
-def _named_leaves(key: str, item: Value) -> list[str]:
-    names = named(key) if _is_plain(item) else None
-    # A chat is also written as {"user": ..., "assistant": ...}: who somebody is has no blanks.
-    is_said = names is Names.USER and isinstance(item, str) and " " in item
-    return _leaves(item) if names is None or is_said else [f"[{names.value}]"]
 
 
 def _written(tree: Value) -> str:
