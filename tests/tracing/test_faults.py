@@ -24,6 +24,7 @@ import requests
 from syscard.home import Home
 from syscard_tracing.doctor import check
 from syscard_tracing.inbox import Inbox
+from syscard_tracing.intake import TURNS
 from syscard_tracing.lake import Lake
 from syscard_tracing.roller import roll_all
 from tests.tracing.test_grpc import dial
@@ -106,7 +107,7 @@ def send(port: int, body: bytes) -> requests.Response:
 def test_while_the_disk_is_slow_the_queue_is_bounded_and_nothing_is_acknowledged_before_its_commit(
     home: Home, children: Any, line_of: Callable[..., bytes], stored: Callable[[], list[int]]
 ) -> None:
-    child, port = children.serve(home, roll_every=60, limits={"requests": 16, "wait_s": 0.3})
+    child, port = children.serve(home, roll_every=60, limits={"requests": 24, "wait_s": 0.3})
     padding = {"attributes": [{"key": f"k{n}", "value": {"stringValue": "x" * 60_000}} for n in range(16)]}
     assert post(port, line_of(0, **padding), JSON)[0] == 200
     before = peak_kib(child.pid)
@@ -117,10 +118,10 @@ def test_while_the_disk_is_slow_the_queue_is_bounded_and_nothing_is_acknowledged
         refused: list[requests.Response] = []
         for answer in as_completed(sent):
             refused.append(answer.result())
-            if len(refused) == 96 - 8:
+            if len(refused) == 96 - TURNS:
                 break
         assert {answer.status_code for answer in refused} == {503}, (
-            "eight wait for the disk; the others are told to come again"
+            "some wait for the disk; the others are told to come again"
         )
         assert all(answer.headers["retry-after"] == "2" for answer in refused)
         assert all("try again" in answer.json()["message"] for answer in refused)
@@ -128,7 +129,7 @@ def test_while_the_disk_is_slow_the_queue_is_bounded_and_nothing_is_acknowledged
         disk.execute("rollback")
         disk.close()
     acknowledged = [n for answer, n in sent.items() if answer.result().status_code == 200]
-    assert len(acknowledged) == 8
+    assert len(acknowledged) == TURNS
     assert post(port, line_of(200), JSON)[0] == 200
     assert finish(child) == (0, "")
     assert stored() == sorted([0, *acknowledged, 200])

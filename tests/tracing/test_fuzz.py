@@ -52,7 +52,7 @@ class Door:
         self._app = Starlette(routes=Receiver(self._intake, dict).routes())
 
     def close(self) -> None:
-        self._intake.close()
+        self._runner.run(self._intake.close())
         self._inbox.close()
         self._runner.close()
 

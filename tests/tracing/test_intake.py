@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,24 +16,24 @@ from syscard.clock import ReplayClock
 from syscard.errors import BodyTooLarge, InboxFull
 from syscard.home import Home
 from syscard_tracing.inbox import Inbox
-from syscard_tracing.intake import THREADS, Intake, Limits, _Room
+from syscard_tracing.intake import TURNS, Intake, Limits, _Room
 from syscard_tracing.pipeline import Pipeline, Ready
 from syscard_tracing.receiver import Receiver
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.signals import Signal
 
 
-@contextmanager
-def intake(home: Home, inbox: Inbox, clock: ReplayClock, **limits: Any) -> Iterator[Intake]:
+@asynccontextmanager
+async def intake(home: Home, inbox: Inbox, clock: ReplayClock, **limits: Any) -> AsyncIterator[Intake]:
     found = Intake(Pipeline(home, inbox, TraceRules, clock), None, Limits(**limits))
     yield found
-    found.close()
+    await found.close()
 
 
 async def test_bytes_in_flight_are_bounded_over_all_requests_and_given_back(
     home: Home, inbox: Inbox, clock: ReplayClock
 ) -> None:
-    with intake(home, inbox, clock, body=100, in_flight=150) as door:
+    async with intake(home, inbox, clock, body=100, in_flight=150) as door:
         async with door.place() as first:
             first.hold(60)
             first.hold(40)
@@ -47,7 +47,7 @@ async def test_bytes_in_flight_are_bounded_over_all_requests_and_given_back(
 
 
 async def test_places_are_bounded(home: Home, inbox: Inbox, clock: ReplayClock) -> None:
-    with intake(home, inbox, clock, requests=1) as door:
+    async with intake(home, inbox, clock, requests=1) as door:
         async with door.place():
             with pytest.raises(InboxFull, match="try again"):
                 async with door.place():
@@ -78,7 +78,7 @@ async def test_a_body_that_does_not_arrive_is_told_so_and_gives_its_place_back(
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers}
-    with intake(home, inbox, clock, read_s=0.01) as door:
+    async with intake(home, inbox, clock, read_s=0.01) as door:
         answer = await Receiver(door, dict)._export(Signal.TRACES, Request(scope, receive))
         assert (answer.status_code, answer.headers["connection"]) == (408, "close")
         assert json.loads(bytes(answer.body)) == {
@@ -93,28 +93,42 @@ class Hanging(Pipeline):
 
     def __init__(self, *of: Any) -> None:
         super().__init__(*of)
-        self.disk = threading.Event()
+        self.disk = Future[None]()
+        self.disk.set_running_or_notify_cancel()
 
-    def keep(self, ready: Ready) -> None:
-        assert self.disk.wait(30)
-        super().keep(ready)
+    def keep(self, ready: Ready) -> Future[None]:
+        super().keep(ready).result()
+        return self.disk
 
 
-async def test_a_sender_that_hangs_up_gives_its_turn_back_when_its_thread_ends_and_once(
+async def test_a_sender_that_hangs_up_gives_its_turn_back_when_its_spans_are_stored_and_once(
     home: Home, inbox: Inbox, clock: ReplayClock
 ) -> None:
     pipeline = Hanging(home, inbox, TraceRules, clock)
     door = Intake(pipeline, None, Limits(wait_s=0.05))
-    sent = [asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(THREADS)]
+    sent = [asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(TURNS)]
     await asyncio.sleep(0)
     assert door._turns.locked()
     for task in sent:
         task.cancel()
     assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*sent, return_exceptions=True))
-    with pytest.raises(InboxFull, match="wait for the disk"):  # the threads still hold their turns
+    with pytest.raises(InboxFull, match="wait for the disk"):  # what is under way still holds its turns
         await door.take(Signal.TRACES, b"{}", as_json=True)
-    pipeline.disk.set()
-    await asyncio.to_thread(door.close)
-    await asyncio.sleep(0)  # what the threads left for the loop
+    pipeline.disk.set_result(None)
+    await door.close()
+    assert door._turns._value == TURNS
+
+
+async def test_a_disk_that_fails_is_told_to_the_sender_and_nobody_else(
+    home: Home, inbox: Inbox, clock: ReplayClock
+) -> None:
+    pipeline = Hanging(home, inbox, TraceRules, clock)
+    door = Intake(pipeline, None)
+    gone, waits = (asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(2))
     await asyncio.sleep(0)
-    assert door._turns._value == THREADS
+    gone.cancel()
+    pipeline.disk.set_exception(InboxFull("no space left"))
+    with pytest.raises(InboxFull, match="no space left"):
+        await waits
+    await door.close()
+    assert door._turns._value == TURNS

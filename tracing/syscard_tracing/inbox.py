@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -66,8 +67,8 @@ class _Waiting:
     def __init__(self, row: tuple[str, int, int, bytes]) -> None:
         self.row = row
         self.size = len(row[3])
-        self.done = threading.Event()
-        self.error: TraceError | None = None
+        self.done: Future[None] = Future()
+        self.done.set_running_or_notify_cancel()  # whoever stops waiting takes nothing back
 
 
 class Inbox:
@@ -102,13 +103,20 @@ class Inbox:
         Raises:
             InboxFull: too much is waiting, or there is no room on the disk. Nothing of the table is stored.
         """
-        if table.num_rows == 0:
-            return
+        self.begin(table, moved_us=moved_us).result()
+
+    def begin(self, table: pa.Table, *, moved_us: int = 0) -> Future[None]:
+        """Hand a table of observations to the writer. It is stored when the future is done without an error.
+
+        Raises:
+            InboxFull: too much is waiting; the future raises it where there is no room on the disk.
+        """
         waiting = _Waiting((self._clock().isoformat(), table.num_rows, moved_us, to_bytes(table)))
-        self._enter(waiting)
-        waiting.done.wait()
-        if waiting.error is not None:
-            raise waiting.error
+        if table.num_rows == 0:
+            waiting.done.set_result(None)
+        else:
+            self._enter(waiting)
+        return waiting.done
 
     def after(self, seq: int, *, spans: int = 100_000) -> list[Batch]:
         """Batches behind a sequence number in order, until they hold about `spans` spans (at least one batch)."""
@@ -253,8 +261,10 @@ class Inbox:
         with self._lock:
             self._bytes -= sum(waiting.size for waiting in group)
         for waiting in group:
-            waiting.error = error
-            waiting.done.set()
+            if error is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(error)
 
     # -- the file -----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
@@ -22,10 +22,12 @@ from syscard_tracing.inflate import LIMIT, inflate, too_large
 from syscard_tracing.otlp_proto import reply
 from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.serving import authorised
-from syscard_tracing.signals import Signal
+from syscard_tracing.signals import Accepted, Signal
 
-THREADS: Final = 8
-"""Requests that are inflated, decoded and stored at one time."""
+TURNS: Final = 16
+"""Requests that are being decoded, or whose rows wait for the disk."""
+_THREADS: Final = 2
+"""Requests that are inflated and decoded at one time: that is Python's work, and more threads only get in its way."""
 RETRY_AFTER_S: Final = 2
 
 
@@ -108,8 +110,9 @@ class Intake:
         self.requests = 0
         self._pipeline = pipeline
         self._token = token
-        self._turns = asyncio.Semaphore(THREADS)
-        self._pool = ThreadPoolExecutor(THREADS, "syscard-intake")
+        self._turns = asyncio.Semaphore(TURNS)
+        self._pool = ThreadPoolExecutor(_THREADS, "syscard-intake")
+        self._work: set[asyncio.Task[bytes]] = set()
         self._decoding = _Room(limits.body)
 
     def check(self, authorization: str) -> None:
@@ -150,24 +153,36 @@ class Intake:
                 await self._turns.acquire()
         except TimeoutError as error:
             raise InboxFull("requests before this one still wait for the disk: try again") from error
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, self._store, signal, body, encoding, as_json)
-        # Behind the work and not behind us: a sender that hangs up does not stop the thread.
-        work.add_done_callback(lambda _: self._turns.release())
+        work = asyncio.create_task(self._stored(signal, body, encoding, as_json))
+        self._work.add(work)
+        # Behind the work and not behind us: a sender that hangs up does not stop it.
+        work.add_done_callback(self._done)
         return await asyncio.shield(work)
 
-    def close(self) -> None:
-        """Wait for the threads."""
-        self._pool.shutdown()
+    async def close(self) -> None:
+        """Wait for what is being decoded or stored."""
+        await asyncio.gather(*self._work, return_exceptions=True)
+        await asyncio.to_thread(self._pool.shutdown)
 
-    def _store(self, signal: Signal, body: bytes, encoding: str, as_json: bool) -> bytes:
+    def _done(self, work: asyncio.Task[bytes]) -> None:
+        self._work.discard(work)
+        self._turns.release()
+        if not work.cancelled():
+            work.exception()  # looked at, also where the sender has hung up
+
+    async def _stored(self, signal: Signal, body: bytes, encoding: str, as_json: bool) -> bytes:
+        loop = asyncio.get_running_loop()
+        accepted, commit = await loop.run_in_executor(self._pool, self._begin, signal, body, encoding, as_json)
+        await asyncio.wrap_future(commit)
+        return reply(accepted, as_json=as_json)
+
+    def _begin(self, signal: Signal, body: bytes, encoding: str, as_json: bool) -> tuple[Accepted, Future[None]]:
         plain = inflate(body, encoding, self.limits.body)
         # Decoding blows a body up many times: only so many bytes at a time. They are rows when the disk is waited for.
         with self._decoding.room(len(plain), self.limits.wait_s):
             ready = self._pipeline.read(signal, plain, as_json=as_json)
         del plain
-        self._pipeline.keep(ready)
-        return reply(ready.accepted, as_json=as_json)
+        return ready.accepted, self._pipeline.keep(ready)
 
 
 class _Room:

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,8 @@ from syscard_tracing.spans import Decoded, RawSpan
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from syscard_tracing.lake import Lake
 
 _log = logging.getLogger("syscard.tracing")
 
@@ -115,7 +118,7 @@ class Pipeline:
             InboxFull: no room; nothing is stored.
         """
         ready = self.read(signal, body, as_json=as_json)
-        self.keep(ready)
+        self.keep(ready).result()
         return ready.accepted
 
     def read(self, signal: Signal, body: bytes, *, as_json: bool) -> Ready:
@@ -128,13 +131,13 @@ class Pipeline:
         spans, accepted = self._decoded(signal, body, as_json, normaliser.dialects)
         return Ready(_table(normaliser, spans, self._clock()), accepted)
 
-    def keep(self, ready: Ready) -> None:
-        """Store the rows of one request; returns after the commit.
+    def keep(self, ready: Ready) -> Future[None]:
+        """Hand the rows of one request to the disk; they are stored when the future is done without an error.
 
         Raises:
-            InboxFull: no room; nothing is stored.
+            InboxFull: no room; the future raises it where that shows later. Nothing is stored.
         """
-        self._inbox.put(ready.table)
+        return self._inbox.begin(ready.table)
 
     def _decoded(
         self, signal: Signal, body: bytes, as_json: bool, dialects: Dialects
@@ -171,7 +174,8 @@ class RollerThread:
 
     def __init__(self, inbox: Inbox, home: Home, every: float) -> None:
         self._inbox = inbox
-        self._lake = open_lake(home)
+        self._home = home
+        self._lake: Lake | None = None
         self._every = every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="syscard-roller", daemon=True)
@@ -195,6 +199,8 @@ class RollerThread:
 
     def _roll(self) -> None:
         try:
+            # Opened late: the lake's libraries take half a second to load, and a sender waits for the start.
+            self._lake = self._lake or open_lake(self._home)
             self.last = roll_all(self._inbox, self._lake)
             self.last_error = None
         except (SyscardError, OSError) as error:

@@ -170,7 +170,7 @@ def serve(
                     receiver = Receiver(intake, lambda: _health(inbox, roller))
                     await _http(receiver, listener, tls, lambda: on_ready(ports) if on_ready else None)
             finally:
-                await asyncio.to_thread(intake.close)
+                await intake.close()
                 await asyncio.to_thread(housekeeper.stop)
                 await asyncio.to_thread(roller.stop)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -89,12 +90,17 @@ def rules_now(house: House) -> TraceRules:
         return house.rules(records)
 
 
+_LOOK_S: Final = 0.2
+"""Seconds between two looks whether the rules have changed: a look costs as much as reading several spans."""
+
+
 class FreshRules:
     """The rules, read again only when the records have changed."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._stamp = -1
+        self._looked = 0.0
         self._rules = rules_now(house)
 
     def __call__(self) -> TraceRules:
@@ -102,6 +108,9 @@ class FreshRules:
         from syscard.errors import NothingDeclared
         from syscard.views import version_stamp
 
+        if (now := time.monotonic()) - self._looked < _LOOK_S:
+            return self._rules
+        self._looked = now
         try:
             stamp = version_stamp(self._house.home.records)
         except NothingDeclared:
