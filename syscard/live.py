@@ -10,6 +10,8 @@ from syscard.finding import State, Value
 
 HISTORY = 30
 """Windows that a sparkline shows."""
+OTHER_VALUES = "(other values)"
+"""Stands for what a component carried beyond the versions, models and prompts that the card names."""
 
 
 class SignalNow(Value):
@@ -48,6 +50,19 @@ class PartNow(Value):
     p95_ms: float | None = None
     requests: int = 0
     last_seen: datetime | None = None
+
+
+class VersionNow(Value):
+    """One version, model or prompt that calls of a component carried."""
+
+    what: str
+    """`version`, `model` or `prompt`."""
+    value: str
+    first_seen: datetime
+    """Event time, as is `last_seen`."""
+    last_seen: datetime
+    calls: int
+    """Calls in closed windows."""
 
 
 class TracingFigure(Value):
@@ -102,3 +117,5 @@ class Live(Value):
     signals: dict[str, SignalNow] = {}
     claims: dict[str, tuple[SliceStatus, ...]] = {}
     tracing: tuple[TracingFigure, ...] = ()
+    versions: dict[str, tuple[VersionNow, ...]] = {}
+    """By component, oldest first."""

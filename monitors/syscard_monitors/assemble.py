@@ -15,6 +15,7 @@ from syscard.tokens import Call, Nested, sums, told_again
 from syscard_monitors.facts import SpanFacts, facts_of
 from syscard_monitors.traces import Row, by_root, by_trace, roots
 from syscard_monitors.tracing_health import Looker, TracingFacts
+from syscard_monitors.versions import Name, Sighting, sightings
 
 SELECTABLE: Final = {
     "gen_ai.operation.name": "operation",
@@ -65,6 +66,8 @@ class Request:
     """`<component>.<field>` -> one value a call, in order of start."""
     spans: tuple[SpanFacts, ...] = field(repr=False, default=())
     tracing: TracingFacts = field(repr=False, default=TracingFacts())
+    versions: Mapping[Name, Sighting] = field(repr=False, default_factory=dict)
+    """Which versions, models and prompts its components carried."""
 
     @property
     def place(self) -> Frontier:
@@ -263,6 +266,7 @@ def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Req
         values=dict(values),
         spans=tuple(facts),
         tracing=looker.facts(top, spans, kept),
+        versions=sightings(spans, both),
     )
 
 

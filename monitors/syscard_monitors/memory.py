@@ -9,6 +9,7 @@ from typing import Any, Final
 from syscard.finding import State
 from syscard_monitors.assemble import Frontier
 from syscard_monitors.judge import Streak
+from syscard_monitors.versions import Remembered, Sighting
 
 FORMAT: Final = 1
 START: Final = Frontier()
@@ -42,6 +43,7 @@ class Memory:
     quiet: dict[int, int] = field(default_factory=dict)
     tracing: list[dict[str, float]] = field(default_factory=list)
     """Counts of tracing health, by window."""
+    versions: Remembered = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     """Some of the requests seen, `trace/root` -> start, to know ids again that come anew."""
 
@@ -66,6 +68,7 @@ class Memory:
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
             "tracing": self.tracing,
+            "versions": self.versions,
             "ids": self.ids,
         }
 
@@ -92,5 +95,9 @@ def recall(body: Mapping[str, Any]) -> Memory:
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
         tracing=list(body.get("tracing", ())),  # earlier releases remembered nothing of it
+        versions={
+            ref: {what: {v: Sighting(*seen) for v, seen in values.items()} for what, values in signals.items()}
+            for ref, signals in body.get("versions", {}).items()
+        },
         ids=dict(body.get("ids", {})),
     )

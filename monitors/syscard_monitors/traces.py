@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 Row = dict[str, Any]
@@ -12,6 +13,11 @@ _PAUSE_US: Final = 60_000_000
 """So long nothing of a trace runs: what comes then under the same ids is another use of them."""
 MOST_SPANS: Final = 2_000
 """Spans of one request that are looked at."""
+
+
+def moment(us: int) -> datetime:
+    """UTC time of microseconds since the epoch."""
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
 
 
 def by_trace(rows: Iterable[Row]) -> Iterator[list[Row]]:

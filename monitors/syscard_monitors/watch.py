@@ -29,7 +29,9 @@ from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import added, counted, figures, kept_of, known_again
+from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import (
     Plan,
     Said,
@@ -37,7 +39,6 @@ from syscard_monitors.window import (
     edits_of,
     findings_of,
     micros_of,
-    moment,
     stale_drafts,
     sums_of,
     window_of,
@@ -187,6 +188,7 @@ class Watcher:
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
             _remember_tracing(memory, requests)
+            memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
             live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
@@ -282,6 +284,7 @@ def _live(
         signals={f.key: _signal(f, memory) for f in findings},
         claims=said.claims,
         tracing=figures(memory.tracing),
+        versions=versions_now(said.after, memory.versions),
     )
 
 

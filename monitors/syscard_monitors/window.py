@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from syscard.card import Card
@@ -23,6 +23,7 @@ from syscard_monitors.judge import Measured, Missing, Reference, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
 from syscard_monitors.parts import part_drafts
+from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
 UNDECLARED_PERSIST: Final = 2
@@ -54,11 +55,6 @@ class Plan:
     graph: Graph
     references: dict[str, Reference] | None
     """None without a baseline."""
-
-
-def moment(us: int) -> datetime:
-    """UTC time of microseconds since the epoch."""
-    return datetime.fromtimestamp(us / 1_000_000, UTC)
 
 
 def window_of(index: int, requests: Sequence[Request]) -> Window:

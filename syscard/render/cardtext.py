@@ -16,6 +16,7 @@ from syscard.render.facts import (
     observed_text,
     referenced,
     spread,
+    version_rows,
     versions_text,
 )
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
@@ -37,7 +38,7 @@ def card_text(view: View, width: int = _WIDTH) -> str:
     sections = (
         ("", _identity(view, width)),
         ("CLAIMS", _claims(view, width)),
-        ("COMPONENTS", _components(card, width)),
+        ("COMPONENTS", _components(view, width)),
         ("INTERACTIONS", _interactions(card, width)),
         ("RISKS", _risks(card, width)),
         ("UNKNOWNS", _unknowns(card, width)),
@@ -76,8 +77,8 @@ def _claims(view: View, width: int) -> Iterator[str]:
         yield from wrap(row.text + evidence, width, first=" " * 11)
 
 
-def _components(card: dict[str, Any], width: int) -> Iterator[str]:
-    for ref, part in card["components"].items():
+def _components(view: View, width: int) -> Iterator[str]:
+    for ref, part in view["card"]["components"].items():
         declared = part["declared"] or {}
         yield from wrap(f"{one_line(ref)}  {_state(part)}", width, first="  ")
         kind = ", ".join(one_line(declared[k]) for k in ("kind", "name", "supplier") if declared.get(k))
@@ -85,9 +86,16 @@ def _components(card: dict[str, Any], width: int) -> Iterator[str]:
             ("is", kind or "not declared: only spans know it"),
             ("owner", one_line(declared.get("owner", "nobody"))),
             ("version", versions_text(part)),
+            *_seen(view, ref),
             ("limits", "; ".join(one_line(x) for x in declared.get("limitations", ()))),
         ):
             yield from _labelled(label, text, width, "    ") if text else ()
+
+
+def _seen(view: View, ref: str) -> Iterator[tuple[str, str]]:
+    """Since when and until when calls carried a version, model or prompt, and how many."""
+    for what, value, first, last, calls in version_rows(view, ref):
+        yield "seen", f"{what} {value}: {first} to {last}, {plural(calls, 'call')}"
 
 
 def _tracing(view: View, width: int) -> Iterator[str]:
@@ -314,6 +322,7 @@ def _part(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
         yield from (line for ref in part.get("examples", ()) for line in _labelled("e.g.", one_line(ref), width))
     else:
         yield from _labelled("version", versions_text(part), width)
+        yield from (line for label, text in _seen(view, ref) for line in _labelled(label, text, width))
     yield from _labelled("declared", spread(part["declared"] or {}) or "NOT DECLARED", width)
     for incident in incident_faces(view):
         if ref in incident.subject.split("->") or ref == incident.subject:

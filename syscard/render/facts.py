@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from syscard.views import View
-from syscard.words import figure, one_line, plural
+from syscard.words import figure, moment, one_line, plural, stamp
 
 _QUESTIONS: Final = (
     ("intended use", "intended_use"),
@@ -50,6 +50,22 @@ def versions_text(part: dict[str, Any]) -> str:
     said = f"{one_line(version['declared'])} (declared)" if version.get("declared") else "none declared"
     seen = [f"{_kind(o['what'])}{one_line(o['value'])}{_was(o)}" for o in part.get("observed", ())]
     return f"{said}; seen: {', '.join(seen)}" if seen else f"{said}; none seen in spans"
+
+
+def version_rows(view: View, ref: str) -> list[tuple[str, str, str, str, int]]:
+    """Version signals of a component: signal, value (what it took the place of), first and last seen, calls."""
+    observed = view["card"]["components"][ref].get("observed", ())
+    known = {(o["what"], o["value"]): o for o in observed}
+    return [
+        (
+            one_line(v["what"]),
+            one_line(v["value"]) + (_was(known[v["what"], v["value"]]) if (v["what"], v["value"]) in known else ""),
+            stamp(moment(v["first_seen"])),
+            stamp(moment(v["last_seen"])),
+            v["calls"],
+        )
+        for v in (view["live"] or {}).get("versions", {}).get(ref, ())
+    ]
 
 
 def _was(seen: dict[str, Any]) -> str:

@@ -16,7 +16,15 @@ from typing import Any, Final
 from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
 from syscard.health import tracing_text
-from syscard.render.facts import answered, evidence_value, is_share_of_group, observed_text, spread, versions_text
+from syscard.render.facts import (
+    answered,
+    evidence_value,
+    is_share_of_group,
+    observed_text,
+    spread,
+    version_rows,
+    versions_text,
+)
 from syscard.render.status import rate as rate_text
 from syscard.slices import claim_status, figures_text, missing_text
 from syscard.views import View
@@ -215,10 +223,16 @@ def _parts(view: View, face: Overview) -> Section:
     states = {p.ref: p for p in face.parts}
     components = tuple(_component_row(card, ref, states[one_line(ref)]) for ref in card["components"])
     edges = tuple(_edge_row(ref, edge, states[one_line(ref)]) for ref, edge in card["interactions"].items())
+    versions = tuple(
+        (one_line(ref), *row, f"{calls:,}") for ref in card["components"] for *row, calls in version_rows(view, ref)
+    )
     live = f"as of {stamp(face.as_of)}; req/min, errors and p95 are live values of the monitors, not evidence"
     heads = ("Component", "State", "Version", "Owner (declared)", "Req/min (live)", "Errors (live)", "P95 (live)")
     return Section("parts", "Components and interactions", chart="signals", tables=(
         Table(f"Components, {live}", heads, components, "No component is known."),
+        Table("Version signals: what calls of each component carried (live)",
+              ("Component", "Signal", "Value", "First seen", "Last seen", "Calls"), versions,
+              "No call has carried a version, a model or a prompt."),
         Table("Interactions: what is declared and how spans show it",
               ("Interaction", "State", "Declared", "Observed", "Req/min (live)"), edges, "No interaction is known."),
     ))  # fmt: skip

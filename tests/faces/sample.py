@@ -11,7 +11,7 @@ from syscard.digest import text_digest
 from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
-from syscard.live import Live, PartNow, SignalNow, TracingFigure, WatcherNow
+from syscard.live import Live, PartNow, SignalNow, TracingFigure, VersionNow, WatcherNow
 from syscard.view import build_view
 from syscard.views import View
 
@@ -276,7 +276,12 @@ def live(*, last_run: datetime = NOW - timedelta(seconds=6), as_of: datetime = N
         TracingFigure(key="clock_skew", says="calls between services start before their caller or end after it",
                       of="call", hint="clocks differ", state="unknown", share=None, hits=0, n=0, needs=50),
     )  # fmt: skip
-    return Live(as_of=as_of, watcher=watcher, parts=parts, signals={s.key: s for s in signals}, tracing=tracing)
+    old = VersionNow(what="version", value="lit-0.3", first_seen=LAUNCH - timedelta(hours=3),
+                     last_seen=FAULT - timedelta(minutes=3) if broken else as_of, calls=2140)  # fmt: skip
+    new = VersionNow(what="version", value="lit-0.4", first_seen=FAULT - timedelta(minutes=4), last_seen=as_of,
+                     calls=268)  # fmt: skip
+    return Live(as_of=as_of, watcher=watcher, parts=parts, signals={s.key: s for s in signals}, tracing=tracing,
+                versions={"vlm": (old, new) if broken else (old,)})  # fmt: skip
 
 
 def chained(*batches: tuple[str, Iterable[e.Draft]]) -> tuple[e.Edit, ...]:
@@ -339,10 +344,11 @@ def hostile_view() -> View:
 
 
 _KEPT: Final = frozenset((
-    "schema", "written", "digest", "head", "kind", "state", "status", "severity", "since", "opened", "resolved", "at",
-    "observed", "as_of", "last_span", "last_run", "last_seen", "window_start", "window_end", "start", "end", "evidence",
-    "text_sha256", "ref", "id", "key", "about", "assessed", "data_digest", "treatment", "evidence_class", "declared_",
-    "expect", "subject", "source", "target", "next", "answer_by", "until", "fingerprint",
+    "schema", "written", "digest", "head", "kind", "state", "status", "severity", "since", "opened", "resolved",
+    "at", "observed", "as_of", "first_seen", "last_span", "last_run", "last_seen", "window_start", "window_end",
+    "start", "end", "evidence", "text_sha256", "ref", "id", "key", "about", "assessed", "data_digest", "treatment",
+    "evidence_class", "declared_", "expect", "subject", "source", "target", "next", "answer_by", "until",
+    "fingerprint",
 ))  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from syscard_monitors.facts import SpanFacts
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import Reference
 from syscard_monitors.packs import Signal
-from syscard_monitors.traces import Row
-from syscard_monitors.window import Plan, moment
+from syscard_monitors.traces import Row, moment
+from syscard_monitors.window import Plan
 from tests.unit.build import HUMAN, NOW, claim, declared
 
 START_US: Final = micros(NOW)

@@ -12,7 +12,8 @@ from syscard.finding import Finding, State
 from syscard.system import System
 from syscard_monitors.graph import Graph
 from syscard_monitors.incidents import RESOLVE_AFTER, Firing, update
-from syscard_monitors.window import AUTHOR, moment
+from syscard_monitors.traces import moment
+from syscard_monitors.window import AUTHOR
 from tests.unit.build import declared, draft
 from tests.unit.monitors.build import MINUTE, START_US, card_of, finding, graph, with_drafts
 

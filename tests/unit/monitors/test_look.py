@@ -13,7 +13,7 @@ from syscard.observation import arrow_schema
 from syscard_monitors.assemble import named_as_declared
 from syscard_monitors.look import LARGEST_LOOK, Scan, between, look
 from syscard_monitors.memory import Memory
-from syscard_monitors.window import moment
+from syscard_monitors.traces import moment
 from tests.unit.build import NOW, declared
 from tests.unit.monitors.build import MINUTE, SECOND, START_US, span
 
