@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from syscard.words import moment, one_line, plural, share, span_of
+from syscard.words import figure, moment, one_line, plural, share, span_of
 
 SILENT_AFTER: Final = timedelta(seconds=90)
 """A watcher that has not run for this long is said to be silent."""
@@ -52,15 +52,33 @@ def _sample(watcher: dict[str, Any]) -> str:
     return f" of a {share(kept)} sample" if kept else ""
 
 
-def tracing_text(figure: dict[str, Any], kept: float | None = None) -> str:
+_PAIRS: Final = 3
+"""Pairs of services that a line names."""
+
+
+def tracing_text(told: dict[str, Any], kept: float | None = None) -> str:
     """`12.0% of 400 traces have no root (thread pools lose the context)`, or why it cannot be told."""
-    says, of = one_line(figure["says"]), plural(figure["n"], one_line(figure["of"]))
-    if figure["state"] == "unknown":
-        return f"{says}: unknown, needs n {figure['needs']}, has {figure['n']:,}"
-    if figure["key"] == "sampled" and kept:
+    says, of = one_line(told["says"]), plural(told["n"], one_line(told["of"]))
+    if told["state"] == "unknown":
+        return f"{says}: unknown, needs n {told['needs']}, has {told['n']:,}{_skews(told)}"
+    if told["key"] == "sampled" and kept:
         says = f"{says} of {share(kept)}"
-    hint = f" ({one_line(figure['hint'])})" if figure["state"] == "bad" else ""
-    return f"{share(figure['share'])} of {of}: {says}{hint}"
+    hint = f" ({one_line(told['hint'])})" if told["state"] == "bad" else ""
+    return f"{share(told['share'])} of {of}: {says}{hint}{_skews(told)}"
+
+
+def _skews(told: dict[str, Any]) -> str:
+    """`; gateway -> bank: 12 of 80 calls, median 120 ms, largest 340 ms`: the pairs with most skewed calls."""
+    skewed = [pair for pair in told.get("pairs", ()) if pair["skewed"]]
+    more = f"; and {plural(len(skewed) - _PAIRS, 'more pair')}" if len(skewed) > _PAIRS else ""
+    return (
+        "".join(
+            f"; {one_line(p['caller'])} -> {one_line(p['called'])}: {p['skewed']:,} of {plural(p['calls'], 'call')}, "
+            f"median {figure(p['median_ms'], 'ms')}, largest {figure(p['largest_ms'], 'ms')}"
+            for p in skewed[:_PAIRS]
+        )
+        + more
+    )
 
 
 def tracing_trouble(live: dict[str, Any]) -> tuple[str, ...]:

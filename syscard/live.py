@@ -65,6 +65,18 @@ class VersionNow(Value):
     """Calls in closed windows."""
 
 
+class SkewNow(Value):
+    """Calls from one service to another, and how far the skewed ones lie outside their callers' time."""
+
+    caller: str
+    called: str
+    calls: int
+    skewed: int
+    """Calls outside by more than is tolerated; the two figures are of these."""
+    median_ms: float | None
+    largest_ms: float | None
+
+
 class TracingFigure(Value):
     """One figure of tracing health, over the newest windows."""
 
@@ -81,6 +93,8 @@ class TracingFigure(Value):
     n: int
     needs: int | None = None
     """Least n, where there are fewer."""
+    pairs: tuple[SkewNow, ...] = ()
+    """Of clock skew: by pair of services, most skewed calls first."""
 
 
 class WatcherNow(Value):

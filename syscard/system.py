@@ -7,6 +7,7 @@ numbers and every problem at once, is `syscard.system_file`.
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -96,6 +97,10 @@ class RequestRule(Declared):
     complete_after: Duration = parse_duration("30s")
 
 
+SKEW: Final = parse_duration("50ms")
+"""What is tolerated between the clocks of two services where nothing is declared."""
+
+
 class Traces(Declared):
     """Which spans are ours, and what is kept of them."""
 
@@ -109,6 +114,13 @@ class Traces(Declared):
     """What looks for personal data beside the built-in rules."""
     retain: Duration | None = None
     """Days that are older are dropped; None: never."""
+    clock_skew: Duration | None = None
+    """How much may lie between the clocks of two services; None: `SKEW`."""
+
+    @property
+    def clock_tolerance(self) -> timedelta:
+        """What is tolerated between two clocks."""
+        return SKEW if self.clock_skew is None else self.clock_skew
 
 
 class Version(Declared):

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from syscard.errors import Problem
 from syscard.metric import Metric, parse_metric
-from syscard.system import Claim, System, edge_ends
+from syscard.system import SKEW, Claim, System, edge_ends
 from syscard.units import Expectation, duration_text, parse_expectation
 
 Place = tuple[str | int, ...]
@@ -29,6 +29,7 @@ Lines = Mapping[Place, int]
 NO_LINES: Final[Lines] = MappingProxyType({})
 RESERVED: Final = ("system", "segment", "request")
 """Words that stand for something else wherever a component can be named."""
+_MOST_SKEW: Final = timedelta(hours=1)
 _MEASURES: Final = ("mean", "p50", "p90", "p95", "p99")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FIELD: Final = re.compile(r"(?<![\w.-])([a-z][a-z0-9_-]*)\.[A-Za-z_]")
@@ -55,6 +56,7 @@ def faults(system: System) -> tuple[Fault, ...]:
         *_risk_faults(system),
         *_id_faults(system),
         *_zero_faults(system),
+        *_skew_faults(system),
     )
 
 
@@ -310,6 +312,13 @@ def _zero_faults(system: System) -> Iterator[Fault]:
     for path, length in _durations(system):
         if not length:
             yield Fault(path, "a length of time that is not zero is needed", f"{path[-1]}: 1d")
+
+
+def _skew_faults(system: System) -> Iterator[Fault]:
+    skew = system.traces.clock_skew
+    if skew is not None and not timedelta(0) < skew <= _MOST_SKEW:
+        what = f"between two clocks lies more than nothing and at most {duration_text(_MOST_SKEW)}"
+        yield Fault(("traces", "clock_skew"), what, f"clock_skew: {duration_text(SKEW)}")
 
 
 def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:

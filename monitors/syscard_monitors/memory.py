@@ -9,6 +9,7 @@ from typing import Any, Final
 from syscard.finding import State
 from syscard_monitors.assemble import Frontier
 from syscard_monitors.judge import Streak
+from syscard_monitors.skew import Skews
 from syscard_monitors.versions import Remembered, Sighting
 
 FORMAT: Final = 1
@@ -43,6 +44,8 @@ class Memory:
     quiet: dict[int, int] = field(default_factory=dict)
     tracing: list[dict[str, float]] = field(default_factory=list)
     """Counts of tracing health, by window."""
+    skew: list[Skews] = field(default_factory=list)
+    """Clock skew by pair of services, by window."""
     versions: Remembered = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     """Some of the requests seen, `trace/root` -> start, to know ids again that come anew."""
@@ -68,6 +71,7 @@ class Memory:
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
             "tracing": self.tracing,
+            "skew": self.skew,
             "versions": self.versions,
             "ids": self.ids,
         }
@@ -95,6 +99,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
         tracing=list(body.get("tracing", ())),  # earlier releases remembered nothing of it
+        skew=list(body.get("skew", ())),
         versions={
             ref: {what: {v: Sighting(*seen) for v, seen in values.items()} for what, values in signals.items()}
             for ref, signals in body.get("versions", {}).items()

@@ -14,15 +14,14 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from syscard.live import TracingFigure
+from syscard.live import SkewNow, TracingFigure
 from syscard_configs import read_text
+from syscard_monitors.skew import Crossing, Skews, crossing, skews_now
 from syscard_monitors.traces import Row
 
 WINDOWS: Final = 50
 IDS: Final = 256
 """Requests whose ids are remembered, to know them again: those with the smallest ids, a sample of all."""
-SKEW_US: Final = 50_000
-"""So much may lie between two clocks."""
 AHEAD_US: Final = 1_000_000
 MOST_ROOTS: Final = 200
 """Requests of one user or session that a piece is looked for in."""
@@ -66,10 +65,8 @@ class TracingFacts:
     spans: int = 0
     missing: int = 0
     """Spans whose parent is not in the trace, the root aside."""
-    crossings: int = 0
+    crossings: tuple[Crossing, ...] = ()
     """Spans whose parent is of another service."""
-    skewed: int = 0
-    """Of them, those that lie outside their parent's time."""
     repeated: bool = False
     named: bool = False
     """It names a user or a session."""
@@ -105,17 +102,16 @@ class Looker:
         """What a request says of its tracing. Spans that no root is above of are among `own`."""
         by_id = {s["span_id"]: s for s in own}
         children = [s for s in own if s is not top and s["parent_span_id"] is not None]
-        crossing = [
-            (s, by_id[s["parent_span_id"]])
-            for s in children
-            if s["parent_span_id"] in by_id and by_id[s["parent_span_id"]]["service"] != s["service"]
-        ]
+        called = [(s, by_id[s["parent_span_id"]]) for s in children if s["parent_span_id"] in by_id]
         kept = [v for f in features.values() if isinstance(v := f.get("span.sampling"), int | float)]
         return TracingFacts(
             spans=len(own),
             missing=sum(s["parent_span_id"] not in by_id for s in children),
-            crossings=len(crossing),
-            skewed=sum(_outside(s, parent) for s, parent in crossing),
+            crossings=tuple(
+                crossing(parent["service"], s["service"], _time(s), _time(parent))
+                for s, parent in called
+                if parent["service"] != s["service"]
+            ),
             repeated=top["trace_id"] in self._repeated,
             named=bool(_who(own, features)),
             bare=top["operation"] in LEAVES,
@@ -146,13 +142,8 @@ def _time(span: Row) -> tuple[int, int]:
     return span["start_us"], span["start_us"] + span["duration_us"]
 
 
-def _outside(span: Row, parent: Row) -> bool:
-    (start, end), (low, high) = _time(span), _time(parent)
-    return start < low - SKEW_US or end > high + SKEW_US
-
-
-def counted(facts: Iterable[TracingFacts]) -> Counts:
-    """Counts of the requests of one window."""
+def counted(facts: Iterable[TracingFacts], skew_us: int) -> Counts:
+    """Counts of the requests of one window; `skew_us` is how much may lie between two clocks."""
     counts: Counter[str] = Counter()
     weight = 0.0
     for f in facts:
@@ -163,8 +154,8 @@ def counted(facts: Iterable[TracingFacts]) -> Counts:
             traces=1,
             spans=f.spans,
             missing=f.missing,
-            crossings=f.crossings,
-            skewed=f.skewed,
+            crossings=len(f.crossings),
+            skewed=sum(call.outside_us > skew_us for call in f.crossings),
             repeated=f.repeated,
             fragments=f.fragment,
             named=f.named,
@@ -193,16 +184,17 @@ def known_again(ids: dict[str, int], requests: Iterable[tuple[str, str, int]]) -
     return dict(sorted(kept.items())[:IDS]), frozenset(again)
 
 
-def figures(buckets: Iterable[Counts]) -> tuple[TracingFigure, ...]:
-    """Every figure over the counts, in the order of the file."""
+def figures(buckets: Iterable[Counts], skew: Iterable[Skews] = ()) -> tuple[TracingFigure, ...]:
+    """Every figure over the counts, in the order of the file; clock skew also by pair of services."""
     total: Counter[str] = Counter()
     for bucket in buckets:
         total.update(bucket)
     total["traces"] += total["orphans"]
-    return tuple(_figure(key, rule, total) for key, rule in rules().items())
+    pairs = {"clock_skew": skews_now(skew)}
+    return tuple(_figure(key, rule, total, pairs.get(key, ())) for key, rule in rules().items())
 
 
-def _figure(key: str, rule: Rule, total: Mapping[str, float]) -> TracingFigure:
+def _figure(key: str, rule: Rule, total: Mapping[str, float], pairs: tuple[SkewNow, ...]) -> TracingFigure:
     hits, n = (int(total[name]) for name in _HITS[key])
     enough = n >= rule.min_n
     share = hits / n if n else None
@@ -217,6 +209,7 @@ def _figure(key: str, rule: Rule, total: Mapping[str, float]) -> TracingFigure:
         hits=hits,
         n=n,
         needs=None if enough else rule.min_n,
+        pairs=pairs,
     )
 
 

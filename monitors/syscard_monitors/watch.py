@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +29,9 @@ from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.skew import skews
 from syscard_monitors.traces import moment
-from syscard_monitors.tracing_health import added, counted, figures, kept_of, known_again
+from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, kept_of, known_again
 from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import (
     Plan,
@@ -187,7 +188,7 @@ class Watcher:
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
-            _remember_tracing(memory, requests)
+            _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
             live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
             card = transaction.append(
@@ -222,15 +223,17 @@ class Watcher:
                 drafts,
                 cause="evidence expired",
                 recorded=now,
-                live=live.model_copy(update={"watcher": watcher, "tracing": figures(memory.tracing)}),
+                live=live.model_copy(update={"watcher": watcher, "tracing": figures(memory.tracing, memory.skew)}),
             )
 
 
-def _remember_tracing(memory: Memory, requests: Sequence[Request]) -> None:
+def _remember_tracing(memory: Memory, requests: Sequence[Request], system: System) -> None:
     """How a window's requests were traced; ids that were seen before, in another look, count as repeated."""
     memory.ids, again = known_again(memory.ids, ((r.trace_id, r.root_id, r.start_us) for r in requests))
     facts = [replace(r.tracing, repeated=r.tracing.repeated or r.trace_id in again) for r in requests]
-    memory.tracing = added(memory.tracing, counted(facts), window=True)
+    skew_us = system.traces.clock_tolerance // timedelta(microseconds=1)
+    memory.tracing = added(memory.tracing, counted(facts, skew_us), window=True)
+    memory.skew = [*memory.skew, skews((call for f in facts for call in f.crossings), skew_us)][-WINDOWS:]
 
 
 def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, card: Card) -> None:
@@ -283,7 +286,7 @@ def _live(
         parts=_parts(said.after, requests, max(minutes, LEAST_MINUTES), window),
         signals={f.key: _signal(f, memory) for f in findings},
         claims=said.claims,
-        tracing=figures(memory.tracing),
+        tracing=figures(memory.tracing, memory.skew),
         versions=versions_now(said.after, memory.versions),
     )
 

@@ -88,3 +88,51 @@ def test_a_host_that_seeds_random_shows_in_its_ids(declared: Path, tmp_path: Pat
 
 def test_the_shipped_figures_name_what_they_count() -> None:
     assert read_text("health", "tracing.yaml").count("bad_above:") == 10
+
+
+@pytest.mark.parametrize(("tolerated", "state"), [("", "bad"), ("  clock_skew: 2s\n", "ok")])
+def test_clock_skew_is_told_by_pair_of_services_and_the_system_says_what_is_tolerated(
+    lines: list[dict[str, Any]], tmp_path: Path, tolerated: str, state: str
+) -> None:
+    """The ranking runs on a host whose clock is 300 ms behind."""
+    for document in lines:
+        _rank_elsewhere(document, behind_ns=300_000_000)
+    text = read_text("examples", "recommender.yaml").replace("complete_after: 30s", "complete_after: 1s")
+    ours = "  select: {service.name: shop-recommender}\n"
+    text = text.replace(ours, f"  select: {{deployment.environment.name: prod}}\n{tolerated}")
+    home, file = tmp_path / "home", tmp_path / "system.yaml"
+    home.mkdir()
+    file.write_text(text, encoding="utf-8")
+    assert syscard("--home", home, "apply", file).code == 0
+    told = watched(home, lines, tmp_path)["clock_skew"]
+    (pair,) = told["pairs"]
+    assert (told["state"], pair["caller"], pair["called"], pair["calls"]) == (state, "shop-recommender", "ranking", 60)
+    shown = " ".join(syscard("--home", home, "card", "show").out.split())
+    if state == "bad":
+        assert (pair["skewed"], pair["largest_ms"]) == (60, 300)
+        assert "shop-recommender -> ranking: 60 of 60 calls, median 300 ms, largest 300 ms" in shown
+    else:
+        assert pair["skewed"] == 0
+        assert "-> ranking: " not in shown
+
+
+def _rank_elsewhere(document: dict[str, Any], behind_ns: int) -> None:
+    """The ranking of a request as a service of its own: it is called at the very start."""
+    (group,) = document["resourceSpans"]
+    group["resource"]["attributes"].append(_attribute("deployment.environment.name", "prod"))
+    (scope,) = group["scopeSpans"]
+    far = [s for s in scope["spans"] if _attribute("syscard.component", "cf") in s["attributes"]]
+    scope["spans"] = [s for s in scope["spans"] if s not in far]
+    starts = {s["spanId"]: int(s["startTimeUnixNano"]) for s in scope["spans"]}
+    for span in far:
+        began = starts[span["parentSpanId"]] - behind_ns
+        took = int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
+        span |= {"startTimeUnixNano": str(began), "endTimeUnixNano": str(began + took)}
+    resource = {
+        "attributes": [_attribute("service.name", "ranking"), _attribute("deployment.environment.name", "prod")]
+    }
+    document["resourceSpans"].append({"resource": resource, "scopeSpans": [{**scope, "spans": far}]})
+
+
+def _attribute(key: str, value: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}

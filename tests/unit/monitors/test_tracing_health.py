@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from syscard.health import tracing_text
 from syscard.live import TracingFigure
 from syscard_monitors.assemble import Frontier, Request, assemble
+from syscard_monitors.skew import Crossing
 from syscard_monitors.traces import Row
 from syscard_monitors.tracing_health import (
     IDS,
@@ -23,6 +24,8 @@ from syscard_monitors.tracing_health import (
     rules,
 )
 from tests.unit.monitors.build import MINUTE, SECOND, START_US, span
+
+SKEW_US = 50_000
 
 
 def looked(*rows: Row, root: str | None = None) -> tuple[Request, ...]:
@@ -68,17 +71,28 @@ def test_ids_that_come_twice_mark_both_requests() -> None:
     assert [r.tracing.repeated for r in looked(span("t1"), span("t2"))] == [False, False]
 
 
-@pytest.mark.parametrize(("start_s", "takes_s", "skewed"), [(0.1, 0.5, 0), (-0.04, 0.5, 0), (-1, 0.5, 1), (0.5, 1, 1)])
-def test_a_call_of_another_service_lies_within_its_callers_time(start_s: float, takes_s: float, skewed: int) -> None:
+@pytest.mark.parametrize(
+    ("start_s", "takes_s", "outside_ms"),
+    [(0.1, 0.5, 0), (-0.04, 0.5, 40), (-1, 0.5, 1000), (0.5, 1, 500), (-1, 5, 3000)],
+)
+def test_a_call_of_another_service_lies_within_its_callers_time(
+    start_s: float, takes_s: float, outside_ms: int
+) -> None:
     far = child(service="bank", start_us=START_US + int(start_s * SECOND))
     far["duration_us"] = int(takes_s * SECOND)
-    found = facts(span(), far)
-    assert (found.crossings, found.skewed) == (1, skewed)
+    assert facts(span(), far).crossings == (Crossing("shop", "bank", outside_ms * 1000),)
+
+
+@pytest.mark.parametrize(("tolerance_ms", "skewed"), [(1, 2), (50, 1), (1000, 0)])
+def test_the_system_says_how_much_may_lie_between_two_clocks(tolerance_ms: int, skewed: int) -> None:
+    calls = tuple(Crossing("shop", "bank", ms * 1000) for ms in (0, 40, 1000))
+    counts = counted([TracingFacts(crossings=calls)], tolerance_ms * 1000)
+    assert (counts["crossings"], counts["skewed"]) == (3, skewed)
 
 
 def test_within_one_service_there_is_one_clock() -> None:
     late = child(start_us=START_US + 30 * SECOND)
-    assert (facts(span(), late).crossings, facts(span(), late).skewed) == (0, 0)
+    assert facts(span(), late).crossings == ()
 
 
 @pytest.mark.parametrize(
@@ -105,8 +119,8 @@ def test_a_request_that_begins_with_a_call_has_nothing_around_it(operation: str,
 
 
 def test_pieces_cannot_be_told_where_nobody_is_named() -> None:
-    assert figure("fragments", counted([TracingFacts(bare=True)] * 99)).state == "unknown"
-    assert figure("bare_calls", counted([TracingFacts(bare=True)] * 99)).state == "bad"
+    assert figure("fragments", counted([TracingFacts(bare=True)] * 99, SKEW_US)).state == "unknown"
+    assert figure("bare_calls", counted([TracingFacts(bare=True)] * 99, SKEW_US)).state == "bad"
 
 
 def test_a_session_ties_a_piece_to_its_request_as_well() -> None:
@@ -123,10 +137,10 @@ def test_the_sharpest_sampling_of_a_request_speaks_for_it() -> None:
 
 
 def test_the_kept_share_weighs_each_request_by_how_many_it_stands_for() -> None:
-    counts = counted([TracingFacts(kept=0.1), TracingFacts(kept=0.5), TracingFacts(kept=1.0), TracingFacts()])
+    counts = counted([TracingFacts(kept=0.1), TracingFacts(kept=0.5), TracingFacts(kept=1.0), TracingFacts()], SKEW_US)
     assert (counts["sampled"], counts["requests"]) == (2, 4)
     assert kept_of([counts]) == pytest.approx(2 / 12, rel=1e-5)
-    assert kept_of([counted([TracingFacts(kept=1.0), TracingFacts()])]) is None
+    assert kept_of([counted([TracingFacts(kept=1.0), TracingFacts()], SKEW_US)]) is None
     assert figure("sampled", counts).state == "bad"
 
 
