@@ -308,3 +308,35 @@ def test_bodies_are_measured_after_inflating(stored: Path, tmp_path: Path) -> No
     file.write_bytes(gzip.compress(body + b" " * (1 << 20), 1))
     assert "15 new" in syscard("--home", stored, "ingest", file).out
     still_whole(stored, 215)
+
+
+# --- dialect tables of the home ------------------------------------------------------------------------------------
+
+
+A_TABLE = "schema: syscard-dialect/1\nname: acme\norder: 1\ndetect: {}\noperation: {keys: []}\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (f"{A_TABLE}order: 2\n", "acme.yaml:6: order: is written twice; the first is on line 3"),
+        ("name: [acme\n", "acme.yaml:1: "),
+        (None, "dialects is no folder"),
+    ],
+)
+def test_a_dialect_table_with_a_mistake_is_one_line_of_every_command_that_reads_it(
+    table: str | None, says: str, tmp_path: Path
+) -> None:
+    home, spans = tmp_path / "home", tmp_path / "spans.jsonl"
+    home.mkdir()
+    spans.write_bytes(recorded("normal")[0])
+    if table is None:
+        (home / "dialects").touch()
+    else:
+        (home / "dialects").mkdir()
+        (home / "dialects" / "acme.yaml").write_text(table)
+    for command in ("serve --port 0", f"ingest {spans}", f"doctor trace {spans}"):
+        one_line(syscard_process("--home", home, *command.split(), cwd=tmp_path), says)
+        assert not (home / "inbox.db").exists(), "nothing was begun"
+    doctor = syscard("--home", home, "doctor")
+    assert (doctor.code, [says in line for line in doctor.out.splitlines() if "WRONG" in line]) == (1, [True])

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_no_folder_is_the_shipped_tables(home: Home) -> None:
         (("order: 5", "order: 5\ncolour: red"), 5, "colour"),
         (("columns:\n", "columns:\n  shoe: [acme.shoe]\n"), 24, "shoe"),
         (("also: [otel-genai, syscard]", "also: [otel-genai, nobody]"), 5, "nobody"),
-        (("name: acme", "name: [acme"), 4, "no YAML"),
+        (("name: acme", "name: [acme"), 3, "is not closed"),
         (("name: acme", "name: Acme Corp"), 3, "name"),
         (("LLM_CALL: chat", "LLM_CALL: Chat!"), 17, "operation.values"),
     ],
@@ -122,11 +123,141 @@ def test_a_broken_file_is_one_line_that_says_where(change: tuple[str, str], line
     assert len(said.splitlines()) == 1
 
 
+KEYS, MODEL = "  keys: [acme.kind]\n\n", "  model: [acme.model]"
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        (("order: 5", "order: 5\norder: 6"), 5, "order: is written twice; the first is on line 4"),
+        ((MODEL, f"{MODEL}\n  model: [acme.brain]"), 25, "columns.model: is written twice; the first is on line 24"),
+        (("scopes: [acme.]", 'scopes: [acme., ""]'), 7, "detect.scopes[1]: is empty and fits every scope"),
+        (("scopes: [acme.]", 'scopes: ["acme.*"]'), 7, "a scope is told by its beginning"),
+        (("scopes: [acme.]", 'exact: [" "]'), 7, "detect.exact[0]: is empty"),
+        ((KEYS, '  keys: ["*"]\n'), 8, "detect.keys[0]: '*' stands for every attribute"),
+        ((KEYS, '  keys: [""]\n'), 8, "detect.keys[0]: is empty"),
+        ((KEYS, '  keys: ["acme.*.kind"]\n'), 8, "here * stands for anything at the end only"),
+        ((KEYS, '  keys: ["acme.usage#in"]\n'), 8, "a member is read in columns and user only"),
+        (("dropped: [acme.debug]", 'dropped: ["*"]'), 40, "dropped[0]: '*' stands for every attribute"),
+        (("text: [acme.prompt,", 'text: ["**",'), 33, "text[0]: '**' stands for every attribute"),
+        ((MODEL, '  model: ["#"]'), 24, "columns.model[0]: '#' names no attribute or no member"),
+        ((MODEL, '  model: ["#in"]'), 24, "'#in' names no attribute or no member"),
+        ((MODEL, '  model: ["acme.model#"]'), 24, "'acme.model#' names no attribute or no member"),
+        ((MODEL, '  model: ["acme.*.model"]'), 24, "* stands for nothing here"),
+        (("user: [acme.who]", 'user: ["acme.who#"]'), 31, "user[0]: 'acme.who#' names no attribute"),
+        (("subject: [acme.stage]", 'subject: ["acme.s*"]'), 30, "subject[0]: 'acme.s*': * stands for nothing here"),
+        (("where: {acme.dry_run:", 'where: {"acme.*":'), 20, "* stands for nothing here"),
+        (("{acme.model: chat}", '{"acme.*": chat}'), 18, "* stands for nothing here"),
+        (("text: [acme.prompt,", "text: [acme.model,"), 33, "'acme.model' stands under columns as well"),
+        (("dropped: [acme.debug]", "dropped: [acme.prompt]"), 33, "'acme.prompt' stands under dropped as well"),
+        (("labels: [acme.stage]", "labels: [acme.who]"), 38, "labels[0]: 'acme.who' stands under user as well"),
+        (("also: [otel-genai, syscard]", "also: [syscard, acme]"), 5, "also[1]: 'acme' is this table itself"),
+        (("also: [otel-genai, syscard]", "also: [syscard, syscard]"), 5, "also[1]: 'syscard' is named twice"),
+        (("  provider: [acme.vendor]", "  provider: #acme.vendor"), 25, "YAML takes #acme.vendor for a comment"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_its_line(
+    change: tuple[str, str], line: int, says: str, folder: Path
+) -> None:
+    assert ACME.count(change[0]) == 1
+    (folder / "acme.yaml").write_text(ACME.replace(*change))
+    with pytest.raises(UsageError) as caught:
+        home_dialects(folder)
+    said = str(caught.value)
+    assert said.startswith(f"{folder / 'acme.yaml'}:{line}: ")
+    assert says in said
+    assert len(said.splitlines()) == 1
+
+
+def test_of_several_mistakes_the_first_in_the_file_is_told(folder: Path) -> None:
+    (folder / "acme.yaml").write_text(ACME.replace("scopes: [acme.]", 'scopes: [""]').replace("order: 5", "order: x"))
+    with pytest.raises(UsageError, match=r"acme\.yaml:4: order: "):
+        home_dialects(folder)
+
+
+def test_tables_that_read_each_other_in_a_circle_are_told(folder: Path) -> None:
+    other = ACME.replace("name: acme", "name: beta")
+    (folder / "acme.yaml").write_text(ACME.replace("also: [otel-genai, syscard]", "also: [beta]"))
+    (folder / "beta.yaml").write_text(other)
+    assert [d.name for d in home_dialects(folder).all].count("beta") == 1, "one reads the other"
+    (folder / "beta.yaml").write_text(other.replace("also: [otel-genai, syscard]", "also: [acme]"))
+    with pytest.raises(UsageError, match=r"acme\.yaml:5: also: these read each other .*: acme -> beta -> acme"):
+        home_dialects(folder)
+
+
+@pytest.mark.parametrize("name", [table.name for table in shipped_dialects().tables])
+def test_every_table_that_ships_may_be_copied_and_changed(name: str, folder: Path) -> None:
+    shipped = files("syscard_configs") / "dialects" / f"{name}.yaml"
+    (folder / "mine.yaml").write_text(shipped.read_text("utf-8"))
+    before, copied = ({t.name: t for t in dialects.tables} for dialects in (shipped_dialects(), home_dialects(folder)))
+    assert copied[name] == before[name]
+
+
+def _a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _a_dangling_link(path: Path) -> None:
+    path.symlink_to(path.parent / "gone.yaml.bak")
+
+
+def _a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _unreadable(path: Path) -> None:
+    path.write_text(ACME)
+    path.chmod(0)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (_a_folder, "is no file"),
+        (_a_pipe, "is no file"),
+        (_a_dangling_link, "leads nowhere"),
+        (_a_link_to_itself, "leads nowhere"),
+        pytest.param(
+            _unreadable, "make it readable", marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")
+        ),
+    ],
+)
+def test_what_has_the_name_of_a_table_and_cannot_be_read_is_told(
+    made: Callable[[Path], None], says: str, folder: Path, home: Home
+) -> None:
+    made(folder / "b.yaml")
+    with pytest.raises(UsageError, match=rf"b\.yaml.* {says}") as caught:
+        home_dialects(folder)
+    assert len(str(caught.value).splitlines()) == 1
+    assert [f.what for f in check(home) if not f.ok and "b.yaml" in f.what] == [str(caught.value)]
+
+
+def test_the_swap_file_of_an_editor_is_no_table(folder: Path) -> None:
+    _a_dangling_link(folder / ".#acme.yaml")
+    assert [d.name for d in home_dialects(folder).all].count("acme") == 1
+
+
+@pytest.mark.parametrize("made", [Path.touch, _a_dangling_link])
+def test_a_folder_of_tables_that_is_none_is_told_by_serve_ingest_and_doctor(
+    made: Callable[[Path], None], home: Home, data: Path, clock: ReplayClock, children: Any
+) -> None:
+    made(home.dialects)
+    with pytest.raises(UsageError, match="dialects is no folder"):
+        ingest([data], home, TraceRules(), clock)
+    assert not home.inbox.exists(), "told before anything was made"
+    assert "dialects is no folder" in children.refused(home).communicate(timeout=60)[1]
+    assert [f.ok for f in check(home) if "dialects" in f.what] == [False]
+
+
 def test_two_files_of_one_name_are_refused_and_other_files_are_left(folder: Path) -> None:
     (folder / "notes.txt").write_text("[")
     home_dialects(folder)
     (folder / "b.yml").write_text(ACME)
-    with pytest.raises(UsageError, match=r"b\.yml:3: the table 'acme' is in acme\.yaml as well"):
+    with pytest.raises(UsageError, match=r"b\.yml:3: name: the table 'acme' is in acme\.yaml as well"):
         home_dialects(folder)
 
 
@@ -159,9 +290,9 @@ def test_a_broken_table_refuses_to_serve_and_to_ingest(
     folder: Path, home: Home, data: Path, clock: ReplayClock, children: Any
 ) -> None:
     (folder / "acme.yaml").write_text("broken: [")
-    with pytest.raises(UsageError, match=r"acme\.yaml:1: no YAML"):
+    with pytest.raises(UsageError, match=r"acme\.yaml:1: the file: the file ends where a value"):
         ingest([data], home, TraceRules(), clock)
     said = children.refused(home).communicate(timeout=60)[1]
     assert said.startswith("UsageError: ")
-    assert "acme.yaml:1: no YAML" in said
+    assert "acme.yaml:1: the file: the file ends" in said
     assert [f.ok for f in check(home) if "acme.yaml" in f.what] == [False]

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from syscard.digest import iso
 from syscard.errors import LakeError, TraceError, UsageError
 from syscard.home import Home
-from syscard_tracing.dialects import Dialects
+from syscard_tracing.dialects import Dialects, shipped_dialects
 from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
@@ -223,14 +223,13 @@ def _check_progress(home: Home, inbox: Inbox) -> Iterator[DoctorFinding]:
 
 
 def _check_dialects(home: Home) -> Iterator[DoctorFinding]:
-    if not home.dialects.is_dir():
-        return
     try:
-        home_dialects(home.dialects)
+        read = home_dialects(home.dialects)
     except UsageError as error:
         yield _wrong(str(error))
         return
-    yield _fine(f"dialects: the tables in {home.dialects} are read")
+    if read is not shipped_dialects():
+        yield _fine(f"dialects: the tables in {home.dialects} are read")
 
 
 def _check_lake(home: Home) -> Iterator[DoctorFinding]:

@@ -16,6 +16,7 @@ from syscard_tracing.files import Request, requests, trace_files
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.normalise import microseconds
 from syscard_tracing.otlp import decode_json
+from syscard_tracing.own_tables import home_dialects
 from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.roller import open_lake, roll_all
 from syscard_tracing.rules import TraceRules
@@ -78,11 +79,12 @@ def ingest(
     `retime`: every time is shifted by one constant, so that the latest end lands there.
 
     Raises:
-        UsageError: a path is not there.
+        UsageError: a path is not there, or a dialect table of the home is none.
         BadSpanData, BodyTooLarge: something cannot be read, said as file:line; what came before stays.
         InboxFull: no room.
     """
     files = trace_files(paths)
+    home_dialects(home.dialects)  # a table with a mistake is told before anything is read or made
     shift = retime - _latest_end(files, clock(), progress) if retime else timedelta(0)
     with _Ingest(home, rules, clock, shift, moved=retime is not None) as run:
         for number, path in enumerate(files):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from syscard.errors import SyscardError, UsageError
+from syscard.errors import Problem, SyscardError, UsageError
+from syscard.system_checks import Lines, Place, line_of, located, shown, where
+from syscard.yaml_tree import Tree, Unreadable, decoded
 from syscard_tracing.dialects import Dialects, shipped_dialects
-from syscard_tracing.pii import clean
-from syscard_tracing.tables import DialectTable, parse_table
+from syscard_tracing.table_checks import circle, table_faults
+from syscard_tracing.tables import DialectTable
 
 LARGEST: Final = 256 * 1024
 """Bytes of one table."""
 MOST: Final = 64
 """Tables of one home."""
 HELP: Final = "docs/dialects.md lists the fields of a table"
+_READABLE: Final = "make it readable or take it out"
 
 _log = logging.getLogger("syscard.tracing")
 _Stamp = tuple[tuple[str, int, int], ...]
@@ -26,7 +30,7 @@ _Stamp = tuple[tuple[str, int, int], ...]
 
 class _Read(NamedTuple):
     path: Path
-    text: str
+    lines: Lines
     table: DialectTable
 
 
@@ -34,19 +38,16 @@ def home_dialects(folder: Path) -> Dialects:
     """The tables that ship, with those of a folder over them; the folder need not be there.
 
     Raises:
-        UsageError: a file is no table; one line, `file:line: what is wrong: what to do`.
+        UsageError: a file is no table, or says what cannot be meant; one line,
+            `file:line: where: what is wrong (write: what to write): where the fields are described`.
     """
     own = [_table(path) for path in _files(folder)]
     if not own:
         return shipped_dialects()
-    merged = {table.name: table for table in shipped_dialects().tables} | _by_name(own)
-    for read in own:
-        for name in read.table.also:
-            if name not in merged:
-                raise _problem(
-                    read.path, _line(read.text, ("also",)), f"there is no table '{shown(name)}' to read also"
-                )
-    return Dialects(merged.values())
+    shipped = {table.name: table for table in shipped_dialects().tables}
+    named = _by_name(own)
+    _check_also(named, shipped)
+    return Dialects((shipped | {name: read.table for name, read in named.items()}).values())
 
 
 class FreshDialects:
@@ -75,18 +76,30 @@ class FreshDialects:
         return self._dialects
 
 
-def shown(text: str) -> str:
-    """A word of a file as a message may print it."""
-    return clean(text)[:60]
-
-
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    found = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+    """The files of tables; such as begin with a dot are an editor's."""
+    try:
+        if not folder.is_dir():
+            if folder.exists() or folder.is_symlink():
+                raise UsageError(f"{folder} is no folder: tables stand in files in it; move it away")
+            return []
+        found = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith("."))
+        for path in found:
+            _check_file(path)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: {error.strerror}: {_READABLE}") from error
     if len(found) > MOST:
         raise UsageError(f"{folder}: more than {MOST} tables: take some out")
     return found
+
+
+def _check_file(path: Path) -> None:
+    """Whether it can be opened without waiting: a pipe without a writer would never answer."""
+    if path.is_file():
+        return
+    if path.is_symlink() and not path.exists():
+        raise UsageError(f"{path} is a link that leads nowhere: mend it or take it out")
+    raise UsageError(f"{path} is no file: a table is one; move it away")
 
 
 def _stamp(folder: Path) -> _Stamp:
@@ -97,69 +110,59 @@ def _stamp(folder: Path) -> _Stamp:
 
 
 def _table(path: Path) -> _Read:
-    import yaml
-
-    text = _text(path)
     try:
-        return _Read(path, text, parse_table(text))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _problem(path, line, f"no YAML: {shown(error.problem or 'broken')}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise _problem(path, 1, "no YAML") from error
+        tree = Tree.of(_text(path), "schema: and name:", "schema: syscard-dialect/1")
+    except Unreadable as error:
+        raise _refused(path, error.problem) from error
+    problems = [*tree.problems()]
+    try:
+        table = DialectTable.model_validate(tree.values)
+        problems += located(table_faults(table), tree.values, tree.lines)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(shown(str(part)) for part in first["loc"])
-        what = f"{where}: {shown(first['msg']).lower()}" if where else "no table: it has no keys"
-        raise _problem(path, _line(text, first["loc"]), what) from error
+        problems += [_of_shape(d, tree) for d in error.errors(include_url=False) if d["loc"] not in tree.blames]
+    else:
+        if not problems:
+            return _Read(path, tree.lines, table)
+    raise _refused(path, min(problems))
+
+
+def _of_shape(detail: ErrorDetails, tree: Tree) -> Problem:
+    place = tuple(step for step in detail["loc"] if step != "[key]")
+    return Problem(line_of(place, tree.lines), where(place, tree.values), shown(detail["msg"]).lower())
 
 
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        text = data.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: make it readable or take it out") from error
-    except UnicodeDecodeError as error:
-        raise _problem(path, data.count(b"\n", 0, error.start) + 1, "not UTF-8") from error
+        raise UsageError(f"{path}: {error.strerror}: {_READABLE}") from error
     if len(data) > LARGEST:
         raise UsageError(f"{path}: larger than {LARGEST // 1024} KiB: a table holds keys, not data")
-    return text
+    return decoded(data)
 
 
-def _problem(path: Path, line: int, what: str) -> UsageError:
-    return UsageError(f"{path}:{line}: {what}: {HELP}")
+def _refused(path: Path, problem: Problem) -> UsageError:
+    return UsageError(f"{problem.text(str(path))}: {HELP}")
 
 
-def _by_name(own: Iterable[_Read]) -> dict[str, DialectTable]:
+def _at(read: _Read, place: Place, what: str) -> UsageError:
+    return _refused(read.path, Problem(line_of(place, read.lines), where(place, {}), what))
+
+
+def _by_name(own: Iterable[_Read]) -> dict[str, _Read]:
     found: dict[str, _Read] = {}
     for read in own:
         if (other := found.setdefault(read.table.name, read)) is not read:
-            what = f"the table '{read.table.name}' is in {other.path.name} as well"
-            raise _problem(read.path, _line(read.text, ("name",)), what)
-    return {name: read.table for name, read in found.items()}
+            raise _at(read, ("name",), f"the table '{read.table.name}' is in {other.path.name} as well")
+    return found
 
 
-def _line(text: str, place: Iterable[Any]) -> int:
-    """The line of the deepest part of a place that the file has."""
-    import yaml
-
-    *_, node = _nodes(yaml.compose(text, Loader=yaml.SafeLoader), place)
-    return node.start_mark.line + 1 if node else 1
-
-
-def _nodes(node: Any, place: Iterable[Any]) -> Iterator[Any]:
-    import yaml
-
-    yield node
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if pair is None:
-                return
-            yield pair[0]
-            node = pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            yield node
+def _check_also(own: Mapping[str, _Read], shipped: Mapping[str, DialectTable]) -> None:
+    for read in own.values():
+        for i, name in enumerate(read.table.also):
+            if name not in own and name not in shipped:
+                raise _at(read, ("also", i), f"there is no table '{shown(name)}' to read also")
+    # Those that ship read each other (`otel-genai`, `syscard`), and may be replaced by a copy that does.
+    if round_ := circle({name: read.table for name, read in own.items() if name not in shipped}):
+        raise _at(own[round_[0]], ("also",), f"these read each other in a circle: {' -> '.join(round_)}")

@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from syscard.errors import Problem, SystemFileError, UsageError
 from syscard.system import System
 from syscard.system_checks import NO_LINES, Place, faults, line_of, nearest, shown, warnings, where
-from syscard.system_file import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_NODES,
-    parse_system,
-    read_system,
-    read_warnings,
-    starter_text,
-)
+from syscard.system_file import MAX_BYTES, parse_system, read_system, read_warnings, starter_text
+from syscard.yaml_tree import MAX_DEPTH, MAX_NODES
 from syscard_configs import names, read_bytes, read_text
 
 FILE = Path(__file__).parent / "data" / "system.yaml"
@@ -227,6 +220,11 @@ def test_yaml_that_cannot_be_read_is_one_problem_in_plain_words(old: str, new: s
     assert problem.write
     assert problem.line == line_with(marker, text)
     assert "\n" not in problem.text("f")
+
+
+def test_a_file_that_ends_within_a_list_says_so() -> None:
+    problem = the_problem("schema: syscard/1\nsystem: [")
+    assert (problem.line, problem.what) == (2, "the file ends where a value is expected")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n", "just words", "- a\n- b\n", "3"])

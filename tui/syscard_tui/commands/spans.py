@@ -172,7 +172,8 @@ def _receiver(
     *,
     behind_proxy: bool,
 ) -> Callable[[], None]:
-    """What takes spans, checked and ready to be called."""
+    """What takes spans, checked and ready to be called: no monitor is started beside what would not start."""
+    from syscard_tracing.own_tables import home_dialects
     from syscard_tracing.receiver import Ports
     from syscard_tracing.receiver import serve as receive
     from syscard_tracing.serving import TOKEN, TOKEN_FILE, check_host, check_tls, read_token
@@ -180,6 +181,7 @@ def _receiver(
 
     token, tls = read_token(os.environ), check_tls(cert, key)
     check_host(host, token, tls, behind_proxy=behind_proxy)
+    home_dialects(house.home.dialects)
     for name in (TOKEN, TOKEN_FILE):  # the monitors' process has no use for it
         os.environ.pop(name, None)
 
