@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from syscard.home import Home
 from syscard_tui.wiring import House
@@ -89,6 +91,41 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(
         one_line(syscard("--home", stored, "ingest", file, "--retime", "end=now"), *words)
         one_line(syscard("--home", stored, "doctor", "trace", file), *words)
     still_whole(stored)
+
+
+LOGS = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "red shoes"}}]}]}]}
+IDS = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "12", "name": "x"}]}]}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.json", b"", "no trace in it"),
+        ("empty.pb", b"", "no trace in it"),
+        ("blank.jsonl", b"\n\n \n", "no trace in it"),
+        ("object.json", b"{}", "no trace in it"),
+        ("objects.jsonl", b"{}\n{}\n", "no trace in it"),
+        ("packed.json.gz", gzip.compress(b"{}"), "no trace in it"),
+        ("other.json", b'{"traces": 3}', "no trace in it"),
+        ("logs.json", json.dumps(LOGS).encode(), "log records and metrics hold none"),
+        (
+            "logs.pb",
+            ParseDict(LOGS, ExportLogsServiceRequest()).SerializeToString(),
+            "1 refused (1 trace id is not 16 bytes)",
+        ),
+        ("ids.json", json.dumps(IDS).encode(), "1 refused (1 trace id is not 16 bytes)"),
+        ("table.csv", b"user,item\n1,2\n", "no trace in it"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1", "not an OTLP protobuf request"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_doctor_says_no_to_a_file_without_a_trace(name: str, content: bytes, says: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    for options in ((), ("--json",)):
+        ran = syscard("doctor", "trace", file, *options)
+        one_line(ran, name, says)
+        assert ran.out == "", "no document either"
 
 
 def test_what_came_before_a_bad_line_is_stored(stored: Path, tmp_path: Path) -> None:

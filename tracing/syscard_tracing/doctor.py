@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from syscard.digest import iso
-from syscard.errors import LakeError, TraceError, UsageError
+from syscard.errors import BadSpanData, LakeError, TraceError, UsageError
 from syscard.home import Home
 from syscard_tracing.dialects import Dialects, shipped_dialects
 from syscard_tracing.durable import emptied, log_entries
@@ -33,6 +33,7 @@ SHOWN: Final = (
     "input_tokens", "output_tokens", "counts_tokens", "error_type", "segment",
 )  # fmt: skip
 _REPAIR: Final = "mend it with: syscard doctor --repair"
+_TRACES: Final = "name a file of OTLP traces; log records and metrics hold none"
 TRACE_REFERENCE: Final = re.compile(r"^([0-9a-f]{32})(?:@([0-9]{1,17}))?$")
 
 
@@ -93,17 +94,21 @@ class TraceFile(NamedTuple):
         unknown = sum(span["dialect"] is None for span in self.spans)
         keys = {key for span in self.spans for key in span["unread"]}
         alike = sum(stray.same_session for stray in self.strays)
-        refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
         parts = (
             f"{_many(len(self.spans), 'span')}, {_many(len(dialects), 'dialect')}, {unknown} not recognised,"
             f" {_many(len(keys), 'key')} not understood",
-            f"{self.refused.total()} refused ({refused}): is it a file of traces?" if self.refused else "",
+            _refusals(self.refused),
             f"{len(self.strays)} calls are traces of their own while a request was under way,"
             f" {alike} of the same session: a thread pool? (nothing is merged)"
             if self.strays
             else "",
         )
         return "; ".join(part for part in parts if part)
+
+
+def _refusals(refused: Counter[str]) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+    return f"{refused.total()} refused ({reasons})" if refused else ""
 
 
 def _many(count: int, what: str) -> str:
@@ -123,19 +128,24 @@ def trace_file(path: Path, rules: TraceRules, dialects: Dialects | None = None) 
     """How a file of spans would be read.
 
     Raises:
-        BadSpanData, BodyTooLarge, UsageError: the file cannot be read.
+        BadSpanData: the file cannot be read, or there is no trace in it.
+        BodyTooLarge, UsageError: the file cannot be read.
     """
     # Users and fingerprints are not shown, and a mark (`#...`) needs only be none of the words: any key will do.
     normaliser = Normaliser(rules, os.urandom(32), dialects)
     decoded = [request.decoded for request in requests(path)]
-    readings = normaliser.read([span for part in decoded for span in part.spans], datetime.now(UTC))
+    spans, refused = [s for part in decoded for s in part.spans], sum((p.rejected for p in decoded), Counter[str]())
+    if not spans:
+        said = ", ".join(part for part in ("there is no trace in it", _refusals(refused)) if part)
+        raise BadSpanData(f"{path}: {said}: {_TRACES}")
+    readings = normaliser.read(spans, datetime.now(UTC))
     rows = [reading.as_dict() for reading in readings]
     sessions: dict[str, str | None] = {}
     for row in rows:
         sessions[row["trace_id"]] = sessions.get(row["trace_id"]) or session_of(json.loads(row["features"] or "{}"))
     return TraceFile(
         spans=[_shown(row, reading.unread) for row, reading in zip(rows, readings, strict=True)],
-        refused=sum((part.rejected for part in decoded), Counter()),
+        refused=refused,
         strays=strays(rows, sessions),
     )
 

@@ -279,7 +279,7 @@ def trace(
     what: Annotated[str, typer.Argument(metavar="FILE|TRACE", help="A file of spans, or a trace in the lake.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print how each span of a file, or of a stored trace (id, or id@start), is read."""
+    """Print how each span of a file, or of a stored trace (id, or id@start), is read. Exit 2 if there is no trace."""
     from syscard_tracing.doctor import TRACE_REFERENCE
 
     summary = ""
