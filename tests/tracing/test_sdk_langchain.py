@@ -277,9 +277,19 @@ def test_streams_end_their_spans(spans: InMemorySpanExporter, handler: SyscardCa
 
 
 @pytest.mark.parametrize("event", [name for name in vars(SyscardCallbackHandler) if name.startswith("on_")])
-def test_nonsense_is_never_raised_into_the_host(event: str, handler: SyscardCallbackHandler) -> None:
-    getattr(handler, event)()
-    getattr(handler, event)(object(), object(), run_id=object(), metadata=7)
+def test_nonsense_is_never_raised_into_the_host_and_the_next_call_is_told_as_ever(
+    event: str, spans: InMemorySpanExporter, handler: SyscardCallbackHandler
+) -> None:
+    said = [
+        getattr(handler, event)(),
+        getattr(handler, event)(object(), object(), run_id=object(), metadata=7),
+        getattr(handler, event)(None, None, run_id=None, parent_run_id=3, name=[]),
+    ]
+    assert said == [None, None, None]
+    assert not spans.get_finished_spans(), "nothing is made up for it"
+    recommend_items.invoke({"user": "u"}, {"callbacks": [handler]})
+    found = of(spans, "cf")
+    assert (found.parent, facts(found)["syscard.cf.items"]) == (None, ("a", "b"))
 
 
 def test_runs_that_never_end_do_not_pile_up(
