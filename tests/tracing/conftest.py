@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from syscard.clock import ReplayClock
 from syscard.home import Home
@@ -178,6 +182,17 @@ def _span(number: int, attributes: Attributes | None = None, **changes: Any) -> 
 def span() -> Callable[..., RawSpan]:
     """A span by number; attributes and fields to order."""
     return _span
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """What the SDK makes in this process."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    yield exporter
+    provider.shutdown()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from syscard_tracing.roller import open_lake, roll_all
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.spans import Event
 from tests.functional.helpers import recorded
+from tests.tracing.shop import shop
 
 STARTER = read_text("examples", "starter.yaml")
 SAID = "Mail jan@example.org: bread, butter and what else is there."
@@ -34,16 +35,7 @@ RAISED = Event("exception", {
 
 def _rules(keep: str = "features", **choice: Any) -> TraceRules:
     component: dict[str, Any] = {"kind": "llm", "owner": "o", "select": {"syscard.component": "llm"}, "keep": keep}
-    document = {
-        "schema": "syscard/1",
-        "system": {
-            "ref": "shop", "name": "Shop", "version": "1", "owner": {"team": "t", "accountable": "a"},
-            "intended_use": "sell", "users": ["u"], "out_of_scope": ["o"], "limitations": ["l"],
-            "review": {"every": "90d", "next": "2027-02-01"},
-        },
-        "traces": {"select": {"service.name": "shop"}, "user": "app.user"},
-        "components": {"llm": component | choice},
-    }  # fmt: skip
+    document = shop({"user": "app.user"}, {"llm": component | choice})
     return TraceRules.of([parse_system(json.dumps(document), "system.yaml")])
 
 

@@ -18,6 +18,7 @@ from syscard_tracing.pipeline import Pipeline, decode
 from syscard_tracing.roller import open_lake, roll_all
 from syscard_tracing.rules import TraceRules
 from tests.tracing.leaks import LEVEL, LEVELS, SHAPES, Canary, Plant, every_byte, filled, keys_of, pairs, tables
+from tests.tracing.shop import shop
 
 START = "1795176000000000000"
 UNKNOWN = (
@@ -56,21 +57,11 @@ BY_DESIGN: dict[str, tuple[set[str], str]] = {
 
 
 def _system() -> System:
-    return System.model_validate(
-        {
-            "schema": "syscard/1",
-            "system": {
-                "ref": "shop", "name": "Shop", "version": "1", "owner": {"team": "t", "accountable": "a"},
-                "intended_use": "sell", "users": ["u"], "out_of_scope": ["o"], "limitations": ["l"],
-                "review": {"every": "90d", "next": "2027-02-01"},
-            },
-            "traces": {"select": {"service.name": "shop"}, "segments": {"group": "shop.group"}, "user": "shop.who"},
-            "components": {
-                level: {"kind": "llm", "owner": "o", "select": {LEVEL: level}, "keep": level, "text": ["shop.said"]}
-                for level in LEVELS
-            },
-        }
-    )  # fmt: skip
+    components = {
+        level: {"kind": "llm", "owner": "o", "select": {LEVEL: level}, "keep": level, "text": ["shop.said"]}
+        for level in LEVELS
+    }
+    return System.model_validate(shop({"segments": {"group": "shop.group"}, "user": "shop.who"}, components))
 
 
 class Garden:

@@ -20,26 +20,11 @@ from syscard_tracing.labels import component_name
 from syscard_tracing.normalise import Normaliser, Reading
 from syscard_tracing.rules import TraceRules, plain
 from syscard_tracing.spans import Event, Link, RawSpan
+from tests.tracing.shop import shop
 
-SYSTEM: dict[str, Any] = {
-    "schema": "syscard/1",
-    "system": {
-        "ref": "shop",
-        "name": "Shop",
-        "version": "1",
-        "owner": {"team": "t", "accountable": "a"},
-        "intended_use": "sell",
-        "users": ["u"],
-        "out_of_scope": ["o"],
-        "limitations": ["l"],
-        "review": {"every": "90d", "next": "2027-02-01"},
-    },
-    "traces": {
-        "select": {"service.name": "shop"},
-        "segments": {"age_band": "app.age", "country": "app.country"},
-        "user": "app.user",
-    },
-    "components": {
+SYSTEM = shop(
+    {"segments": {"age_band": "app.age", "country": "app.country"}, "user": "app.user"},
+    {
         "llm": {
             "kind": "llm",
             "owner": "o",
@@ -51,7 +36,7 @@ SYSTEM: dict[str, Any] = {
         "llm-eu": {"kind": "llm", "owner": "o", "select": {"syscard.component": "llm", "region": "eu"}},
         "agent": {"kind": "agent", "owner": "o", "select": {"gen_ai.operation.name": "invoke_agent"}},
     },
-}
+)
 LLM_ELSEWHERE = {"kind": "llm", "owner": "o", "select": {"region": "nowhere"}}
 SENTENCE = "Alice Smith of 5 Main Street takes insulin"
 RULES = TraceRules.of([System.model_validate(SYSTEM)])

@@ -25,6 +25,7 @@ from syscard_tracing.pii import clean, mask
 from syscard_tracing.pipeline import Pipeline
 from syscard_tracing.redact import FULL_LIMIT, MASKED_LIMIT, Redactor
 from syscard_tracing.rules import TraceRules
+from tests.tracing.shop import shop
 
 CANARY = "zebrakoekje"
 SENTENCE = f"Alice Smith of 5 Main Street takes insulin and a {CANARY}"
@@ -215,20 +216,8 @@ def _canary_request(service: str) -> dict[str, Any]:
 
 def _declared(select: dict[str, str]) -> System:
     version = {"from": "app.version", "prompt": "app.prompt"}
-    return System.model_validate(
-        {
-            "schema": "syscard/1",
-            "system": {
-                "ref": "shop", "name": "Shop", "version": "1", "owner": {"team": "t", "accountable": "a"},
-                "intended_use": "sell", "users": ["u"], "out_of_scope": ["o"], "limitations": ["l"],
-                "review": {"every": "90d", "next": "2027-02-01"},
-            },
-            "traces": {"select": {"service.name": "shop"}, "segments": {"age_band": "app.age"}, "user": "app.user"},
-            "components": {
-                "llm": {"kind": "llm", "owner": "o", "select": select, "version": version, "text": ["app.note"]}
-            },
-        }
-    )  # fmt: skip
+    llm = {"kind": "llm", "owner": "o", "select": select, "version": version, "text": ["app.note"]}
+    return System.model_validate(shop({"segments": {"age_band": "app.age"}, "user": "app.user"}, {"llm": llm}))
 
 
 RULES = {

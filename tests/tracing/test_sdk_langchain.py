@@ -23,8 +23,7 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from syscard.observation import SDK_SCOPE
@@ -36,16 +35,6 @@ PIXELS = b"CANARY pixels"
 PICTURE = f"data:image/png;base64,{base64.b64encode(PIXELS).decode()}"
 TEMPLATE = "CANARY: explain {item}."
 COMPONENTS = {"FakeListChatModel": "llm", "FakeMessagesListChatModel": "llm", "recommend_items": "cf", "Shelf": "shelf"}
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    yield exporter
-    provider.shutdown()
 
 
 @pytest.fixture(params=["alone", "beside OpenInference"])
