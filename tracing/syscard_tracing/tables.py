@@ -117,7 +117,7 @@ class DialectTable(_Frozen):
 
 
 def parse_table(text: str) -> DialectTable:
-    """One table from YAML.
+    """One table that ships, from YAML.
 
     Raises:
         pydantic.ValidationError: a key that is not known, or a value of the wrong shape.
@@ -125,4 +125,6 @@ def parse_table(text: str) -> DialectTable:
     """
     import yaml
 
-    return DialectTable.model_validate(yaml.safe_load(text))
+    # The reader in C where PyYAML has it: every start reads twelve tables, a quarter of a second in Python.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return DialectTable.model_validate(yaml.load(text, Loader=loader))  # noqa: S506 - both are safe
