@@ -16,7 +16,8 @@ from syscard_tracing.spans import Value
 EVERY: Final = frozenset(Names)
 SECRETS: Final = frozenset({Names.SECRET})
 _DEEPEST: Final = 32
-_IMAGE: Final = re.compile(r"data:[^,\s\"']{0,200},[A-Za-z0-9+/=%_-]*|[A-Za-z0-9+/_-]{128,}={0,2}")
+_SHORTEST_IMAGE: Final = 128
+_IMAGE: Final = re.compile(rf"data:[^,\s\"']{{0,200}},[A-Za-z0-9+/=%_-]*|[A-Za-z0-9+/_-]{{{_SHORTEST_IMAGE},}}={{0,2}}")
 _IMAGE_TYPES: Final = frozenset({"blob", "image", "image_url", "input_image", "binary", "audio", "video", "file"})
 _NAME: Final = r"[A-Za-z][\w .-]{0,62}"
 # "name": and ["name", as headers are listed; the quotes may be escaped, once or more.
@@ -64,7 +65,10 @@ class Search:
         return None
 
     def _text(self, text: str) -> str:
-        text = _IMAGE.sub("[image]", text)
+        if len(text) >= _SHORTEST_IMAGE or "data:" in text:
+            text = _IMAGE.sub("[image]", text)
+        if '"' not in text and "'" not in text:
+            return text
         pieces: list[str] = []
         done = 0
         for head in _HEAD.finditer(text):

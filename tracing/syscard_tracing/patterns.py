@@ -9,7 +9,7 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 # An address may be percent-encoded or written as JSON escapes it.
 _AT: Final = r"(?:@|%40|\\u0040)"
@@ -18,10 +18,17 @@ _END: Final = r"(?![\w-])"
 _SAYS: Final = r"\\?[\"']?\s{0,3}(?:[:=]|%3[ADad])\s{0,3}\\?[\"']?(?!\[(?:secret|user)\])"
 _UP_TO_IT: Final = r"(?<![a-z0-9])(?:[\w-]{0,30}[_-])?"
 _NUMBER_NAMES: Final = (
-    r"ssn|social security|bsn|nhs|nino|sin|dni|nie|nif|cpf|aadhaar|pesel|personnummer|steuer-?id|codice fiscale"
-    r"|passport|paspoort|driving licen[cs]e|tax id|national id"
-)
-_WHO: Final = r"user|customer|shopper|patient|member|account|visitor|subscriber|session|thread|conversation"
+    "ssn", "social security", "bsn", "nhs", "nino", "sin", "dni", "nie", "nif", "cpf", "aadhaar", "pesel",
+    "personnummer", "steuer-?id", "codice fiscale", "passport", "paspoort", "driving licen[cs]e", "tax id",
+    "national id",
+)  # fmt: skip
+_WHO: Final = (
+    "user", "customer", "shopper", "patient", "member", "account", "visitor", "subscriber", "session", "thread",
+    "conversation",
+)  # fmt: skip
+_CALLED: Final = (
+    "tel", "phone", "telephone", "telefoon", "telefon", "tél", "teléfono", "mobile", "mob", "whatsapp", "fax",
+)  # fmt: skip
 
 _PASSWORD: Final = r"(?:pass(?:word|wd|phrase|code|(?==))|pwd|wachtwoord|passwort|contraseña)"  # noqa: S105
 
@@ -30,74 +37,147 @@ def _alone(pattern: str) -> str:
     return f"{_START}(?:{pattern}){_END}"
 
 
-RULES: Final[dict[str, tuple[str, ...]]] = {
-    "image": (r"data:[\w/+.-]{0,80}(?:;[\w=.-]{1,60}){0,4};base64,[A-Za-z0-9+/=_-]*",),
+class Rule(NamedTuple):
+    """One pattern, and what a text must have for it to be worth a try: looking for a word costs less than a pattern."""
+
+    pattern: str
+    needs: tuple[tuple[str, ...], ...] = ()
+    """Of each group one: in small letters, as the text is when they are looked for."""
+    digit: bool = False
+    """A digit anywhere."""
+
+
+_SIGN: Final = (":", "=", "%3")
+_PASS: Final = ("pass", "pwd", "wachtwoord", "contrase")
+
+RULES: Final[dict[str, tuple[Rule, ...]]] = {
+    "image": (Rule(r"data:[\w/+.-]{0,80}(?:;[\w=.-]{1,60}){0,4};base64,[A-Za-z0-9+/=_-]*", (("data:",),)),),
     "secret": (
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,]|-(?!----))*(?:-----END [A-Z ]{0,30}KEY-----)?",
-        r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Stripe, Langfuse
-        r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",  # AWS
-        r"\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}",  # Google
-        r"\b[\w~.-]{3}8Q~[\w~.-]{31,40}",  # Azure
-        r"\bgh[opusr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}",
-        r"\bxox[abeoprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\bhooks\.slack\.com/services/[\w/]{8,}",
-        r"\b(?:hf|npm|gsk|whsec|lsv2_[ps]t)_[A-Za-z0-9_]{20,}|\bpypi-[\w-]{30,}|\bdapi[0-9a-f]{32}\b",
-        r"\bSG\.[\w-]{16,}\.[\w-]{16,}|\b\d{8,10}:AA[\w-]{30,}",  # SendGrid, Telegram
-        r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # JWT
-        r"(?i:\bbearer\s{1,4}[\w.~+/=-]{8,})",
-        rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,3}}[:=]\s{{0,3}}(?:\"(?!\[)[^\"\\]{{4,200}}\"|'(?!\[)[^'\\]{{4,200}}')",
-        rf"(?i:{_UP_TO_IT}{_PASSWORD}){_SAYS}[^\s\"',&\\]{{4,}}",
-        r"(?i:--(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}",
-        r"(?<![\w-])-u\s{1,3}[^\s:]{1,64}:[^\s]{1,200}",  # of curl
-        r"(?i:<(?:password|passwd|pwd|secret|token)>)[^<]{1,200}",
-        r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
-        r"(?:(?i:token|digest|negotiate|oauth|api-?key)\s{1,2}[\w.~+/=:-]{6,}|(?=\S{0,200}\d)[\w.~+/=:-]{8,})",
-        r"(?i:\b(?:set-)?cookie\s{0,2}:\s{0,2})[\w.-]{1,60}=[^\s;,]{1,500}(?:;\s?[\w.-]{1,60}(?:=[^\s;,]{0,500})?){0,40}",
-        r"(?i:\bsecret_access_key)\s{1,3}[A-Za-z0-9/+=]{30,}",
-        rf"(?i:{_UP_TO_IT}(?:secret|credentials?|(?:api|access|account|private|secret|signing)[ _-]?key|token|sig"
-        rf"|signature|sessionid)){_SAYS}[^\s\"',;&\\]{{8,}}",
+        Rule(
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,]|-(?!----))*"
+            r"(?:-----END [A-Z ]{0,30}KEY-----)?",
+            (("-----begin",),),
+        ),
+        # OpenAI, Anthropic, Stripe, Langfuse
+        Rule(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}", (("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),)),
+        Rule(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", (("akia", "asia", "abia", "acca"),)),  # AWS
+        Rule(r"\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}", (("aiza", "ya29.", "gocspx-"),)),  # Google
+        Rule(r"\b[\w~.-]{3}8Q~[\w~.-]{31,40}", (("8q~",),)),  # Azure
+        Rule(
+            r"\bgh[opusr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}",
+            (("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),),
+        ),
+        Rule(
+            r"\bxox[abeoprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\bhooks\.slack\.com/services/[\w/]{8,}",
+            (("xox", "xapp-", "hooks.slack"),),
+        ),
+        Rule(
+            r"\b(?:hf|npm|gsk|whsec|lsv2_[ps]t)_[A-Za-z0-9_]{20,}|\bpypi-[\w-]{30,}|\bdapi[0-9a-f]{32}\b",
+            (("hf_", "npm_", "gsk_", "whsec_", "lsv2_", "pypi-", "dapi"),),
+        ),
+        Rule(r"\bSG\.[\w-]{16,}\.[\w-]{16,}|\b\d{8,10}:AA[\w-]{30,}", (("sg.", ":aa"),)),  # SendGrid, Telegram
+        Rule(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", (("eyj",),)),  # JWT
+        Rule(r"(?i:\bbearer\s{1,4}[\w.~+/=-]{8,})", (("bearer",),)),
+        Rule(
+            rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,3}}[:=]\s{{0,3}}(?:\"(?!\[)[^\"\\]{{4,200}}\"|'(?!\[)[^'\\]{{4,200}}')",
+            (_PASS, _SIGN),
+        ),
+        Rule(rf"(?i:{_UP_TO_IT}{_PASSWORD}){_SAYS}[^\s\"',&\\]{{4,}}", (_PASS, _SIGN)),
+        Rule(r"(?i:--(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}", (("--",),)),
+        Rule(r"(?<![\w-])-u\s{1,3}[^\s:]{1,64}:[^\s]{1,200}", (("-u",), (":",))),  # of curl
+        Rule(r"(?i:<(?:password|passwd|pwd|secret|token)>)[^<]{1,200}", (("<",),)),
+        Rule(
+            r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
+            r"(?:(?i:token|digest|negotiate|oauth|api-?key)\s{1,2}[\w.~+/=:-]{6,}|(?=\S{0,200}\d)[\w.~+/=:-]{8,})",
+            (("authorization",),),
+        ),
+        Rule(
+            r"(?i:\b(?:set-)?cookie\s{0,2}:\s{0,2})"
+            r"[\w.-]{1,60}=[^\s;,]{1,500}(?:;\s?[\w.-]{1,60}(?:=[^\s;,]{0,500})?){0,40}",
+            (("cookie",),),
+        ),
+        Rule(r"(?i:\bsecret_access_key)\s{1,3}[A-Za-z0-9/+=]{30,}", (("secret_access_key",),)),
+        Rule(
+            rf"(?i:{_UP_TO_IT}(?:secret|credentials?|(?:api|access|account|private|secret|signing)[ _-]?key|token|sig"
+            rf"|signature|sessionid)){_SAYS}[^\s\"',;&\\]{{8,}}",
+            (("secret", "credential", "key", "token", "sig", "sessionid"), _SIGN),
+        ),
     ),
-    "login": (rf"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{{1,20}}://[^\s/:@\"']{{0,100}}:[^\s/@\"']{{1,200}}{_AT}",),
-    "basic": (r"(?i:\bbasic\s{1,4})[A-Za-z0-9+/]{6,}={0,2}",),
-    "email": (rf"[\w.+'%-]{{1,64}}{_AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}",),
-    "mac": (r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])",),
-    "iban": (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",),
-    "card": (_alone(r"[2-6]\d{3}(?:[ ./-]?\d){9,15}"),),
+    "login": (
+        Rule(
+            rf"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{{1,20}}://[^\s/:@\"']{{0,100}}:[^\s/@\"']{{1,200}}{_AT}", (("://",),)
+        ),
+    ),
+    "basic": (Rule(r"(?i:\bbasic\s{1,4})[A-Za-z0-9+/]{6,}={0,2}", (("basic",),)),),
+    "email": (Rule(rf"[\w.+'%-]{{1,64}}{_AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}", (("@", "%40", "\\u0040"),)),),
+    "mac": (
+        Rule(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])", ((":", "-"),)),
+    ),
+    "iban": (Rule(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", digit=True),),
+    "card": (Rule(_alone(r"[2-6]\d{3}(?:[ ./-]?\d){9,15}"), digit=True),),
     "id": (
-        rf"(?i:\b(?:{_NUMBER_NAMES})\b(?:\s?(?:no|nr|number|nummer|#)\b)?)[.:=#\s]{{0,3}}"
-        r"[A-Z0-9](?:[ .-]?[A-Z0-9]){5,17}\b",
-        _alone(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}"),  # United States
-        _alone(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"),  # United Kingdom
-        _alone(r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]"),  # Italy
+        Rule(
+            rf"(?i:\b(?:{'|'.join(_NUMBER_NAMES)})\b(?:\s?(?:no|nr|number|nummer|#)\b)?)[.:=#\s]{{0,3}}"
+            r"[A-Z0-9](?:[ .-]?[A-Z0-9]){5,17}\b",
+            (tuple(name.partition("[")[0].partition("-")[0] for name in _NUMBER_NAMES),),
+        ),
+        Rule(_alone(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}"), (("-",),), digit=True),  # United States
+        Rule(_alone(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"), digit=True),  # United Kingdom
+        Rule(_alone(r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]"), digit=True),  # Italy
     ),
-    "cpf": (_alone(r"\d{3}\.\d{3}\.\d{3}-\d\d"),),  # Brazil
-    "dni": (_alone(r"(?:\d|[XYZ])\d{7}-?[A-Z]"),),  # Spain
-    "nir": (_alone(r"[12] ?\d\d ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d"),),  # France
-    "personnummer": (_alone(r"(?:19|20)?\d{6}[-+]\d{4}"),),  # Sweden
+    "cpf": (Rule(_alone(r"\d{3}\.\d{3}\.\d{3}-\d\d"), (("-",),), digit=True),),  # Brazil
+    "dni": (Rule(_alone(r"(?:\d|[XYZ])\d{7}-?[A-Z]"), digit=True),),  # Spain
+    "nir": (
+        Rule(_alone(r"[12] ?\d\d ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d"), digit=True),  # France
+    ),
+    "personnummer": (Rule(_alone(r"(?:19|20)?\d{6}[-+]\d{4}"), (("-", "+"),), digit=True),),  # Sweden
     "ip6": (
-        r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,6}(?:\d{1,3}\.){3}\d{1,3}(?![\w:])",
-        r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])",
+        Rule(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,6}(?:\d{1,3}\.){3}\d{1,3}(?![\w:])", ((":",), (".",)), digit=True),
+        Rule(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])", ((":",),)),
     ),
-    "ip": (r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)",),
+    "ip": (Rule(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", ((".",),), digit=True),),
     "location": (
-        r"(?i:\b(?:lat|latitude|lon|lng|long|longitude)\b)[\"'\\]{0,2}\s?[:=]?\s?-?\d{1,3}\.\d{2,}",
-        r"(?i:\bgeo:|(?<=/)@)-?\d{1,2}\.\d{2,},-?\d{1,3}\.\d{2,}",
-        r"\b\d{1,3}° ?\d{1,2}[′'] ?\d{1,2}(?:\.\d{1,4})?[″\"] ?[NSEWO]\b",
+        Rule(
+            r"(?i:\b(?:lat|latitude|lon|lng|long|longitude)\b)[\"'\\]{0,2}\s?[:=]?\s?-?\d{1,3}\.\d{2,}",
+            (("lat", "lon", "lng"), (".",)),
+            digit=True,
+        ),
+        Rule(r"(?i:\bgeo:|(?<=/)@)-?\d{1,2}\.\d{2,},-?\d{1,3}\.\d{2,}", (("geo:", "/@"),), digit=True),
+        Rule(r"\b\d{1,3}° ?\d{1,2}[′'] ?\d{1,2}(?:\.\d{1,4})?[″\"] ?[NSEWO]\b", (("°",),), digit=True),
     ),
     "phone": (
-        r"(?i:\b(?:tel|phone|telephone|telefoon|telefon|tél|teléfono|mobile|mob|whatsapp|fax)\b)[.:=]{0,2}\s{0,3}"
-        rf"\(?\+?\d(?:[ ().\/-]{{0,2}}\d){{6,14}}{_END}",
-        _alone(r"(?:\+|%2B|00(?=[1-9]))\d(?:[ .()/-]{0,2}\d){7,14}"),
-        _alone(r"(?:1[ .-])?(?:\(\d{3}\)|\d{3})[ .-]\d{3}[ .-]\d{4}"),
+        Rule(
+            rf"(?i:\b(?:{'|'.join(_CALLED)})\b)[.:=]{{0,2}}\s{{0,3}}\(?\+?\d(?:[ ().\/-]{{0,2}}\d){{6,14}}{_END}",
+            (_CALLED,),
+            digit=True,
+        ),
+        Rule(_alone(r"(?:\+|%2B|00(?=[1-9]))\d(?:[ .()/-]{0,2}\d){7,14}"), (("+", "%2b", "00"),), digit=True),
+        Rule(_alone(r"(?:1[ .-])?(?:\(\d{3}\)|\d{3})[ .-]\d{3}[ .-]\d{4}"), digit=True),
         # 01.02.2026 12:30 is a day and a time.
-        _alone(r"(?!\d\d[./-]\d\d[./-]\d{2,4}(?!\d))(?:\(0[1-9]\d{0,3}\)|0[1-9]\d{0,3})(?:[ ./-]{1,2}\d{2,8}){1,4}"),
-        _alone(r"0[1-9]\d{8,9}"),
+        Rule(
+            _alone(
+                r"(?!\d\d[./-]\d\d[./-]\d{2,4}(?!\d))(?:\(0[1-9]\d{0,3}\)|0[1-9]\d{0,3})(?:[ ./-]{1,2}\d{2,8}){1,4}"
+            ),
+            (("0",),),
+            digit=True,
+        ),
+        Rule(_alone(r"0[1-9]\d{8,9}"), (("0",),), digit=True),
     ),
     "user": (
-        rf"(?i:\b(?:{_WHO})[ _-]?(?:id|key|number))(?:\\?[\"'])?\s{{0,2}}[:=]\s{{0,2}}(?:\\?[\"'])?[\w-]{{2,64}}{_END}",
-        rf"(?i:\b(?:{_WHO})(?:[ _-]?(?:id|key|number|no))?)(?:\\?[\"'])?(?:\s{{0,2}}[:=#]\s{{0,2}}|\s)(?:\\?[\"'])?"
-        rf"(?=[\w-]{{0,40}}\d)(?:[A-Za-z]{{1,12}}[-_:][\w-]{{1,60}}|\d{{3,20}}|[0-9a-f-]{{8,40}}){_END}",
+        Rule(
+            rf"(?i:\b(?:{'|'.join(_WHO)})[ _-]?(?:id|key|number))(?:\\?[\"'])?\s{{0,2}}[:=]\s{{0,2}}(?:\\?[\"'])?"
+            rf"[\w-]{{2,64}}{_END}",
+            (_WHO, (":", "=")),
+        ),
+        Rule(
+            rf"(?i:\b(?:{'|'.join(_WHO)})(?:[ _-]?(?:id|key|number|no))?)(?:\\?[\"'])?(?:\s{{0,2}}[:=#]\s{{0,2}}|\s)"
+            r"(?:\\?[\"'])?"
+            rf"(?=[\w-]{{0,40}}\d)(?:[A-Za-z]{{1,12}}[-_:][\w-]{{1,60}}|\d{{3,20}}|[0-9a-f-]{{8,40}}){_END}",
+            (_WHO,),
+            digit=True,
+        ),
     ),
-    "base64": (r"[A-Za-z0-9+/]{128,}={0,2}",),
+    "base64": (Rule(r"[A-Za-z0-9+/]{128,}={0,2}"),),
 }
 OPAQUE_CHARS: Final = 64
 OPAQUE: Final = (
