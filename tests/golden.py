@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from syscard_tracing.files import requests
-from syscard_tracing.normalise import Normaliser, Reading
+from syscard_tracing.normalise import RUNS, Normaliser, Reading
 from syscard_tracing.rules import TraceRules
 
 FOLDER: Final = Path(__file__).parent / "data" / "dialects"
 RECEIVED: Final = datetime(2026, 11, 28, tzinfo=UTC)
 LEAVES: Final = frozenset({"chat", "embeddings", "retrieval", "rerank", "execute_tool"})
-_EXPECTED: Final = yaml.safe_load((FOLDER / "expected.yaml").read_text("utf-8"))
-SETUPS: Final[tuple[str, ...]] = tuple(_EXPECTED["setups"])
+EXPECTED: Final = yaml.safe_load((FOLDER / "expected.yaml").read_text("utf-8"))
+SETUPS: Final[tuple[str, ...]] = tuple(EXPECTED["setups"])
 
 Row = dict[str, Any]
 
@@ -30,6 +30,8 @@ class SetUp(NamedTuple):
     app: str
     expected: list[list[str]]
     """Leaves of every trace that has any."""
+    runs: list[str]
+    """Agents and workflows, each once a run."""
     rows: list[Row]
     unread: list[str]
 
@@ -44,13 +46,15 @@ class SetUp(NamedTuple):
 
 def read_setup(name: str) -> SetUp:
     """A recording by name."""
-    said = _EXPECTED["setups"][name]
-    scenarios = {**_EXPECTED["apps"][said["app"]], **said.get("differs", {})}
+    said = EXPECTED["setups"][name]
+    scenarios = {**EXPECTED["apps"][said["app"]], **said.get("differs", {})}
+    around = {**EXPECTED["runs"][said["app"]], **said.get("runs_differ", {})}
     readings = readings_of(name)
     return SetUp(
         dialect=said["dialect"],
         app=said["app"],
         expected=[trace for traces in scenarios.values() for trace in traces],
+        runs=[run for several in around.values() for run in several],
         rows=[reading.as_dict() for reading in readings],
         unread=[key for reading in readings for key in reading.unread],
     )
@@ -67,6 +71,11 @@ def leaves(trace: list[Row]) -> Iterator[Row]:
     for row in trace:
         if row["operation"] in LEAVES and (row["counts_tokens"] or row["operation"] not in ("chat", "embeddings")):
             yield row
+
+
+def runs(rows: list[Row]) -> Iterator[Row]:
+    """The runs of agents and workflows: what the leaves stand below."""
+    return (row for row in rows if row["operation"] in RUNS)
 
 
 def as_said(row: Row) -> str:

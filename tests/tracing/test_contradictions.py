@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from syscard_tracing.doctor import trace_file
 from syscard_tracing.literals import LARGEST_REPR, literal, member, parsed
 from syscard_tracing.normalise import ERROR_NAME, Normaliser
 from syscard_tracing.redact import Redactor
-from syscard_tracing.rules import TraceRules
+from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules
 from syscard_tracing.spans import Event, RawSpan
 from syscard_tracing.strays import strays
 from tests.golden import FOLDER, read_setup
@@ -51,6 +51,84 @@ def test_a_call_that_two_instrumentors_tell_of_counts_once(
     rows = [r.as_dict() for r in Normaliser(TraceRules(), bytes(32)).read([outer, inner], now)]
     assert [row["counts_tokens"] for row in rows] == [False, True]
     assert [row["output_tokens"] for row in rows] == [23, 23], "what is said stays to be seen"
+
+
+# --- one run that two hooks tell of -----------------------------------------------------------------------------------
+
+
+def _run(number: int, above: int | None, operation: str, name: str = "shop", **more: Any) -> RawSpan:
+    """The span of an agent or a workflow; of a workflow in no dialect's own way, so that the tree alone speaks."""
+    key = "gen_ai.agent.name" if operation == "invoke_agent" else "gen_ai.workflow.name"
+    attributes = {"gen_ai.operation.name": operation, key: name, **more.pop("attributes", {})}
+    resource = {"service.name": more.pop("service", "shop-agent")}
+    return RawSpan(
+        "a" * 32, f"{number:016x}", f"{above:016x}" if above else None, f"{operation} {name}", 1, 1_000 + number,
+        9_000 - number, attributes, (), 0, "", resource, "opentelemetry.util.genai",
+    )  # fmt: skip
+
+
+def _told(*spans: RawSpan, rules: TraceRules | None = None) -> list[str]:
+    readings = Normaliser(rules or TraceRules(), bytes(32)).read(spans, datetime(2026, 11, 28, tzinfo=UTC))
+    return [reading.as_dict()["component"] for reading in readings]
+
+
+GRAPH, AGENT = "invoke_workflow", "invoke_agent"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "told"),
+    [
+        (GRAPH, AGENT, "invoke_agent:shop"),
+        (AGENT, GRAPH, "invoke_workflow:shop"),
+        (AGENT, AGENT, "invoke_agent:shop"),
+    ],
+)
+def test_a_run_within_itself_is_one_and_is_what_the_inner_span_says(outer: str, inner: str, told: str) -> None:
+    spans = [_run(1, None, outer), _run(2, 1, inner)]
+    assert _told(*spans) == [told, "step:shop"]
+    assert _told(*reversed(spans)) == ["step:shop", told], "in whatever order they come"
+    assert _told(*spans, *spans) == [told, "step:shop"] * 2, "and however often"
+
+
+def test_a_run_that_three_hooks_tell_of_is_one() -> None:
+    told = _told(_run(1, None, GRAPH), _run(2, 1, GRAPH), _run(3, 2, AGENT))
+    assert told == ["invoke_agent:shop", "step:shop", "step:shop"]
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        pytest.param([_run(1, None, GRAPH), _run(2, 1, AGENT, "other")], id="another agent"),
+        pytest.param([_run(1, None, GRAPH), _run(2, 1, AGENT), _run(3, 1, AGENT)], id="twice in a row"),
+        pytest.param([_run(1, None, GRAPH), _run(2, 1, AGENT, service="backend")], id="across services"),
+        pytest.param([_run(1, None, GRAPH), _run(2, 7, AGENT)], id="not right within"),
+        pytest.param([_run(1, 2, AGENT), _run(2, 1, AGENT)], id="parents in a circle"),
+        pytest.param([_run(1, 1, AGENT)], id="its own parent"),
+    ],
+)
+def test_runs_of_two_things_stay_two(spans: list[RawSpan]) -> None:
+    assert _told(*spans) == [f"{s.attributes['gen_ai.operation.name']}:{s.name.split()[1]}" for s in spans]
+
+
+def test_a_tail_to_a_circle_of_parents_ends() -> None:
+    assert sorted(_told(_run(1, 2, AGENT), _run(2, 1, AGENT), _run(3, 1, AGENT)))[0] == "invoke_agent:shop"
+
+
+def test_who_names_the_component_says_what_it_tells() -> None:
+    named = {"syscard.component": "front"}
+    assert _told(_run(1, None, GRAPH, attributes=named), _run(2, 1, AGENT)) == ["front", "invoke_agent:shop"]
+
+
+def test_a_declared_agent_has_one_call_a_run() -> None:
+    rule = ComponentRule("agent", (("syscard.component", "invoke_agent:shop"),), Keep.FEATURES)
+    rules = TraceRules((SystemRule((), (rule,), (), None, Keep.FEATURES),))
+    assert _told(_run(1, None, GRAPH), _run(2, 1, AGENT), rules=rules) == ["agent", "step:shop"]
+    # What was remembered of spans of the same words is not given for another operation.
+    normaliser = Normaliser(rules, bytes(32))
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    alone, within = [_run(2, None, AGENT)], [_run(1, None, AGENT), _run(2, 1, AGENT)]
+    read = [[r.as_dict()["component"] for r in normaliser.read(spans, now)] for spans in (alone, within, alone)]
+    assert read == [["agent"], ["agent", "step:shop"], ["agent"]]
 
 
 # --- names of failures -----------------------------------------------------------------------------------------------

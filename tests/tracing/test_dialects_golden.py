@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from tests.golden import FOLDER, SETUPS, SetUp, as_said, leaves, read_setup
+from tests.golden import EXPECTED, FOLDER, SETUPS, SetUp, as_said, leaves, read_setup, runs
 
 PROMPTS = ("sneaker", "shopping", "Describe", "rationales", "u-4711", "u-404", "red shoes", "base64")
 
@@ -24,6 +24,27 @@ def test_the_same_components_tokens_errors_and_tools_are_read(name: str) -> None
     read = [[as_said(row) for row in leaves(trace)] for trace in setup.traces]
     # Runs that ended at once may have begun in any order.
     assert sorted(trace for trace in read if trace) == sorted(setup.expected)
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_the_same_agents_and_workflows_are_read_and_each_run_once(name: str) -> None:
+    setup = _setup(name)
+    assert sorted(row["component"] for row in runs(setup.rows)) == sorted(setup.runs)
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_no_run_is_told_within_itself(name: str) -> None:
+    """What two hooks of one instrumentor tell of is one component, not the caller of itself."""
+    rows = {row["span_id"]: row for row in _setup(name).rows}
+    for row in runs(list(rows.values())):
+        above = rows.get(row["parent_span_id"])
+        assert above is None or above["component"].partition(":")[2] != row["component"].partition(":")[2]
+
+
+def test_where_a_set_up_tells_less_the_table_says_why() -> None:
+    for name in SETUPS:
+        said = EXPECTED["setups"][name]
+        assert ("differs" in said, "runs_differ" in said) == ("why" in said, "runs_why" in said), name
 
 
 @pytest.mark.parametrize("name", SETUPS)

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from syscard_tracing.labels import is_key, is_label
+from syscard_tracing.literals import member
 from syscard_tracing.spans import Attributes, Value
 from syscard_tracing.tables import COLUMN_NAMES, Correction, DialectTable, EventTable, parse_table
 
@@ -63,11 +64,15 @@ class Dialect:
         self._operations = {k.lower(): v for t in reversed(tables) for k, v in t.operation.values.items()}
         self._implied = {k: v for t in tables for k, v in t.operation.implied.items()}
         self._corrections = tuple(c for t in tables for c in t.operation.corrections)
-        asked = ((*c.where, *c.same) for c in self._corrections)
+        asked = ([_source(key).key for key in (*c.where, *c.without, *c.same)] for c in self._corrections)
         self.tells_operation = frozenset(_chain((self._operation_keys, self._implied, *asked)))
         """Attributes by which the operation is told."""
         self.models = frozenset(_chain(t.models for t in tables))
         self.subject = _chain(t.subject for t in tables)
+        self.subject_of: dict[str, tuple[Source, ...]] = {
+            operation: tuple(_source(key) for key in _chain(t.subject_of.get(operation, ()) for t in tables))
+            for operation in _chain(t.subject_of for t in tables)
+        }
         self._span_names = tuple(re.compile(_shape(n), re.DOTALL) for n in _chain(t.span_names for t in tables))
         self.user = tuple(_source(key) for key in _chain(t.user for t in tables))
         self.events: dict[str, EventTable] = {k: v for t in reversed(tables) for k, v in t.events.items()}
@@ -158,6 +163,12 @@ def _source(key: str) -> Source:
     return Source(name, member or None)
 
 
+def value_at(source: Source, attributes: Attributes) -> Value:
+    """What an attribute, or a member of the JSON object in it, holds; None where it is not there."""
+    value = attributes.get(source.key)
+    return value if source.member is None else member(value, source.member)
+
+
 def _shape(pattern: str) -> str:
     before, _, after = pattern.partition("*")
     return f"{re.escape(before)}(.+){re.escape(after)}"
@@ -168,7 +179,9 @@ def _applies(correction: Correction, operation: str, scope: str, attributes: Att
         return False
     if correction.scopes and not scope.startswith(correction.scopes):
         return False
-    if any(not _holds(attributes.get(key), wanted) for key, wanted in correction.where.items()):
+    if any(not _holds(value_at(_source(key), attributes), wanted) for key, wanted in correction.where.items()):
+        return False
+    if any(value_at(_source(key), attributes) is not None for key in correction.without):
         return False
     same = [attributes.get(key) for key in correction.same]
     return not same or (same[0] is not None and all(value == same[0] for value in same))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from syscard.observation import COLUMNS, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
-from syscard_tracing.dialects import Dialects, Kind, Source, shipped_dialects
+from syscard_tracing.dialects import STEP, Dialects, Kind, Source, shipped_dialects, value_at
 from syscard_tracing.events import read_event, read_listed
 from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
@@ -26,6 +27,8 @@ from syscard_tracing.sampling import SAMPLING, kept_share
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 from syscard_tracing.toolcalls import tool_call_features
 
+RUNS: Final = frozenset({"invoke_agent", "invoke_workflow"})
+"""Operations that run others."""
 LINKS: Final = "span.links"
 """Feature that holds a span's links, each as `trace_id/span_id`."""
 ERROR_NAME: Final = "error.name"
@@ -100,10 +103,9 @@ class Normaliser:
         `received` is an aware datetime.
         """
         received_us = microseconds(received)
-        readings = [
-            _SpanReader(span, self._resource(span.resource), self._plans).reading(received_us) for span in spans
-        ]
-        return _count_innermost(readings)
+        readers = [_SpanReader(span, self._resource(span.resource), self._plans) for span in spans]
+        _tell_runs_once(readers)
+        return _count_innermost([reader.reading(received_us) for reader in readers])
 
     def _resource(self, attributes: Attributes) -> Resource:
         """By identity: spans of one request share their resource, and often those of many."""
@@ -163,7 +165,7 @@ class _SpanReader:
         if span.events or span.status_message or span.status_code == STATUS_ERROR:
             return self._facts()
         known, keys = self.resource.known_facts(plan)
-        said = (span.name, *words(self.attributes, keys))
+        said = (self.operation, span.name, *words(self.attributes, keys))
         found = known.get(said)
         if found is None:
             found = self._facts()
@@ -211,12 +213,17 @@ class _SpanReader:
         return self.redactor.component(stated, system.refs if system else frozenset())
 
     def _discovered(self, operation: str, model: str | None) -> str:
+        subject = (model if operation in self.plan.dialect.models else None) or self.subject(operation)
+        return f"{operation}:{self.redactor.label(subject)}"
+
+    def subject(self, operation: str) -> str:
+        """What tells it from others of its operation, where no model does."""
         attributes, plan = self.attributes, self.plan
-        named = (plain(attributes[key]) for key in plan.subject)
-        subject = (model if operation in plan.dialect.models else None) or next((n for n in named if n), None)
-        if not subject and self.span.name:
-            subject = plan.dialect.subject_in(self.span.name) or self.span.name
-        return f"{operation}:{self.redactor.label(subject or 'unnamed')}"
+        named = (plain(value_at(source, attributes)) for source in plan.subject_of.get(operation, ()))
+        stated = next((n for n in named if n), None) or next(
+            (n for k in plan.subject if (n := plain(attributes[k]))), None
+        )
+        return stated or plan.dialect.subject_in(self.span.name) or self.span.name or "unnamed"
 
     def _first(self, sources: Iterable[Source]) -> Value:
         """The first that says something of sources whose attributes are there."""
@@ -410,6 +417,39 @@ def _unquoted(value: Value) -> Value:
     except ValueError:
         return value
     return said if isinstance(said, str) else value
+
+
+def _tell_runs_once(readers: Sequence[_SpanReader]) -> None:
+    """A run that two hooks tell of, one right within the other and by one name, is one run, and the outer span's.
+
+    The inner one says what it is: it stands nearer to it, where the outer hook calls a graph the same whatever it does.
+    """
+    runs: dict[tuple[str, str], list[_SpanReader]] = {}  # a span may have been sent twice
+    for reader in readers:
+        if reader.operation in RUNS:
+            runs.setdefault((reader.span.trace_id, reader.span.span_id), []).append(reader)
+    if len(runs) < 2:
+        return
+    parents = {key: (key[0], same[0].span.parent_span_id or "") for key, same in runs.items()}
+    above = {key: up for key, up in parents.items() if up in runs and _tells_again(runs[key][0], runs[up][0])}
+    times = Counter(above.values())
+    inner = {key: parent for key, parent in above.items() if times[parent] == 1}
+    for innermost in [key for key in inner if key not in times]:
+        top, operation = innermost, runs[innermost][0].operation
+        while top in inner:
+            for same in runs[top]:
+                same.operation = STEP
+            top = inner.pop(top)  # taken out: parents may go in a circle
+        for same in runs[top]:
+            same.operation = operation
+
+
+def _tells_again(reader: _SpanReader, outer: _SpanReader) -> bool:
+    if outer.resource.service != reader.resource.service:
+        return False
+    if any(r.plan.columns["component"] for r in (reader, outer)):
+        return False  # who names its component says itself what it tells
+    return reader.subject(reader.operation) == outer.subject(outer.operation)
 
 
 def _count_innermost(readings: list[Reading]) -> list[Reading]:

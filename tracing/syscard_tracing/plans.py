@@ -93,13 +93,24 @@ class Plan:
         self.user = tuple(source for source in dialect.user if source.key in present)
         self.lists_events = not present.isdisjoint(dialect.event_lists)
         self.subject = tuple(key for key in dialect.subject if key in present)
+        self.subject_of = {
+            operation: found
+            for operation, sources in dialect.subject_of.items()
+            if (found := tuple(source for source in sources if source.key in present))
+        }
         self.fallbacks = tuple(key for key in keys if dialect.role(key) == (Kind.COLUMN, "fallback"))
         self.call_keys = tuple(key for key in keys if may_tell(key))
         """Attributes that may hold ids of tool calls."""
         self.samples = not present.isdisjoint(SAMPLED_BY)
         self.says = frozenset(
             key for column, sources in self.columns.items() if column not in _COUNTED for key, _ in sources
-        ).union(dialect.tells_operation, self.subject, self.fallbacks, error_table().status_keys)
+        ).union(
+            dialect.tells_operation,
+            self.subject,
+            (key for sources in self.subject_of.values() for key, _ in sources),
+            self.fallbacks,
+            error_table().status_keys,
+        )
         """Attributes that go into a column, but for numbers and users."""
         self.keys = keys
         self._scope = scope

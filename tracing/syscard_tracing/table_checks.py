@@ -53,12 +53,15 @@ def _asked(table: DialectTable) -> Iterator[_Asked]:
     yield from (_Asked(("operation", "implied", key), key) for key in table.operation.implied)
     for i, correction in enumerate(table.operation.corrections):
         place: Place = ("operation", "corrections", i)
-        yield from (_Asked((*place, "where", key), key) for key in correction.where)
+        yield from (_Asked((*place, "where", key), key, member=True) for key in correction.where)
+        yield from _listed((*place, "without"), correction.without, member=True)
         yield from _listed((*place, "same"), correction.same)
     for column, keys in table.columns.items():
         star: Literal["nowhere", "anywhere"] = "anywhere" if column in _FALLBACK else "nowhere"
         yield from _listed(("columns", column), keys, star=star, member=True)
     yield from _listed(("subject",), table.subject)
+    for operation, keys in table.subject_of.items():
+        yield from _listed(("subject_of", operation), keys, member=True)
     yield from _listed(("event_lists",), table.event_lists)
     yield from _listed(("user",), table.user, member=True)
     for kind in _KINDS[1:]:
@@ -79,7 +82,7 @@ def _key_faults(asked: _Asked) -> Iterator[Fault]:
     elif not key.strip("*?"):
         yield Fault(place, f"'{key}' stands for every attribute", "how the attribute begins: acme.*")
     elif sharp and not member:
-        yield Fault(place, f"'{key}': a member is read in columns and user only", name)
+        yield Fault(place, f"'{key}': a member is not read here", name)
     elif sharp and not (name.strip() and inside.strip()):
         yield Fault(place, f"'{key}' names no attribute or no member", "acme.usage#in")
     elif "*" in key and star == "nowhere":

@@ -39,7 +39,9 @@ class Correction(_Frozen):
     scopes: tuple[str, ...] = ()
     """Beginnings of scope names."""
     where: dict[str, str] = {}
-    """Attribute -> what it holds; `*` stands for anything."""
+    """Attribute or member -> what it holds; `*` stands for anything."""
+    without: tuple[str, ...] = ()
+    """Attributes or members that are not there."""
     same: tuple[str, ...] = ()
     """Attributes that hold the same."""
     to: Operation
@@ -99,6 +101,8 @@ class DialectTable(_Frozen):
     """Columns whose values differ only in upper and lower case by who wrote them."""
     subject: tuple[str, ...] = ()
     """What tells two components of one operation apart."""
+    subject_of: dict[Operation, tuple[str, ...]] = {}
+    """Attributes or members that tell it before those, for one operation."""
     span_names: tuple[str, ...] = ()
     """Shapes of span names; the `*` in one is the subject, where no attribute says it."""
     user: tuple[str, ...] = ()
