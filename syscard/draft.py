@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -37,6 +37,8 @@ class DraftedComponent:
     versions: tuple[str, ...] = ()
     """Every version and answering model, oldest first: more than one is a change."""
     prompt: bool = False
+    made: int = 0
+    """Spans that make or describe it, and run nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class DraftedSystem:
     p95_s: float | None = None
     errors: int = 0
     """Requests that failed."""
-    notes: tuple[str, ...] = field(default=())
+    questions: tuple[str, ...] = ()
+    """What only people can say of the components: which of them may be one."""
 
 
 def draft_text(draft: DraftedSystem) -> str:
@@ -89,7 +92,6 @@ def _head(draft: DraftedSystem) -> Iterator[str]:
     yield f"# A draft of what {plural(draft.spans, 'span')} of {plural(draft.requests, 'request')} show."
     yield "# Spans cannot say what a system is for, who answers for it, or what it promises: that is unknown here."
     yield "# Check it with: syscard apply system.yaml --check"
-    yield from (f"# {note}" for note in draft.notes)
     yield "schema: syscard/1"
 
 
@@ -131,12 +133,14 @@ def _segments(draft: DraftedSystem) -> Iterator[str]:
 def _components(draft: DraftedSystem) -> Iterator[str]:
     yield "components:"
     for part in draft.components:
-        yield f"  {part.ref}:   # {plural(part.spans, 'span')} in {plural(part.traces, 'trace')}"
+        made = f", and {part.made:,} that only make it" if part.made else ""
+        yield f"  {part.ref}:   # {plural(part.spans, 'span')} in {plural(part.traces, 'trace')}{made}"
         yield f"    kind: {part.kind}" + ("   # a guess from its name" if part.guessed else "")
         yield f"    name: {_value(part.name)}"
         yield from _version(part)
         yield f"    owner: {UNKNOWN}"
         yield f"    select: {_mapping(part.select)}"
+    yield from (f"  # {question}" for question in draft.questions)
 
 
 def _version(part: DraftedComponent) -> Iterator[str]:

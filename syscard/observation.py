@@ -20,6 +20,8 @@ CONTENT_EVENT: Final = "content"
 """Operation of a row that says what a span was given or answered: likewise."""
 EVENTS: Final = frozenset({EVALUATION, CONTENT_EVENT})
 """Operations of rows that say something of their parent and are no calls; they belong to no component."""
+CREATION: Final = "create_agent"
+"""Operation of a span that makes or describes an agent and runs nothing: evidence for it, no call and no component."""
 NO_CALLS: Final = EVENTS | {FEEDBACK}
 SDK_SCOPE: Final = "syscard_tracing"
 """Instrumentation scope of the spans that syscard's own SDK makes."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from syscard.observation import EVENTS, FEEDBACK, SDK_SCOPE
+from syscard.observation import CREATION, EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.system import System
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_monitors.facts import SpanFacts, facts_of
@@ -117,7 +117,7 @@ def named_as_declared(rows: Iterable[Row], system: System) -> Iterator[Row]:
     rules = [(ref, _columns(c.select)) for ref, c in system.components.items()]
     usable = [(ref, wanted) for ref, wanted in rules if wanted is not None]
     for row in rows:
-        if row["component"] is not None and row["component"] not in system.components:
+        if row["component"] is not None and row["component"] not in system.components and not is_creation(row):
             matched = (ref for ref, wanted in usable if all(row[name] == value for name, value in wanted.items()))
             otherwise = f"{row['component']}@{row['service']}" if several and row["service"] else row["component"]
             row["component"] = next(matched, otherwise)
@@ -163,8 +163,8 @@ def assemble(
     orphans = late = looked_at = 0
     for spans in by_trace(requests):
         tops = roots(spans, root)
-        if not tops and all(map(_is_event, spans)):
-            continue  # what is said of a trace that is not here is no request that lacks its root
+        if all(is_creation(span) or (not tops and _is_event(span)) for span in spans):
+            continue  # nothing runs; what is said of a trace that is not here is no request that lacks its root
         if not tops:
             given_up = max(_end(s) for s in spans) + ORPHAN_AFTER // _MICROSECOND
             orphans += before_us < given_up <= watermark_us
@@ -204,6 +204,11 @@ def _parted(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
 def _is_event(row: Row) -> bool:
     """Whether a row only says something of the span above it: an evaluation, or content that came by itself."""
     return row["operation"] in EVENTS and row["component"] is None
+
+
+def is_creation(row: Row) -> bool:
+    """Whether a row only makes or describes an agent; one whose component is stated or declared is a call of that."""
+    return row["operation"] == CREATION and str(row["component"]).startswith(f"{CREATION}:")
 
 
 def _answer(row: Row) -> Request:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,20 +14,18 @@ from syscard.draft import DraftedComponent, DraftedEdge, DraftedSystem
 from syscard.errors import UsageError
 from syscard.observation import FEEDBACK
 from syscard.system_checks import RESERVED
-from syscard_monitors.assemble import Frontier, Request, assemble
+from syscard_monitors.assemble import Frontier, Request, assemble, is_creation
 from syscard_monitors.edges import PLUMBING, STRENGTH, UNDECLARED_AFTER, all_evidence
+from syscard_monitors.likeness import RUNS, Part, Subject, made_of, questions
 from syscard_monitors.stats import quantile
 from syscard_monitors.traces import Row, by_trace
 
-_Key = tuple[str, str]
-"""(service, component as it was stored)."""
 _KINDS: Final = {
     "chat": "llm",
     "execute_tool": "tool",
     "retrieval": "retriever",
     "rerank": "ranking",
     "invoke_agent": "agent",
-    "create_agent": "agent",
     "invoke_workflow": "agent",
     "guardrail": "guard",
 }
@@ -104,7 +103,7 @@ def _selection(rows: Sequence[Row], services: frozenset[str]) -> tuple[tuple[str
 
 
 def _system(rows: list[Row], services: frozenset[str], select: tuple[tuple[str, str], ...]) -> DraftedSystem:
-    refs, components = _components([r for r in rows if r["operation"] != FEEDBACK], several=len(services) > 1)
+    refs, parts, components = _components([r for r in rows if r["operation"] != FEEDBACK], several=len(services) > 1)
     renamed = [{**row, "component": refs.get(_key(row), row["component"])} for row in rows]
     tops = _tops(rows)
     root = _root(tops)
@@ -128,6 +127,7 @@ def _system(rows: list[Row], services: frozenset[str], select: tuple[tuple[str, 
         without_root=looked.orphans,
         newest=datetime.fromtimestamp(max(r["start_us"] for r in rows) / 1_000_000, UTC).date(),
         components=components,
+        questions=questions(parts, _made(rows)),
         root=root,
         roots=tuple(tops.most_common()),
         edges=tuple(_edges(requests, frozenset(refs.values()))),
@@ -139,26 +139,37 @@ def _system(rows: list[Row], services: frozenset[str], select: tuple[tuple[str, 
     )
 
 
-def _key(row: Row) -> _Key:
+def _key(row: Row) -> Part:
     return str(row["service"]), str(row["component"])
 
 
-def _components(rows: Sequence[Row], *, several: bool) -> tuple[dict[_Key, str], tuple[DraftedComponent, ...]]:
-    """A reference for every component, and the components: stated ones first, because their names are somebody's."""
-    spans: defaultdict[_Key, list[Row]] = defaultdict(list)
+def _made(rows: Iterable[Row]) -> Counter[Part]:
+    """How many spans make or describe an agent, by the service and the agent's name."""
+    return Counter(
+        (service, component.partition(":")[2]) for service, component in map(_key, filter(is_creation, rows))
+    )
+
+
+def _components(
+    rows: Sequence[Row], *, several: bool
+) -> tuple[dict[Part, str], dict[Part, Subject], tuple[DraftedComponent, ...]]:
+    """References, what is known of each, and the components: stated ones first, because their names are somebody's."""
+    spans: defaultdict[Part, list[Row]] = defaultdict(list)
     for row in rows:
         if row["component"] is not None and not row["component"].startswith(PLUMBING):
             spans[_key(row)].append(row)
     spans = defaultdict(list, _merged(spans))
+    made = _made(rows)
     ordered = sorted(spans, key=lambda key: (":" in key[1], key[1], key[0]))
     kinds = {key: _kind(key[1]) for key in ordered}
     refs = _refs(ordered, {key: kind for key, (kind, _) in kinds.items()})
-    drafted = tuple(_component(key, refs[key], kinds[key], spans[key], rows, several=several) for key in ordered)
-    merged = {(s, c): refs[key] for key in ordered for row in spans[key] for s, c in [_key(row)]}
-    return merged, drafted
+    found = ((key, _component(key, refs[key], kinds[key], spans[key], rows, several=several)) for key in ordered)
+    drafted = tuple(replace(component, made=made_of(key, made)) for key, component in found)
+    merged = {_key(row): refs[key] for key in ordered for row in spans[key]}
+    return merged, {key: Subject.of(refs[key], spans[key]) for key in ordered}, drafted
 
 
-def _merged(spans: Mapping[_Key, list[Row]]) -> dict[_Key, list[Row]]:
+def _merged(spans: Mapping[Part, list[Row]]) -> dict[Part, list[Row]]:
     """One call told twice, by syscard's SDK under a name and by an instrumentor by the model, is of one component."""
     kept = dict(spans)
     for key in [k for k in spans if ":" not in k[1]]:
@@ -182,10 +193,10 @@ def _kind(component: str) -> tuple[str, bool]:
     return told or "service", False
 
 
-def _refs(keys: Sequence[_Key], kinds: Mapping[_Key, str]) -> dict[_Key, str]:
+def _refs(keys: Sequence[Part], kinds: Mapping[Part, str]) -> dict[Part, str]:
     """Short names where there is one of a kind, else names made of what tells them apart; each once."""
     count = Counter(kinds.values())
-    refs: dict[_Key, str] = {}
+    refs: dict[Part, str] = {}
     for key in keys:
         service, component = key
         operation, _, name = component.rpartition(":")
@@ -204,7 +215,7 @@ def _slug(name: str, otherwise: str) -> str:
 
 
 def _component(
-    key: _Key, ref: str, kind: tuple[str, bool], spans: Sequence[Row], rows: Sequence[Row], *, several: bool
+    key: Part, ref: str, kind: tuple[str, bool], spans: Sequence[Row], rows: Sequence[Row], *, several: bool
 ) -> DraftedComponent:
     service, component = key
     ordered = sorted(spans, key=lambda r: (r["start_us"], r["span_id"]))
@@ -230,8 +241,10 @@ def _select(component: str, spans: Sequence[Row], rows: Sequence[Row]) -> tuple[
         return (("syscard.component", component),)
     models = {row["model"] for row in spans}
     model = next(iter(models))
+    if component.startswith(RUNS):  # the model that a run states is one of those that it asks
+        return (("syscard.component", component),)
     exact = len(models) == 1 and model is not None and not model.startswith("#")
-    if exact and len(spans) == sum(row["model"] == model and row["operation"] != FEEDBACK for row in rows):
+    if exact and len(spans) == sum(row["model"] == model and not is_creation(row) for row in rows):
         return (("gen_ai.request.model", model),)
     return (("syscard.component", component),)
 
@@ -249,7 +262,7 @@ def _seen(spans: Iterable[Row], column: str) -> tuple[str, ...]:
 def _tops(rows: Iterable[Row]) -> Counter[str]:
     """Names of the spans at which traces begin: those whose parent is not there."""
     found: Counter[str] = Counter()
-    for spans in by_trace([r for r in rows if r["operation"] != FEEDBACK]):
+    for spans in by_trace([r for r in rows if r["operation"] != FEEDBACK and not is_creation(r)]):
         ids = {s["span_id"] for s in spans}
         found.update(s["name"] for s in spans if s["parent_span_id"] not in ids)
     return found

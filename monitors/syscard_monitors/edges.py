@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from syscard.observation import CREATION
 from syscard_monitors.assemble import Request
 from syscard_monitors.facts import SpanFacts, carries_words
 
@@ -21,8 +22,8 @@ MOST_SPANS: Final = 200
 """Spans of one request that are compared with each other."""
 EXAMPLES: Final = 3
 """Requests that are named for an edge."""
-PLUMBING: Final = "step:"
-"""What chains and graph nodes are called: no component, so evidence reaches through them."""
+PLUMBING: Final = ("step:", f"{CREATION}:")
+"""What chains, graph nodes and the making of agents are called: no component, so evidence reaches through them."""
 _Seen = tuple[str, str, EvidenceClass]
 
 

@@ -27,7 +27,7 @@ NEEDED: Final = (
     "features", "service", "user_key",
 )  # fmt: skip
 """Columns that requests are made of."""
-_SURVEYED: Final = ("environment", "segment")
+_SURVEYED: Final = ("environment", "segment", "dialect")
 MOST_SURVEYED: Final = 200_000
 _MEMBER: Final = re.compile(r"^\s*([\w.]+)\s+(not\s+)?in\s+([\w.]+)\s*$")
 # Not behind a digit: the e of 1e-6 is no field.

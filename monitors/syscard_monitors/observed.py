@@ -34,7 +34,7 @@ def _components(card: Card, requests: Sequence[Request]) -> Iterator[Observe]:
 
 
 def _seen_components(requests: Sequence[Request]) -> Counter[str]:
-    """Requests by component. Plumbing (`step:...`: chains, graph nodes) is no component."""
+    """Requests by component. Plumbing (chains, graph nodes, the making of agents) is no component."""
     named = ({s.component for s in r.spans if s.component is not None} for r in requests)
     return Counter(c for found in named for c in found if not c.startswith(PLUMBING))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import lzma
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,14 @@ import yaml
 
 from syscard.system import System
 from syscard.system_file import parse_system
+from syscard_monitors.edges import PLUMBING
 from syscard_tracing.files import requests
 from tests.functional.helpers import one_line, recorded, shifted, spans_of, syscard
 
 DATA = Path(__file__).parent.parent / "data" / "traces"
+FOLDER = DATA.parent / "dialects"
+LANGCHAIN = ("mlflow-langchain", "openinference-langchain", "traceloop-langchain", "langsmith-langchain",
+             "openlit-langchain", "otel-genai-langchain-latest", "mlflow-genai-langchain")  # fmt: skip
 AGENTS = ("otel-genai-langchain-latest", "openinference-langchain", "mlflow-langchain")
 EDGES = {"llm->recommend-items", "recommend-items->llm"}
 _numbers = itertools.count(1)
@@ -62,6 +67,11 @@ def call(service: str, number: int, name: str = "search", **more: Any) -> dict[s
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
 
 
+def recording(name: str) -> list[bytes]:
+    """The requests of one set-up of the golden recordings."""
+    return lzma.decompress((FOLDER / f"{name}.jsonl.xz").read_bytes()).splitlines()
+
+
 @pytest.fixture
 def home_of(tmp_path: Path) -> Callable[..., Path]:
     """A home into which these requests were ingested."""
@@ -94,7 +104,7 @@ def stored(home: Path) -> set[str]:
     from syscard_tui.wiring import House
 
     rows = House(Home(home)).scan(None).select("component").collect().to_dicts()
-    return {r["component"] for r in rows if r["component"] and not r["component"].startswith("step:")}
+    return {r["component"] for r in rows if r["component"] and not r["component"].startswith(PLUMBING)}
 
 
 def seen(home: Path) -> dict[str, Any]:
@@ -126,6 +136,45 @@ def test_the_draft_of_a_foreign_agent_selects_what_it_says_and_leaves_nothing_ov
     assert card["interactions"]["llm->recommend-items"]["evidence_class"] == "tool_call"
     assert len(card["interactions"]["llm->recommend-items"]["examples"]) == 3
     assert syscard("--home", home, "status").code == 0
+
+
+def test_one_application_under_every_dialect_is_drafted_once_and_leaves_nothing_over(
+    home_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Three set-ups have no name for a part of theirs: that is asked, and the part is declared until it is answered."""
+    documents, file = [line for name in LANGCHAIN for line in recording(name)], tmp_path / "system.yaml"
+    home = home_of(documents)
+    system, text = drafted(home)
+    file.write_text(text)
+    parts = {"planner-llm", "rationale-llm", "overloaded-llm", "vlm", "fakelistchatmodel", "embed-small",
+             "recommend-items", "vectorstoreretriever", "shop-agent", "shop-recommender", "candidate-chain", "fan-out",
+             "runnablesequence"}  # fmt: skip
+    assert set(system.components) == parts | {"chat", "retriever", "retrieval"}
+    assert "  # retriever (told by mlflow) has no name of its own: is it vectorstoreretriever?" in text
+    assert "  # retrieval (told by otel-genai) has no name of its own: is it vectorstoreretriever?" in text
+    assert "  # chat (told by mlflow) has no name of its own: is it fakelistchatmodel or " in text
+    assert "shop-agent:   # 7 spans in 7 traces, and 2 that only make it\n" in text
+    assert "  # create_agent makes default in 3 spans, and nothing runs by that name" in text
+    assert "create_agent" not in str(system.body())
+
+    assert stored(home_of(documents, file)) == set(system.components)
+    assert syscard("--home", home, "apply", file).code == 0
+    card = seen(home)
+    assert set(card["components"]) == set(system.components)
+    assert not [e for e in card["interactions"].values() if e["declared"] is None]
+
+
+def test_what_only_makes_an_agent_is_no_request_and_no_beginning_of_one(home_of: Callable[..., Path]) -> None:
+    lines = recording("openlit-langchain")
+    creations, runs = (
+        [line for line in lines if (b'"create_agent' in line) == makes and (makes or b"shop_recommender" in line)]
+        for makes in (True, False)
+    )
+    assert (len(creations), len(runs)) == (4, 3)
+    system, text = drafted(home_of([*creations, *runs]))
+    assert system.traces.request.root == "invoke_workflow shop_recommender"
+    assert "of 3 requests show" in text
+    assert "had no such span" not in text
 
 
 def test_the_draft_of_the_recorded_recommender_has_its_parts_edges_and_versions(

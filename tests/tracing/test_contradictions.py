@@ -131,6 +131,16 @@ def test_a_declared_agent_has_one_call_a_run() -> None:
     assert read == [["agent"], ["agent", "step:shop"], ["agent"]]
 
 
+def test_what_only_makes_an_agent_is_no_call_of_it() -> None:
+    rule = ComponentRule("agent", (("gen_ai.agent.name", "shop"),), Keep.FEATURES)
+    rules = TraceRules((SystemRule((), (rule,), (), None, Keep.FEATURES),))
+    key = {"gen_ai.agent.name": "shop"}
+    made = [_run(1, None, "create_agent", attributes=key), _run(2, None, AGENT)]
+    assert _told(*made, rules=rules) == ["create_agent:shop", "agent"]
+    stated = _run(3, None, "create_agent", attributes=key | {"syscard.component": "agent"})
+    assert _told(stated, rules=rules) == ["agent"], "who says so itself is believed"
+
+
 # --- names of failures -----------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from syscard.observation import COLUMNS, EVENTS, NO_CALLS, segment_or_none
+from syscard.observation import COLUMNS, CREATION, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
@@ -180,8 +180,9 @@ class _SpanReader:
         stated = plain(self._first(plan.columns["component"]))
         is_call = stated is not None or operation not in NO_CALLS
         found = self._discovered(operation, model) if is_call and not stated else None
-        # A rule that selects by service would take feedback for a call.
-        rule = self.resource.rule(self.attributes, operation, requested, found) if is_call else None
+        # A rule that selects by service would take feedback for a call, one by an agent's name what only makes it.
+        ruled = is_call and (stated is not None or operation != CREATION)
+        rule = self.resource.rule(self.attributes, operation, requested, found) if ruled else None
         component = rule.ref if rule else self._component(stated) if stated else found
         error = self._error_type()
         answered = self._label("model_response")

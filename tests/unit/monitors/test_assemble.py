@@ -342,3 +342,22 @@ def test_an_event_of_a_trace_that_is_not_here_makes_no_orphan() -> None:
     judged = span(name="e", span_id="e", parent_span_id="llm", operation="evaluation")
     assert look([judged]).orphans == 0
     assert look([judged, span(span_id="llm", name="call", parent_span_id="gone")]).orphans == 1
+
+
+def made(span_id: str = "made", **changes: Any) -> Row:
+    return span(**{"span_id": span_id, "operation": "create_agent", "component": "create_agent:shop", **changes})
+
+
+def test_a_trace_in_which_an_agent_is_only_made_is_neither_a_request_nor_an_orphan() -> None:
+    for root in (None, "request", "another"):
+        seen = look([made(), made("below", parent_span_id="made")], root=root)
+        assert (seen.complete, seen.roots, seen.orphans) == ((), 0, 0)
+
+
+def test_an_agent_that_is_made_within_a_request_takes_no_request_away() -> None:
+    seen = look([span(), made(parent_span_id="s"), span(span_id="llm", parent_span_id="s", component="llm")])
+    assert [r.values["llm.call"] for r in seen.complete] == [[1]]
+
+
+def test_a_component_that_makes_agents_by_its_own_name_has_requests() -> None:
+    assert len(look([made(component="factory")]).complete) == 1

@@ -121,5 +121,10 @@ def test_a_span_from_before_the_declaration_gets_the_name_that_is_declared_now()
     assert named({"gen_ai.operation.name": "chat"}, component=None, operation="chat") is None
 
 
+def test_what_only_makes_an_agent_gets_no_name() -> None:
+    makes = {"operation": "create_agent", "component": "create_agent:shop", "model": "gpt"}
+    assert named({"gen_ai.request.model": "gpt"}, **makes) == "create_agent:shop"
+
+
 def test_a_selection_by_what_was_not_kept_renames_nothing() -> None:
     assert named({"my.own.key": "chat"}, component="chat:gpt", operation="chat") == "chat:gpt"

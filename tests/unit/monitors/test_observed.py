@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from syscard.card import Card
 from syscard.edits import Draft, Observe
 from syscard.finding import State
@@ -41,9 +43,10 @@ def test_a_component_that_is_called_often_in_one_request_was_seen_in_one() -> No
     assert seen(card_of(), times(1, *(facts(str(i), "ghost") for i in range(9)))) == []
 
 
-def test_plumbing_is_no_component() -> None:
-    assert seen(card_of(), times(9, facts("s", "step:chain"))) == []
-    assert undeclared(card_of(), times(9, facts("s", "step:chain")), window()) == ()
+@pytest.mark.parametrize("name", ["step:chain", "create_agent:default"])
+def test_plumbing_is_no_component(name: str) -> None:
+    assert seen(card_of(), times(9, facts("s", name))) == []
+    assert undeclared(card_of(), times(9, facts("s", name)), window()) == ()
 
 
 def test_a_declared_edge_is_written_down_again_only_with_stronger_evidence() -> None:
