@@ -23,7 +23,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from syscard.errors import BadSpanData, BodyTooLarge, SyscardError, UnsupportedMedia
 from syscard_tracing.inflate import inflate
-from syscard_tracing.otlp import decode_document, decode_json
+from syscard_tracing.otlp import count_json_points, decode_document, decode_json, decode_json_logs
 from syscard_tracing.otlp_attributes import REMEMBERED, AttributeReader
 from syscard_tracing.otlp_proto import decode_protobuf, reply, status_body
 from syscard_tracing.signals import Accepted, Signal
@@ -127,6 +127,66 @@ def test_fields_that_nobody_knows_are_ignored() -> None:
 def test_what_is_no_otlp_json_is_bad_span_data(body: bytes) -> None:
     with pytest.raises(BadSpanData):
         decode_json(body)
+
+
+NO_NUMBERS: list[object] = [[], {}, "", " ", "x", "1e3", "1" * 21, False, True, [1], {"low": 1}, 0.5, -1, "-1"]
+NO_TEXTS: list[object] = [[], {}, 0, False, 7]
+
+
+def _set(where: str, key: str, value: object) -> dict[str, Any]:
+    """A request with a value in a span, or in the one event, link or status of a span."""
+    if not where:
+        return _one(None, **{key: value})
+    inner: dict[str, Any] = {"traceId": "a" * 32, "spanId": "b" * 16} if where == "links" else {}
+    return _one(None, **{where: inner | {key: value} if where == "status" else [inner | {key: value}]})
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ("", "startTimeUnixNano"), ("", "endTimeUnixNano"), ("", "flags"), ("links", "flags"),
+        ("events", "timeUnixNano"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_bad_data_and_not_nought(where: str, key: str, value: object) -> None:
+    with pytest.raises(BadSpanData, match=f"{key} must be an unsigned"):
+        decode_document(_set(where, key, value))
+    assert decode_document(_set(where, key, None)) == decode_document(_set(where, "fromTheFuture", 1))
+
+
+@pytest.mark.parametrize("value", [[], {}, "", "1", False, True, 0.5, 1 << 31], ids=repr)
+@pytest.mark.parametrize(("where", "key"), [("", "kind"), ("status", "code")])
+def test_what_is_no_enum_is_bad_data(where: str, key: str, value: object) -> None:
+    with pytest.raises(BadSpanData, match=f"{key} must be a number"):
+        decode_document(_set(where, key, value))
+    assert decode_document(_set(where, key, None)) == decode_document(_set(where, "fromTheFuture", 1))
+
+
+@pytest.mark.parametrize("value", NO_TEXTS, ids=repr)
+@pytest.mark.parametrize(
+    ("where", "key"), [("", "traceId"), ("", "spanId"), ("", "parentSpanId"), ("links", "traceId"), ("links", "spanId")]
+)
+def test_an_id_that_is_no_text_is_bad_data_and_not_missing(where: str, key: str, value: object) -> None:
+    with pytest.raises(BadSpanData, match=f"{key} must be a string"):
+        decode_document(_set(where, key, value))
+
+
+@pytest.mark.parametrize("key", ["timeUnixNano", "observedTimeUnixNano", "flags"])
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_times_and_flags_of_log_records_are_numbers_too(key: str, value: object) -> None:
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{key: value}]}]}]}
+    with pytest.raises(BadSpanData, match=f"{key} must be an unsigned"):
+        decode_json_logs(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"7" * 5000 + b"]", b'{"resourceSpans": ' + b"7" * 5000 + b"}"], ids=["list", "object"]
+)
+def test_how_python_bounds_its_numbers_is_not_told(body: bytes) -> None:
+    for decode in (decode_json, decode_json_logs, count_json_points):
+        with pytest.raises(BadSpanData, match=r"^a number in the JSON has too many digits$"):
+            decode(body)
 
 
 @given(st.binary(max_size=200))

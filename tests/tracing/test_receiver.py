@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import signal
 import time
@@ -38,6 +39,17 @@ def post(port: int, body: bytes, headers: dict[str, str], path: str = "/v1/trace
     except urllib.error.HTTPError as error:
         with error:
             return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+
+def ask(port: int, method: str, path: str, headers: dict[str, str]) -> Answer:
+    """An answer, whatever its status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, b"{}" if method == "POST" else None, headers)
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
 
 
 def finish(child: Any, number: int = signal.SIGTERM) -> tuple[int, str]:
@@ -95,10 +107,39 @@ def test_requests_are_answered_as_otlp_asks(
     assert len(stored()) == 2 + 4
 
 
+def test_a_wrong_path_or_method_is_told_in_a_status_of_the_requests_content_type(home: Home, children: Any) -> None:
+    child, port = children.serve(home)
+    for method, path, wanted, code in (
+        ("POST", "/v1/trace", 404, 5),
+        ("GET", "/", 404, 5),
+        ("GET", "/v1/traces", 405, 12),
+        ("PUT", "/v1/logs", 405, 12),
+        ("POST", "/healthz", 405, 12),
+    ):
+        status, headers, body = ask(port, method, path, JSON)
+        told = json.loads(body)
+        assert (status, headers["content-type"], told["code"]) == (wanted, "application/json", code)
+        assert "/v1/traces" in told["message"], "it says what would be right"
+        for others in (PROTOBUF, {}):
+            status, headers, body = ask(port, method, path, others)
+            assert (status, headers["content-type"]) == (wanted, "application/x-protobuf")
+            assert Status.FromString(body) == Status(code=code, message=told["message"])
+        assert ("allow" in headers) == (wanted == 405)
+    assert finish(child) == (0, "")
+
+
+def test_a_number_of_five_thousand_digits_is_refused_in_our_words(home: Home, children: Any) -> None:
+    child, port = children.serve(home)
+    body = json.dumps({"resourceSpans": []}).replace("[]", "[" + "7" * 5000 + "]").encode()
+    for path in ("/v1/traces", "/v1/logs", "/v1/metrics"):
+        status, _, told = post(port, body, JSON, path)
+        assert status == 400
+        assert json.loads(told) == {"code": 3, "message": "a number in the JSON has too many digits"}
+    assert finish(child) == (0, "")
+
+
 def test_a_body_over_the_limit_is_refused_while_it_arrives(home: Home, children: Any) -> None:
     child, port = children.serve(home)
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     sent = 0
 

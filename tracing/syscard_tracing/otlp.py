@@ -26,7 +26,6 @@ from syscard_tracing.spans import (
     Link,
     RawSpan,
     Value,
-    checked_time,
     good_links,
     ids_problem,
     parent_or_none,
@@ -34,6 +33,7 @@ from syscard_tracing.spans import (
 
 _METRICS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 _INT64: Final = 1 << 63
+_INT32: Final = 1 << 31
 MAX_OPENED: Final = 1_500_000
 """Brackets and braces that one body of JSON opens. 64 MiB of the densest recorded spans have 1.15 million."""
 MAX_COMMAS: Final = 3_000_000
@@ -103,10 +103,12 @@ def _request(body: bytes, member: str) -> dict[str, Any]:
 
 
 def _record(record: dict[str, Any], resource: Attributes, scope: str) -> LogRecord:
+    _unsigned(record, "flags", 32)
+    seen = _unsigned(record, "observedTimeUnixNano")
     return LogRecord(
         _text(record, "traceId").lower(),
         _text(record, "spanId").lower(),
-        checked_time(_integer(record.get("timeUnixNano") or record.get("observedTimeUnixNano") or 0)),
+        _unsigned(record, "timeUnixNano") or seen,
         _text(record, "eventName"),
         _attributes(record),
         _value(record.get("body"), 0),
@@ -125,8 +127,10 @@ def _parse(body: bytes) -> object:
         raise BadSpanData("JSON is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise BadSpanData("JSON is not UTF-8") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise BadSpanData(f"not JSON: {error}") from error
+    except ValueError as error:  # its text tells how to lift a bound of Python
+        raise BadSpanData("a number in the JSON has too many digits") from error
 
 
 def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[RawSpan], rejected: Counter[str]) -> None:
@@ -136,6 +140,7 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
     if problem := ids_problem(trace_id, span_id, parent):
         rejected[problem] += 1
         return
+    _unsigned(span, "flags", 32)  # nothing reads them, yet a span that writes them otherwise is no OTLP
     status = _object(span, "status")
     spans.append(
         RawSpan(
@@ -144,8 +149,8 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
             parent_or_none(parent),
             _text(span, "name")[:MAX_TEXT],
             _enum(span, "kind"),
-            checked_time(_integer(span.get("startTimeUnixNano") or 0)),
-            checked_time(_integer(span.get("endTimeUnixNano") or 0)),
+            _unsigned(span, "startTimeUnixNano"),
+            _unsigned(span, "endTimeUnixNano"),
             _attributes(span),
             tuple(_events(span)),
             _enum(status, "code"),
@@ -160,11 +165,14 @@ def _take(span: dict[str, Any], resource: Attributes, scope: str, spans: list[Ra
 
 def _events(span: dict[str, Any]) -> Iterator[Event]:
     for event in _objects(span, "events")[:MAX_EVENTS]:
+        _unsigned(event, "timeUnixNano")
         yield Event(_text(event, "name"), _attributes(event))
 
 
 def _links(span: dict[str, Any]) -> tuple[Link, ...]:
     links = _objects(span, "links")
+    for link in links:
+        _unsigned(link, "flags", 32)
     return good_links((_text(link, "traceId").lower(), _text(link, "spanId").lower()) for link in links)
 
 
@@ -228,9 +236,9 @@ def _bool(value: object, _depth: int) -> bool:
 
 
 def _int64(value: object, _depth: int) -> int:
-    number = _integer(value)
-    if not -_INT64 <= number < _INT64:
-        raise BadSpanData("intValue does not fit in 64 bits")
+    number = _whole(value)
+    if number is None or not -_INT64 <= number < _INT64:
+        raise BadSpanData("intValue must be a 64-bit number, or a string of its digits")
     return number
 
 
@@ -245,7 +253,8 @@ def _double(value: object, _depth: int) -> float:
         raise BadSpanData("doubleValue is no number") from error
 
 
-def _integer(value: object) -> int:
+def _whole(value: object) -> int | None:
+    """A whole number as proto3 JSON writes it; None for anything else."""
     if type(value) is int:
         return value
     if (
@@ -255,15 +264,26 @@ def _integer(value: object) -> int:
         and value.removeprefix("-").isdigit()
     ):
         return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise BadSpanData("a 64-bit number must be an integer or a string of digits")
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _unsigned(holder: dict[str, Any], key: str, bits: int = 64) -> int:
+    """A time in nanoseconds, or flags; 0 where there is none. Only null says so: an empty list is no number."""
+    value = holder.get(key)
+    if value is None:
+        return 0
+    number = _whole(value)
+    if number is None or not 0 <= number < 1 << bits:
+        raise BadSpanData(f"{key} must be an unsigned {bits}-bit number, or a string of its digits")
+    return number
 
 
 def _enum(holder: dict[str, Any], key: str) -> int:
-    value = holder.get(key, 0)
-    if type(value) is not int:
-        raise BadSpanData(f"{key} must be a number: OTLP/JSON has no enum names")
+    value = holder.get(key)
+    if value is None:
+        return 0
+    if type(value) is not int or not -_INT32 <= value < _INT32:
+        raise BadSpanData(f"{key} must be a number of 32 bits: OTLP/JSON has no enum names")
     return value
 
 

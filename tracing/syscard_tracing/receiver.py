@@ -38,6 +38,12 @@ except ImportError as error:
 
 PORT: Final = 4318
 _TYPES: Final = {"application/x-protobuf": False, "application/json": True}
+_PATHS: Final = ", ".join(f"/v1/{signal.value}" for signal in Signal)
+_NO_DOOR: Final = {
+    404: (5, f"nothing is here: send OTLP to {_PATHS}; GET /healthz says how it goes"),
+    405: (12, f"this method is not taken here: POST OTLP to {_PATHS}, GET /healthz"),
+}
+"""Code of gRPC and message, by HTTP status."""
 _log = logging.getLogger("syscard.tracing")
 
 
@@ -123,6 +129,14 @@ def _refusal(error: SyscardError, *, as_json: bool) -> Response:
     return _answer(status, status_body(grpc, str(error), as_json=as_json), as_json=as_json, headers=headers)
 
 
+async def _no_door(status: int, request: Request, error: Exception) -> Response:
+    """404 and 405, said like every other refusal."""
+    grpc, message = _NO_DOOR[status]
+    as_json = bool(_is_json(request))
+    headers = {**(getattr(error, "headers", None) or {}), "connection": "close"}  # the body is not read here either
+    return _answer(status, status_body(grpc, message, as_json=as_json), as_json=as_json, headers=headers)
+
+
 def serve(
     home: Home,
     *,
@@ -203,7 +217,8 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
         on_ready()
         yield
 
-    app = Starlette(routes=receiver.routes(), lifespan=lifespan)
+    no_door = {status: partial(_no_door, status) for status in _NO_DOOR}
+    app = Starlette(routes=receiver.routes(), lifespan=lifespan, exception_handlers=no_door)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from syscard.errors import BadSpanData
-
 Value: TypeAlias = "str | bool | int | float | list[Any] | dict[str, Any] | None"
 Attributes: TypeAlias = dict[str, Value]
 
@@ -109,14 +107,3 @@ def good_links(ids: Iterable[tuple[str, str]]) -> tuple[Link, ...]:
 def parent_or_none(parent_span_id: str) -> str | None:
     """The parent's id; None on a root, however its sender spells that."""
     return None if not parent_span_id or parent_span_id in _ZEROS else parent_span_id
-
-
-def checked_time(nanoseconds: int) -> int:
-    """An OTLP time (fixed64).
-
-    Raises:
-        BadSpanData: it does not fit in 64 bits.
-    """
-    if not 0 <= nanoseconds < 1 << 64:
-        raise BadSpanData(f"time {nanoseconds} is not an unsigned 64-bit number of nanoseconds")
-    return nanoseconds
