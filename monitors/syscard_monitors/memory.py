@@ -9,6 +9,7 @@ from typing import Any, Final
 from syscard.finding import State
 from syscard_monitors.assemble import Frontier
 from syscard_monitors.judge import Streak
+from syscard_monitors.parts import Reach
 from syscard_monitors.skew import Skews
 from syscard_monitors.versions import Remembered, Sighting
 
@@ -42,6 +43,8 @@ class Memory:
     history: dict[str, list[float | None]] = field(default_factory=dict)
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
+    reach: dict[str, Reach] = field(default_factory=dict)
+    """How many requests have come to each declared component."""
     tracing: list[dict[str, float]] = field(default_factory=list)
     """Counts of tracing health, by window."""
     skew: list[Skews] = field(default_factory=list)
@@ -70,6 +73,7 @@ class Memory:
             "history": self.history,
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
+            "reach": {ref: list(reach) for ref, reach in self.reach.items()},
             "tracing": self.tracing,
             "skew": self.skew,
             "versions": self.versions,
@@ -98,7 +102,8 @@ def recall(body: Mapping[str, Any]) -> Memory:
         history=dict(body["history"]),
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
-        tracing=list(body.get("tracing", ())),  # earlier releases remembered nothing of it
+        reach={ref: Reach(*counts) for ref, counts in body.get("reach", {}).items()},  # earlier releases had none
+        tracing=list(body.get("tracing", ())),  # likewise
         skew=list(body.get("skew", ())),
         versions={
             ref: {what: {v: Sighting(*seen) for v, seen in values.items()} for what, values in signals.items()}

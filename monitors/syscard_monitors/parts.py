@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from syscard.card import Card, PartCard
 from syscard.edits import Author, Draft, SetPart
 from syscard.finding import Finding, State, Window
 from syscard.live import PartNow
 from syscard_monitors.assemble import Request
-from syscard_monitors.stats import quantile
+from syscard_monitors.stats import quantile, wilson
 
-RARE = 0.2
-"""A component that fewer requests than this reach in the baseline may miss a whole window."""
-_VERDICTS = (State.OK, State.WARN, State.BREACH)
+BY_CHANCE: Final = 0.01
+"""Missed by chance less often than this: then no request reaches a part, and it is not just having a quiet window."""
+_VERDICTS: Final = (State.OK, State.WARN, State.BREACH)
+
+
+class Reach(NamedTuple):
+    """How many requests have come to a component."""
+
+    seen: int = 0
+    """Requests up to the last that reached it."""
+    reached: int = 0
+    """Of them, those that did."""
+    since: int = 0
+    """Requests after it: none of them did."""
+
+
+def reach_after(before: Mapping[str, Reach], refs: Iterable[str], requests: Sequence[Request]) -> dict[str, Reach]:
+    """What is known of each component once these requests have been seen too."""
+    return {ref: _counted(before.get(ref, Reach()), f"{ref}.call", requests) for ref in refs}
+
+
+def _counted(reach: Reach, call: str, requests: Sequence[Request]) -> Reach:
+    for request in requests:
+        if call in request.values:
+            reach = Reach(reach.seen + reach.since + 1, reach.reached + 1)
+        else:
+            reach = reach._replace(since=reach.since + 1)
+    return reach
 
 
 def part_drafts(
@@ -22,11 +49,11 @@ def part_drafts(
     quiet: Mapping[int, int],
     author: Author,
     window: Window,
-    requests: Sequence[Request],
+    reach: Mapping[str, Reach],
 ) -> tuple[Draft, ...]:
     """The edits for parts whose state, reason or incident has changed."""
-    silent = _silent(card, findings, requests)
-    wanted = {ref: _state(ref, card, findings, quiet, silent) for ref in card.parts}
+    missed = _missed(card, findings, window, reach)
+    wanted = {ref: _state(ref, card, findings, quiet, missed.get(ref)) for ref in card.parts}
     changed = [body for ref, body in wanted.items() if _differs(card.parts[ref], body)]
     return tuple(Draft(body=body, author=author, observed=window.end) for body in changed)
 
@@ -35,17 +62,27 @@ def _differs(part: PartCard, body: SetPart) -> bool:
     return (part.state, part.why, part.incident) != (body.state, body.why, body.incident)
 
 
-def _silent(card: Card, findings: Sequence[Finding], requests: Sequence[Request]) -> frozenset[str]:
-    """Parts that no request of the window reached, unless the baseline says that few ever do."""
-    rare = {f.about for f in findings if f.signal == "reached" and f.reference is not None and f.reference < RARE}
-    quiet = {ref for ref in card.components if ref not in rare and not any(f"{ref}.call" in r.values for r in requests)}
-    edges = {ref for ref, e in card.interactions.items() if {e.source, e.target} & quiet}
-    return frozenset(quiet | edges)
+def _missed(card: Card, findings: Sequence[Finding], window: Window, reach: Mapping[str, Reach]) -> dict[str, bool]:
+    """Parts that no request of the window reached: True where enough requests missed them to say that none does."""
+    shares = {f.about: f.reference for f in findings if f.signal == "reached" and f.reference}
+    missed = {ref: known.since for ref, known in reach.items() if known.since >= window.n}
+    silent = {ref: since >= _enough(reach[ref], shares.get(ref), window.n) for ref, since in missed.items()}
+    ends = {ref: [silent[end] for end in (e.source, e.target) if end in silent] for ref, e in card.interactions.items()}
+    return silent | {ref: any(found) for ref, found in ends.items() if found}
 
 
-def _state(
-    ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int, int], silent: frozenset[str]
-) -> SetPart:
+def _enough(reach: Reach, share: float | None, window: int) -> int:
+    """Requests that must miss a component before none reaches it: a window, and more where few ever did.
+
+    `share` is the baseline's; without one, the least that what was seen before allows.
+    """
+    if share is None:
+        share = wilson(reach.reached / reach.seen, reach.seen).low if reach.seen else 1.0
+    return max(window, math.ceil(math.log(BY_CHANCE) / math.log1p(-share))) if share < 1 else window
+
+
+def _state(ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int, int], silent: bool | None) -> SetPart:
+    """`silent` is None for a part that a request of the window reached."""
     open_now = [i for i in card.open_incidents if quiet.get(i.number) == 0]
     for incident in open_now:
         if incident.subject == ref:
@@ -57,9 +94,12 @@ def _state(
     broken = [c.id for c in card.claims.values() if c.status == "broken" and c.declared.get("about") == ref]
     if broken:
         return SetPart(ref=ref, state="broken", why=f"claim broken: {', '.join(broken)}")
-    if ref in silent:
+    if silent:
         return SetPart(ref=ref, state="unknown", why="no request reaches it")
-    return _calm(ref, card, [f for f in findings if f.about == ref])
+    calm = _calm(ref, card, [f for f in findings if f.about == ref])
+    if silent is False and calm.state == "unknown":
+        return SetPart(ref=ref, state="unknown", why="no request yet in this window")
+    return calm
 
 
 def _calm(ref: str, card: Card, findings: Iterable[Finding]) -> SetPart:

@@ -22,7 +22,7 @@ from syscard_monitors.graph import Graph
 from syscard_monitors.judge import Measured, Missing, Reference, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
-from syscard_monitors.parts import part_drafts
+from syscard_monitors.parts import part_drafts, reach_after
 from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -204,7 +204,8 @@ def edits_of(
     drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)
     drafts += _risk_drafts(card, after, memory.quiet, window)
-    drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window, requests)
+    memory.reach = reach_after(memory.reach, card.components, requests)
+    drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window, memory.reach)
     return Said(tuple(drafts), preview(card, drafts), slices)
 
 
