@@ -117,6 +117,18 @@ def test_a_tail_to_a_circle_of_parents_ends() -> None:
 def test_who_names_the_component_says_what_it_tells() -> None:
     named = {"syscard.component": "front"}
     assert _told(_run(1, None, GRAPH, attributes=named), _run(2, 1, AGENT)) == ["front", "invoke_agent:shop"]
+    assert _told(_run(1, None, GRAPH), _run(2, 1, AGENT, attributes=named)) == ["invoke_workflow:shop", "front"]
+
+
+@pytest.mark.parametrize("inner", [GRAPH, AGENT])
+def test_what_runs_right_within_a_named_agent_is_that_agent(inner: str) -> None:
+    named = {"syscard.component": "front"}
+    outer = _run(1, None, AGENT, attributes=named)
+    assert _told(outer, _run(2, 1, inner, "graph")) == ["front", "step:graph"]
+    assert _told(outer, _run(2, 1, inner, "graph"), _run(3, 1, inner, "other"))[1:] == [
+        f"{inner}:graph",
+        f"{inner}:other",
+    ], "two runs within it are two parts"
 
 
 def test_a_declared_agent_has_one_call_a_run() -> None:

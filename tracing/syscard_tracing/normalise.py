@@ -424,6 +424,8 @@ def _tell_runs_once(readers: Sequence[_SpanReader]) -> None:
     """A run that two hooks tell of, one right within the other and by one name, is one run, and the outer span's.
 
     The inner one says what it is: it stands nearer to it, where the outer hook calls a graph the same whatever it does.
+    An outer one that names its component says that itself, and what runs right within it need not bear its name: an
+    agent's graph, or the agent that it is made of. Within a named workflow an agent is a part of its own.
     """
     runs: dict[tuple[str, str], list[_SpanReader]] = {}  # a span may have been sent twice
     for reader in readers:
@@ -442,14 +444,17 @@ def _tell_runs_once(readers: Sequence[_SpanReader]) -> None:
                 same.operation = STEP
             top = inner.pop(top)  # taken out: parents may go in a circle
         for same in runs[top]:
-            same.operation = operation
+            if not same.plan.columns["component"]:
+                same.operation = operation
 
 
 def _tells_again(reader: _SpanReader, outer: _SpanReader) -> bool:
     if outer.resource.service != reader.resource.service:
         return False
-    if any(r.plan.columns["component"] for r in (reader, outer)):
+    if reader.plan.columns["component"]:
         return False  # who names its component says itself what it tells
+    if outer.plan.columns["component"]:
+        return outer.operation in (reader.operation, "invoke_agent")
     return reader.subject(reader.operation) == outer.subject(outer.operation)
 
 
