@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from syscard.errors import HomeNotFound, UsageError
+from syscard.modes import FOLDER as FOLDER_MODE
 
 FOLDER: Final = ".syscard"
 VARIABLE: Final = "SYSCARD_HOME"
@@ -61,12 +62,9 @@ class Home:
             UsageError: the folder cannot be made or written.
         """
         try:
-            # The owner's only: what stands inside then needs no mode of its own. A folder that is there keeps its mode.
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            self.root.mkdir(mode=0o700, exist_ok=True)
-            for folder in (self.snapshots, self.reports):
-                folder.mkdir(exist_ok=True)
-            self.keys.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.root, self.snapshots, self.reports, self.keys):
+                folder.mkdir(mode=FOLDER_MODE, exist_ok=True)  # a folder that is there keeps its mode
         except OSError as error:
             raise UsageError(f"home {self.root}: {error.strerror}: choose another with --home") from error
         return self

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from syscard.errors import LakeError, TraceError, UsageError
 from syscard.home import Home
+from syscard.modes import close_to_others
 from syscard_tracing.durable import log_folder, newest_entry, rolling, standing_still, sync
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.roller import open_lake
@@ -67,6 +68,7 @@ def back_up(home: Home, to: Path, verify: Callable[[Home], None], on_step: Calla
         on_step("verified")
         for folder, _, names in os.walk(draft):
             for path in (*(Path(folder) / name for name in names), Path(folder)):
+                close_to_others(path)  # copies have the modes of what was copied
                 sync(path)
         _name(draft, to)
     except BaseException:
@@ -114,7 +116,6 @@ def _copy_database(source: Path, target: Path) -> None:
                 f"no room for a copy of {source} on the disk of {target.parent}: free some space"
             ) from error
         raise TraceError(f"{source} cannot be copied ({error}): run syscard doctor") from error
-    target.chmod(0o600)
 
 
 def _copy_log(lake: Path, to: Path) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from syscard.errors import SyscardError, TraceError
 from syscard.home import Home
+from syscard.modes import close_to_others
 from syscard_tracing import journal
 from syscard_tracing.batch import from_bytes
 from syscard_tracing.durable import log_entries, log_folder, make_durable, set_aside_emptied_tail, standing_still, sync
@@ -66,8 +67,7 @@ def _put_aside(path: Path, home: Home, aside: Path) -> Path:
 
 def _modes(home: Home, _aside: Path) -> Iterator[str]:
     for path in wrong_modes(home):
-        wanted = 0o700 if path.is_dir() else 0o600
-        path.chmod(wanted)
+        close_to_others(path)
         yield f"{path} can now be read by its owner only"
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from syscard.errors import COULD_NOT_RUN, SyscardError
+from syscard.modes import owner_only
 from syscard_tui.quick import asked_for, print_status
 
 INTERRUPTED = 130
@@ -15,7 +16,8 @@ def main() -> None:
     """Run the command line. 0 ok, 1 the answer is no, 2 it could not run."""
     try:
         try:
-            _run(sys.argv[1:])
+            with owner_only():
+                _run(sys.argv[1:])
         finally:
             sys.stdout.flush()  # here and not at the interpreter's end, where a closed pipe could not be caught
     except SyscardError as error:

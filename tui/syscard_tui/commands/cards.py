@@ -206,18 +206,22 @@ def write_snapshot(house: House, ref: str, view: View, out: Path | None = None) 
     In the home every system has a folder of its own: all of them count their versions from 1.
     """
     import json
+    from contextlib import nullcontext
 
+    from syscard.modes import for_others
     from syscard.render.snapshot import html, json_document, markdown
 
     folder, version = out or house.home.snapshots / ref, view["card"]["version"]
     previous = _previous(house, ref, folder, version)
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {
         "md": markdown(view, previous, house.clock()),
         "json": json.dumps(json_document(view), indent=2, ensure_ascii=False) + "\n",
         "html": html(view, previous, house.clock()),
     }
-    return tuple(_write(folder / f"v{version}.{suffix}", text) for suffix, text in contents.items())
+    outside = not folder.resolve().is_relative_to(house.home.root.resolve())
+    with for_others() if outside else nullcontext():
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_write(folder / f"v{version}.{suffix}", text) for suffix, text in contents.items())
 
 
 def _write(path: Path, text: str) -> Path:

@@ -28,10 +28,11 @@ def init(
 ) -> None:
     """Write a commented system.yaml to start from, and make the home."""
     from syscard.errors import UsageError
+    from syscard.modes import for_others
     from syscard.system_file import starter_text
 
     try:
-        with file.open("x", encoding="utf-8") as starter:
+        with for_others(), file.open("x", encoding="utf-8") as starter:
             starter.write(starter_text(_slug(file.resolve().parent.name)))
     except FileExistsError as error:
         raise UsageError(f"{file} is there already: edit it, or name another file") from error

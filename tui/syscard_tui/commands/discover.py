@@ -62,12 +62,13 @@ def _since(since: str | None, now: datetime) -> datetime | None:
 def _write(path: Path, text: str, *, force: bool) -> None:
     """The whole file or none of it."""
     from syscard.errors import UsageError
+    from syscard.modes import for_others
 
     if path.exists() and not force:
         raise UsageError(f"{path} is there already: name another file, or write over it with --force")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with for_others(), beside.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
