@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from syscard.samples import sample_mark
 from syscard.slices import claim_status, claim_unit, telling_slice
 from syscard.words import figure, one_line, plural
 
@@ -94,7 +95,9 @@ def _moved(old: Any, new: Any) -> str:
 def _behind(claim: Any) -> str:
     slice_ = telling_slice(claim)
     promised = f"promised {one_line(claim['declared'].get('expect', '?'))}"
-    return f"{promised}, n {slice_['n']:,}" if slice_["value"] is not None else promised
+    figures = f"{promised}, n {slice_['n']:,}" if slice_["value"] is not None else promised
+    mark = sample_mark(slice_.get("sampled"))
+    return f"{figures}, {mark}" if mark else figures
 
 
 def _where(ref: str, claim: Any, card: CardJson) -> str:

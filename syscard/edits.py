@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from syscard.digest import GENESIS, digest, iso
 from syscard.errors import ChainBroken
-from syscard.finding import Value
+from syscard.finding import Sampling, Value
 
 
 class AuthorKind(StrEnum):
@@ -78,6 +78,8 @@ class AddEvidence(Value):
     window_start: datetime
     window_end: datetime
     traces: tuple[str, ...] = ()
+    sampled: Sampling | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Where requests behind the figure are of a sample."""
 
 
 class SliceStatus(Value):
@@ -93,6 +95,8 @@ class SliceStatus(Value):
     why: str = ""
     evidence: str | None = None
     """Digest of the evidence edit."""
+    sampled: Sampling | None = Field(default=None, exclude_if=lambda value: value is None)
+    """As in the evidence."""
 
 
 class SetClaim(Value):

@@ -14,6 +14,7 @@ from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
 from syscard.health import watcher_line as watcher_line
+from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
@@ -79,6 +80,8 @@ class PartRow:
     """The part's most telling signal, oldest first."""
     fresh: bool = True
     """False where the watcher is silent: then `ok` is only what it was when last looked at."""
+    sample: str = ""
+    """How the requests behind its rates were sampled, in words; empty where none says so."""
 
     @property
     def mark(self) -> str:
@@ -113,6 +116,8 @@ class ClaimRow:
     """`0.30 [0.27, 0.33]  promised >= 0.85  n 1,204`, or why it is unknown."""
     evidence: str | None
     slices: tuple[str, ...]
+    sample: str = ""
+    """How the requests behind its figures were sampled, in words; empty where none says so."""
     fresh: bool = True
     """False where the watcher is silent: then `holds` is only what it was when last looked at."""
 
@@ -286,6 +291,8 @@ def _lines(texts: Iterable[str]) -> tuple[str, ...]:
 def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
     unit = finding["unit"]
     change = f"{figure(finding['reference'], unit)} -> {figure(finding['value'], unit)}"
+    record = card["evidence"].get(finding["evidence"], {"figure": {}})
+    change = beside(change, record["figure"].get("sampled"))
     evidence = "".join(f"  {e}" for e in _evidence_ids(card, [finding["evidence"]]))
     return f"{one_line(finding['about'])}: {one_line(finding['label'])} {change}  n {finding['n']:,}{evidence}"
 
@@ -384,6 +391,7 @@ def _part(raw: dict[str, Any], kind: str, live: dict[str, Any], fresh: bool) -> 
         declared=raw["declared"] is not None,
         history=tuple(_most_telling(signals)),
         fresh=fresh,
+        sample=sample_mark(now.get("sampled")),
     )
 
 
@@ -427,6 +435,7 @@ def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
         text=where + slice_text(telling, declared),
         evidence=ids[0] if ids else None,
         slices=tuple(f"{one_line(s['slice'])}: {s['status']}, {slice_text(s, declared)}" for s in raw["slices"][1:]),
+        sample=sample_mark(telling.get("sampled")),
         fresh=fresh,
     )
 

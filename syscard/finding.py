@@ -34,6 +34,20 @@ class Window(Value):
     """Requests in the window."""
 
 
+class Sampling(Value):
+    """Which of the requests behind a figure their senders had sampled, and how. Rates and counts are of the sample."""
+
+    requests: int
+    sampled: int
+    """Requests that say that they are one of a sample."""
+    kept: float | None
+    """Share of such requests that was kept; None where nobody says it."""
+    by: str | None = None
+    """`probability`, `rate limit` or `tail` where all were chosen so; None where that is not known."""
+    towards: str | None = None
+    """What was kept more often than its share, where that can be seen: `errors`, `slow requests`."""
+
+
 class Finding(Value):
     """What one monitor says of one signal in one window."""
 
@@ -66,6 +80,7 @@ class Finding(Value):
     traces: tuple[str, ...] = ()
     """Up to three example traces as `trace_id@start`."""
     severity: str = "ticket"
+    sampled: Sampling | None = None
 
     @property
     def key(self) -> str:

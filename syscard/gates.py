@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syscard.errors import UsageError
+from syscard.samples import sample_mark, together
+from syscard.slices import claim_status, telling_slice
 from syscard.words import one_line
 
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -66,6 +68,8 @@ class Check:
     op: str
     threshold: float
     items: tuple[str, ...] = ()
+    sample: str = ""
+    """Which of its figures rest on sampled traces, and how those were sampled; empty where none says so."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def _reason(check: Check) -> str:
         return f"{says}: no figure"
     more = ", ..." if len(check.items) > 4 else ""
     items = f" ({', '.join(map(one_line, check.items[:4]))}{more})" if check.items else ""
+    items += f"; {one_line(check.sample)}" if check.sample else ""
     return f"{says}: {check.value:g}, needs {check.op} {check.threshold:g}{items}"
 
 
@@ -125,17 +130,23 @@ def decide(policy: Policy, card: dict[str, Any], live: dict[str, Any] | None) ->
 
 def _check(rule: Rule, card: dict[str, Any], live: dict[str, Any]) -> Check:
     value, items = _METRICS[rule.metric](card, live)
+    sample = together(_marks(rule.metric, card, live))
     passed = rule.on_missing == "pass" if value is None else _OPERATORS[rule.op](value, rule.threshold)
-    return Check(rule.id, rule.says, rule.severity, passed, value, rule.op, rule.threshold, items)
+    return Check(rule.id, rule.says, rule.severity, passed, value, rule.op, rule.threshold, items, sample)
 
 
 _Figure = tuple[float | None, tuple[str, ...]]
 
 
-def claim_status(claim: dict[str, Any]) -> str:
-    """Status of a claim of a view's card: broken if any slice is."""
-    statuses = [s["status"] for s in claim["slices"]]
-    return "broken" if "broken" in statuses else str(statuses[0])
+def _marks(metric: str, card: dict[str, Any], live: dict[str, Any]) -> dict[str, str]:
+    """How the requests behind the figures that a metric looks at were sampled, by claim."""
+    if metric == "requests":
+        return {"requests": sample_mark(live.get("watcher", {}).get("sampled"))}
+    if metric == "disparity_ratio":
+        judged = _disparities(card)
+    else:
+        judged = card["claims"] if metric.startswith("claims_") else {}
+    return {ref: sample_mark(telling_slice(claim).get("sampled")) for ref, claim in judged.items()}
 
 
 def _claims(status: str) -> Callable[[dict[str, Any], dict[str, Any]], _Figure]:
@@ -184,12 +195,15 @@ def _watched(card: dict[str, Any], live: dict[str, Any]) -> _Figure:
 
 
 def _disparity(card: dict[str, Any], _live: dict[str, Any]) -> _Figure:
-    claims = {r: c for r, c in card["claims"].items() if c["declared"].get("metric", "").startswith("disparity(")}
-    values = {r: c["slices"][0]["value"] for r, c in claims.items()}
+    values = {r: c["slices"][0]["value"] for r, c in _disparities(card).items()}
     known = [v for v in values.values() if v is not None]
     if not known or len(known) < len(values):
         return None, tuple(r for r, v in values.items() if v is None)
     return max(known), tuple(values)
+
+
+def _disparities(card: dict[str, Any]) -> dict[str, Any]:
+    return {r: c for r, c in card["claims"].items() if c["declared"].get("metric", "").startswith("disparity(")}
 
 
 def _requests(_card: dict[str, Any], live: dict[str, Any]) -> _Figure:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from syscard.samples import beside
 from syscard.words import figure, moment, one_line, plural, share, span_of
 
 SILENT_AFTER: Final = timedelta(seconds=90)
@@ -47,9 +48,8 @@ def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
 
 
 def _sample(watcher: dict[str, Any]) -> str:
-    """` of a 10 % sample`: rates and counts are biased by what senders left out."""
-    kept = watcher.get("kept")
-    return f" of a {share(kept)} sample" if kept else ""
+    """` (sampled 1 in 10 at random)`: rates and counts are of what senders kept."""
+    return beside("", watcher.get("sampled"))
 
 
 _PAIRS: Final = 3

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from syscard.edits import SliceStatus
-from syscard.finding import State, Value
+from syscard.finding import Sampling, State, Value
 
 HISTORY = 30
 """Windows that a sparkline shows."""
@@ -35,6 +35,7 @@ class SignalNow(Value):
     threshold: float | None = None
     needs: int | None = None
     why: str = ""
+    sampled: Sampling | None = None
     history: tuple[float | None, ...] = ()
     """Values of up to `HISTORY` closed windows, oldest first."""
 
@@ -50,6 +51,7 @@ class PartNow(Value):
     p95_ms: float | None = None
     requests: int = 0
     last_seen: datetime | None = None
+    sampled: Sampling | None = None
 
 
 class VersionNow(Value):
@@ -120,6 +122,8 @@ class WatcherNow(Value):
     """Requests that completed after their window had closed."""
     kept: float | None = None
     """Share of traces that senders kept, where requests say that they are of a sample: rates are biased by it."""
+    sampled: Sampling | None = None
+    """The same with how they were chosen, over the newest windows."""
 
 
 class Live(Value):

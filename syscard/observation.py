@@ -25,6 +25,8 @@ CREATION: Final = "create_agent"
 NO_CALLS: Final = EVENTS | {FEEDBACK}
 SDK_SCOPE: Final = "syscard_tracing"
 """Instrumentation scope of the spans that syscard's own SDK makes."""
+SAMPLERS: Final = ("tail errors", "tail slow requests", "tail", "rate limit", "probability")
+"""How senders choose the traces that they keep, what says most first; a tail sampler may say what it looks for."""
 _NO_SEGMENT: Final = frozenset({"", "nan", "none", "null", "n/a", "na", "unknown", "undefined"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from syscard.samples import beside
 from syscard.words import figure, one_line
 
 _DURATION_LIMIT: Final = re.compile(r"\d\s*(us|ms|s|m|h|d|w)\s*$")
@@ -29,12 +30,12 @@ def claim_unit(declared: dict[str, Any]) -> str:
 
 
 def slice_text(part: dict[str, Any], declared: dict[str, Any]) -> str:
-    """`0.30 [0.27, 0.33]  promised >= 0.85  n 1,204`; without figures, the reason."""
+    """`0.30 [0.27, 0.33]  promised >= 0.85  n 1,204`; without figures, the reason. A sample is marked beside them."""
     promised = f"promised {one_line(declared.get('expect', '?'))}"
     if part["value"] is None:
-        return f"{missing_text(part)}  {promised}"
+        return f"{beside(missing_text(part), part.get('sampled'))}  {promised}"
     why = f"  {one_line(part['why'])}" if part["why"] else ""
-    return f"{figures_text(part, declared)}  {promised}  n {part['n']:,}{why}"
+    return f"{beside(figures_text(part, declared), part.get('sampled'))}  {promised}  n {part['n']:,}{why}"
 
 
 def figures_text(part: dict[str, Any], declared: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from syscard.system import Claim
 from syscard.units import Expectation, parse_expectation
 from syscard_monitors.assemble import Request
 from syscard_monitors.frames import evaluate
+from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.stats import Z95, Interval, rule_of_three
 from syscard_monitors.tally import Tally, merged, read_tally, tally
 
@@ -29,6 +30,8 @@ MOST_SLICES: Final = 20
 BROKEN_AFTER: Final = 2
 """Windows running in which the whole interval must violate the promise."""
 Slices = dict[str, Tally]
+_Measured = tuple[Request, Any]
+"""A request and its value, None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def tallies(claim: Claim, requests: Sequence[Request]) -> Slices:
     if values is None:
         return {}
     wanted = metric.quantile is not None
-    slices = {ALL: _tally(values, quantiles=wanted)}
+    slices = {ALL: _tally(list(zip(requests, values, strict=True)), quantiles=wanted)}
     if metric.aggregate in ("share", "disparity") and any(not 0 <= float(v) <= 1 for v in values if v is not None):
         raise MonitorError(f"{claim.metric}: a value outside 0..1 is no share")
     for dimension in claim.by:
@@ -65,17 +68,19 @@ def tallies(claim: Claim, requests: Sequence[Request]) -> Slices:
 
 def _by_segment(dimension: str, requests: Sequence[Request], values: Sequence[Any], *, quantiles: bool) -> Slices:
     """Requests whose segment is unknown are in no slice."""
-    groups: dict[str, list[Any]] = {}
+    groups: dict[str, list[_Measured]] = {}
     for request, value in zip(requests, values, strict=True):
         label = request.values.get(f"segment.{dimension}", [None])[0]
         if label is not None:
-            groups.setdefault(f"{dimension}={label}", []).append(value)
+            groups.setdefault(f"{dimension}={label}", []).append((request, value))
     return {group: _tally(members, quantiles=quantiles) for group, members in sorted(groups.items())}
 
 
-def _tally(values: Iterable[Any], *, quantiles: bool) -> Tally:
+def _tally(measured: Iterable[_Measured], *, quantiles: bool) -> Tally:
+    present = [(request, value) for request, value in measured if value is not None]
+    sample = sample_sums(request for request, _ in present)
     try:
-        return tally((float(v) for v in values if v is not None), quantiles=quantiles)
+        return tally((float(value) for _, value in present), quantiles=quantiles, sample=sample)
     except (TypeError, ValueError, OverflowError) as error:
         raise MonitorError(f"a claim's metric must be a number or yes/no: {error}") from error
 
@@ -114,11 +119,18 @@ def assess(claim: Claim, slices: Slices, violating: Mapping[str, int]) -> Assess
         why = f"nothing measures it: no span carries {metric.expression}"
         return Assessment((SliceStatus(status="unknown", why=why, needs=claim.window.min_n),), {})
     if metric.aggregate == "disparity":
-        return _disparity(claim, slices, expected, violating)
+        return _marked(_disparity(claim, slices, expected, violating), slices)
     found = [
         _slice(name, t, metric, expected, claim.window.min_n, violating.get(name, 0)) for name, t in slices.items()
     ]
-    return Assessment(tuple(s for s, _ in found), {s.slice: runs for s, runs in found if runs})
+    return _marked(Assessment(tuple(s for s, _ in found), {s.slice: runs for s, runs in found if runs}), slices)
+
+
+def _marked(assessed: Assessment, slices: Slices) -> Assessment:
+    """Each slice with how its own requests were sampled."""
+    found = {name: sampling_of(sums.sample, sums.n) for name, sums in slices.items()}
+    marked = (s.model_copy(update={"sampled": found[s.slice]}) if found.get(s.slice) else s for s in assessed.slices)
+    return Assessment(tuple(marked), assessed.violating)
 
 
 def _slice(

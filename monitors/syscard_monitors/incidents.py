@@ -196,6 +196,7 @@ def _evidence(finding: Finding, author: Author) -> Draft:
         window_start=finding.window.start,
         window_end=finding.window.end,
         traces=finding.traces,
+        sampled=finding.sampled,
     )
     return Draft(body=body, author=author, observed=finding.window.end)
 

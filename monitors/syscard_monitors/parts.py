@@ -11,6 +11,7 @@ from syscard.edits import Author, Draft, SetPart
 from syscard.finding import Finding, State, Window
 from syscard.live import PartNow
 from syscard_monitors.assemble import Request
+from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.stats import quantile, wilson
 
 BY_CHANCE: Final = 0.01
@@ -126,17 +127,19 @@ def parts_now(card: Card, requests: Sequence[Request], minutes: float) -> dict[s
 def _component_now(ref: str, requests: Sequence[Request], minutes: float) -> PartNow:
     latencies = [v for r in requests for v in r.values.get(f"{ref}.latency_ms", ())]
     failed = [v for r in requests for v in r.values.get(f"{ref}.error", ())]
-    through = sum(f"{ref}.call" in r.values for r in requests)
+    through = [r for r in requests if f"{ref}.call" in r.values]
     return PartNow(
         ref=ref,
-        per_minute=through / minutes,
+        per_minute=len(through) / minutes,
         error_share=sum(failed) / len(failed) if failed else None,
         p50_ms=quantile(latencies, 0.5) if latencies else None,
         p95_ms=quantile(latencies, 0.95) if latencies else None,
-        requests=through,
+        requests=len(through),
+        sampled=sampling_of(sample_sums(through), len(through)),
     )
 
 
 def _edge_now(ref: str, source: str, target: str, requests: Sequence[Request], minutes: float) -> PartNow:
-    through = sum(f"{source}.call" in r.values and f"{target}.call" in r.values for r in requests)
-    return PartNow(ref=ref, per_minute=through / minutes, requests=through)
+    through = [r for r in requests if f"{source}.call" in r.values and f"{target}.call" in r.values]
+    sampled = sampling_of(sample_sums(through), len(through))
+    return PartNow(ref=ref, per_minute=len(through) / minutes, requests=len(through), sampled=sampled)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
@@ -32,6 +32,8 @@ class Tally:
     """Requests whose value is not zero."""
     buckets: dict[int, int] = field(default_factory=dict)
     """Requests by logarithmic bucket; what quantiles are read from. Values of zero and below are in bucket -10,000."""
+    sample: dict[str, int] = field(default_factory=dict)
+    """What these requests say of their sampling (`syscard_monitors.samples`); empty where none does."""
 
     def __add__(self, other: Tally) -> Tally:
         """The tally of both windows."""
@@ -41,6 +43,7 @@ class Tally:
             self.squares + other.squares,
             self.hits + other.hits,
             dict(Counter(self.buckets) + Counter(other.buckets)),
+            dict(Counter(self.sample) + Counter(other.sample)),
         )
 
     @property
@@ -84,17 +87,18 @@ class Tally:
     def body(self) -> dict[str, Any]:
         """JSON form."""
         buckets = {str(k): v for k, v in sorted(self.buckets.items())}
-        return {"n": self.n, "total": self.total, "squares": self.squares, "hits": self.hits, "buckets": buckets}
+        sums = {"n": self.n, "total": self.total, "squares": self.squares, "hits": self.hits, "buckets": buckets}
+        return {**sums, "sample": self.sample} if self.sample else sums
 
 
 def read_tally(body: dict[str, Any]) -> Tally:
     """A tally from its JSON form."""
     buckets = {int(k): int(v) for k, v in body["buckets"].items()}
-    return Tally(body["n"], body["total"], body["squares"], body["hits"], buckets)
+    return Tally(body["n"], body["total"], body["squares"], body["hits"], buckets, dict(body.get("sample", {})))
 
 
-def tally(values: Iterable[float], *, quantiles: bool = False) -> Tally:
-    """The tally of some values; buckets only where quantiles are asked for."""
+def tally(values: Iterable[float], *, quantiles: bool = False, sample: Mapping[str, int] | None = None) -> Tally:
+    """The tally of some values; buckets only where quantiles are asked for. `sample` is of the same requests."""
     kept = [float(v) for v in values]
     return Tally(
         n=len(kept),
@@ -102,6 +106,7 @@ def tally(values: Iterable[float], *, quantiles: bool = False) -> Tally:
         squares=sum(round(v * v * _SCALE) for v in kept),
         hits=sum(v != 0 for v in kept),
         buckets=dict(Counter(map(_bucket, kept))) if quantiles else {},
+        sample=dict(sample or {}),
     )
 
 

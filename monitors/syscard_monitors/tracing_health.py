@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from syscard.live import SkewNow, TracingFigure
+from syscard.observation import SAMPLERS
 from syscard_configs import read_text
 from syscard_monitors.skew import Crossing, Skews, crossing, skews_now
 from syscard_monitors.traces import Row
@@ -76,6 +77,13 @@ class TracingFacts:
     ahead: bool = False
     kept: float | None = None
     """Share of such traces that their sender kept; None where it does not say."""
+    sampler: str | None = None
+    """How the sender chose (one of `syscard.observation.SAMPLERS`); None where it does not say."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it is one of a sample, be its share known or not."""
+        return self.sampler is not None if self.kept is None else self.kept < 1
 
 
 @cache
@@ -103,7 +111,8 @@ class Looker:
         by_id = {s["span_id"]: s for s in own}
         children = [s for s in own if s is not top and s["parent_span_id"] is not None]
         called = [(s, by_id[s["parent_span_id"]]) for s in children if s["parent_span_id"] in by_id]
-        kept = [v for f in features.values() if isinstance(v := f.get("span.sampling"), int | float)]
+        kept = [v for f in features.values() if isinstance(v := f.get("span.sampling"), int | float) and 0 < v <= 1]
+        samplers = [f.get("span.sampler") for f in features.values()]
         return TracingFacts(
             spans=len(own),
             missing=sum(s["parent_span_id"] not in by_id for s in children),
@@ -118,6 +127,7 @@ class Looker:
             fragment=self._is_piece(top, own, features),
             ahead=_time(top)[1] > top["received_us"] + AHEAD_US,
             kept=min(kept, default=None),
+            sampler=next((sampler for sampler in SAMPLERS if sampler in samplers), None),
         )
 
     def _is_piece(self, top: Row, own: Sequence[Row], features: Features) -> bool:
@@ -145,10 +155,7 @@ def _time(span: Row) -> tuple[int, int]:
 def counted(facts: Iterable[TracingFacts], skew_us: int) -> Counts:
     """Counts of the requests of one window; `skew_us` is how much may lie between two clocks."""
     counts: Counter[str] = Counter()
-    weight = 0.0
     for f in facts:
-        sampled = f.kept is not None and f.kept < 1
-        weight += 1 / f.kept if sampled and f.kept else 0.0
         counts.update(
             requests=1,
             traces=1,
@@ -161,9 +168,9 @@ def counted(facts: Iterable[TracingFacts], skew_us: int) -> Counts:
             named=f.named,
             bare=f.bare,
             ahead=f.ahead,
-            sampled=sampled,
+            sampled=f.sampled,
         )
-    return {**counts, "weight": weight}
+    return dict(counts)
 
 
 def added(buckets: list[Counts], new: Mapping[str, float], *, window: bool) -> list[Counts]:
@@ -184,11 +191,17 @@ def known_again(ids: dict[str, int], requests: Iterable[tuple[str, str, int]]) -
     return dict(sorted(kept.items())[:IDS]), frozenset(again)
 
 
-def figures(buckets: Iterable[Counts], skew: Iterable[Skews] = ()) -> tuple[TracingFigure, ...]:
-    """Every figure over the counts, in the order of the file; clock skew also by pair of services."""
+def totals(buckets: Iterable[Counts]) -> Counts:
+    """The counts of all windows together."""
     total: Counter[str] = Counter()
     for bucket in buckets:
         total.update(bucket)
+    return dict(total)
+
+
+def figures(buckets: Iterable[Counts], skew: Iterable[Skews] = ()) -> tuple[TracingFigure, ...]:
+    """Every figure over the counts, in the order of the file; clock skew also by pair of services."""
+    total = Counter(totals(buckets))
     total["traces"] += total["orphans"]
     pairs = {"clock_skew": skews_now(skew)}
     return tuple(_figure(key, rule, total, pairs.get(key, ())) for key, rule in rules().items())
@@ -211,11 +224,3 @@ def _figure(key: str, rule: Rule, total: Mapping[str, float], pairs: tuple[SkewN
         needs=None if enough else rule.min_n,
         pairs=pairs,
     )
-
-
-def kept_of(buckets: Iterable[Counts]) -> float | None:
-    """Share of traces that senders kept, where requests say that they are of a sample; None where none does."""
-    sampled = weight = 0.0
-    for bucket in buckets:
-        sampled, weight = sampled + bucket.get("sampled", 0), weight + bucket.get("weight", 0)
-    return float(f"{sampled / weight:.6g}") if sampled and weight else None

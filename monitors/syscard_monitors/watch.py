@@ -29,9 +29,10 @@ from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.skew import skews
 from syscard_monitors.traces import moment
-from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, kept_of, known_again
+from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import (
     Plan,
@@ -213,7 +214,7 @@ class Watcher:
                     "waiting": waiting,
                     "orphans": memory.orphans,
                     "late": memory.late,
-                    "kept": kept_of(memory.tracing),
+                    **_sample(memory),
                 }
             )
             drafts = stale_drafts(card, plan.system, now)
@@ -232,8 +233,16 @@ def _remember_tracing(memory: Memory, requests: Sequence[Request], system: Syste
     memory.ids, again = known_again(memory.ids, ((r.trace_id, r.root_id, r.start_us) for r in requests))
     facts = [replace(r.tracing, repeated=r.tracing.repeated or r.trace_id in again) for r in requests]
     skew_us = system.traces.clock_tolerance // timedelta(microseconds=1)
-    memory.tracing = added(memory.tracing, counted(facts, skew_us), window=True)
+    counts = {**counted(facts, skew_us), **sample_sums(requests)}
+    memory.tracing = added(memory.tracing, counts, window=True)
     memory.skew = [*memory.skew, skews((call for f in facts for call in f.crossings), skew_us)][-WINDOWS:]
+
+
+def _sample(memory: Memory) -> dict[str, Any]:
+    """How the requests of the newest windows were sampled."""
+    total = totals(memory.tracing)
+    sampled = sampling_of(total, int(total.get("requests", 0)))
+    return {"kept": sampled.kept if sampled else None, "sampled": sampled}
 
 
 def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, card: Card) -> None:
@@ -278,7 +287,7 @@ def _live(
         per_minute=len(requests) / minutes if minutes > LEAST_MINUTES else None,
         orphans=memory.orphans,
         late=memory.late,
-        kept=kept_of(memory.tracing),
+        **_sample(memory),
     )
     return Live(
         as_of=window.end,
@@ -299,7 +308,7 @@ def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Wind
 def _signal(finding: Finding, memory: Memory) -> SignalNow:
     shared: dict[str, Any] = finding.model_dump(
         include={"about", "label", "kind", "state", "value", "reference", "unit", "n", "tolerance", "effect", "method"}
-        | {"p_value", "threshold", "needs", "why"}
+        | {"p_value", "threshold", "needs", "why", "sampled"}
     )
     since = moment(memory.streaks[finding.key].state_since_us)
     return SignalNow(**shared, key=finding.key, since=since, history=tuple(memory.history[finding.key]))

@@ -23,6 +23,7 @@ from syscard_monitors.judge import Measured, Missing, Reference, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
 from syscard_monitors.parts import part_drafts, reach_after
+from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -70,12 +71,13 @@ def findings_of(
     measured = _measured(plan, memory, requests)
     tested = _tested(measured, ask)
     traces = tuple(r.reference for r in requests[:3])
+    sampled = sampling_of(sample_sums(requests), len(requests))
     found = []
     for signal in (s for s in plan.signals if s.key in tested):
         streak = memory.streaks.get(signal.key, Streak())
         finding, count = judge.verdict(signal, tested[signal.key], streak, window, traces)
         _remember(memory, finding, count)
-        found.append(finding)
+        found.append(finding.model_copy(update={"sampled": sampled}) if sampled else finding)
     return (*found, *_undeclared(card, memory, requests, window))
 
 
@@ -253,9 +255,11 @@ def micros_of(claim: Claim) -> int:
 
 
 def _worth_an_edit(card: Card, claim: Claim, slices: Sequence[SliceStatus], window: Window) -> bool:
-    """A status changed, the evidence is half expired, or the figure on the card no longer says what is so."""
+    """A status changed, the evidence is half expired, or the figure no longer says what is so, or of whom."""
     known = card.claims[claim.id]
     if known.overall.status != slices[0].status or _judged(known.slices) != _judged(slices):
+        return True
+    if (known.overall.sampled is None) != (slices[0].sampled is None):
         return True
     aged = known.assessed is None or window.end - known.assessed > claim.valid_for / 2
     return aged or _moved(known.overall, slices[0])
@@ -297,6 +301,7 @@ def _claim_evidence(claim: Claim, status: SliceStatus, window: Window) -> Draft:
         low=status.low,
         high=status.high,
         method="95 % interval, requests as clusters" if status.low is not None else "count",
+        sampled=status.sampled,
         window_start=window.end - claim.window.last,
         window_end=window.end,
     )

@@ -19,6 +19,7 @@ from syscard.render.facts import (
     version_rows,
     versions_text,
 )
+from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
 from syscard.words import cells, figure, moment, one_line, pad, plural, stamp, wrap
@@ -204,11 +205,12 @@ def _why(view: View, ref: str, width: int) -> Iterator[str]:
 
 def _slice_line(part: dict[str, Any], declared: dict[str, Any]) -> str:
     if is_share_of_group(part, declared):
-        return f"share {figures_text(part, {})}, n {part['n']:,} (shown, not judged alone)"
+        return f"share {beside(figures_text(part, {}), part.get('sampled'))}, n {part['n']:,} (shown, not judged alone)"
     if part["value"] is None:
-        return f"{part['status'].upper()}: {missing_text(part)}"
+        return f"{part['status'].upper()}: {beside(missing_text(part), part.get('sampled'))}"
     why = f", {one_line(part['why'])}" if part["why"] else ""
-    return f"{part['status'].upper()}: {figures_text(part, declared)}, n {part['n']:,}{why}"
+    figures = beside(figures_text(part, declared), part.get("sampled"))
+    return f"{part['status'].upper()}: {figures}, n {part['n']:,}{why}"
 
 
 def _evidence_of(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
@@ -218,6 +220,8 @@ def _evidence_of(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
         return
     fig = item["figure"]
     yield from _labelled("evidence", f"{item['id']}, {one_line(fig['method'] or 'no test')}", width)
+    if mark := sample_mark(fig.get("sampled")):
+        yield from _labelled("sample", f"{mark}; {plural(fig['sampled']['requests'], 'request')} looked at", width)
     yield from _labelled("window", f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}", width)
     yield from _labelled("digest", item["digest"], width)
 
@@ -342,7 +346,8 @@ def signal_text(signal: dict[str, Any]) -> str:
     was = f"{figure(signal['reference'], unit)} -> " if signal["reference"] is not None else ""
     tolerance = f"  tolerance {signal['tolerance']:g}" if signal["tolerance"] is not None else ""
     why = f"  {one_line(signal['why'])}" if signal["why"] else ""
-    return f"{text} {was}{figure(signal['value'], unit)}{tolerance}  n {signal['n']:,}{why}"
+    value = beside(figure(signal["value"], unit), signal.get("sampled"))
+    return f"{text} {was}{value}{tolerance}  n {signal['n']:,}{why}"
 
 
 def incident_list_text(view: View, width: int = _WIDTH) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from syscard.samples import beside
 from syscard.views import View
 from syscard.words import figure, moment, one_line, plural, stamp
 
@@ -99,7 +100,7 @@ def evidence_value(fig: dict[str, Any]) -> str:
     was = f"{figure(fig['reference'], unit)} -> " if fig["reference"] is not None else ""
     both = fig["low"] is not None and fig["high"] is not None
     interval = f" [{figure(fig['low'], unit)}, {figure(fig['high'], unit)}]" if both else ""
-    return f"{was}{figure(fig['value'], unit)}{interval}"
+    return beside(f"{was}{figure(fig['value'], unit)}{interval}", fig.get("sampled"))
 
 
 def referenced(view: View) -> list[dict[str, Any]]:

@@ -25,10 +25,11 @@ from syscard.render.facts import (
     version_rows,
     versions_text,
 )
-from syscard.render.status import rate as rate_text
+from syscard.render.status import part_figures, sample_legend
+from syscard.samples import beside
 from syscard.slices import claim_status, figures_text, missing_text
 from syscard.views import View
-from syscard.words import figure, moment, one_line, plural, share, span_of, stamp
+from syscard.words import moment, one_line, plural, span_of, stamp
 
 _RESTS_ON: Final = "What the claims and incidents of this card rest on; the chain holds every record there was"
 
@@ -101,6 +102,8 @@ def _summary(face: Overview) -> str:
     counts = ", ".join(f"{face.count(status)} {word}" for status, word in words.items())
     since = f" since {stamp(face.since)}" if face.since else ""
     seen = "" if face.requests else " No traffic was measured in this period, so nothing here is shown to hold."
+    sampled = sum(1 for claim in face.claims if claim.sample)
+    counts += f" ({sampled} on sampled traces)" if sampled else ""
     return f"{face.verdict}{since}. Claims: {counts}. {plural(len(face.incidents), 'incident')} open.{seen}"
 
 
@@ -199,8 +202,9 @@ def _slice_cells(card: dict[str, Any], s: dict[str, Any], declared: dict[str, An
     found = card["evidence"].get(s["evidence"] or "")
     evidence = found["id"] if found else "none"
     if is_share_of_group(s, declared):
-        return one_line(s["slice"]), "shown, not judged", figures_text(s, {}), f"{s['n']:,}", evidence
-    value = figures_text(s, declared) if s["value"] is not None else missing_text(s)
+        shown = beside(figures_text(s, {}), s.get("sampled"))
+        return one_line(s["slice"]), "shown, not judged", shown, f"{s['n']:,}", evidence
+    value = beside(figures_text(s, declared) if s["value"] is not None else missing_text(s), s.get("sampled"))
     why = f"; {one_line(s['why'])}" if s["value"] is not None and s["why"] else ""
     status = s["status"] if s["status"] == "holds" else s["status"].upper()
     return one_line(s["slice"]), status, value + why, f"{s['n']:,}", evidence
@@ -227,6 +231,8 @@ def _parts(view: View, face: Overview) -> Section:
         (one_line(ref), *row, f"{calls:,}") for ref in card["components"] for *row, calls in version_rows(view, ref)
     )
     live = f"as of {stamp(face.as_of)}; req/min, errors and p95 are live values of the monitors, not evidence"
+    legend = sample_legend(face.parts)
+    live += f"; {legend}" if legend else ""
     heads = ("Component", "State", "Version", "Owner (declared)", "Req/min (live)", "Errors (live)", "P95 (live)")
     return Section("parts", "Components and interactions", chart="signals", tables=(
         Table(f"Components, {live}", heads, components, "No component is known."),
@@ -241,13 +247,12 @@ def _parts(view: View, face: Overview) -> Section:
 def _component_row(card: dict[str, Any], ref: str, part: Any) -> tuple[str, ...]:
     raw = card["components"][ref]
     owner = one_line((raw["declared"] or {}).get("owner", "nobody"))
-    live = (rate_text(part), share(part.error_share), figure(part.p95_ms, "ms"))
-    return part.ref, _state(part), versions_text(raw), owner, *live
+    return part.ref, _state(part), versions_text(raw), owner, *part_figures(part)
 
 
 def _edge_row(ref: str, edge: dict[str, Any], part: Any) -> tuple[str, ...]:
     declared = (spread(edge["declared"]) or "yes") if edge["declared"] is not None else "NOT DECLARED"
-    return one_line(ref), _state(part), declared, observed_text(edge), rate_text(part)
+    return one_line(ref), _state(part), declared, observed_text(edge), part_figures(part)[0]
 
 
 def _state(part: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from syscard.faces import ClaimRow, IncidentFace, Overview, PartRow, since_text
 from syscard.render.paint import Line, Tone, printed, tone_of
+from syscard.samples import together
 from syscard.words import cells, clip, clock, figure, one_line, pad, plural, share, span_of, wrap
 
 _LABEL: Final = "     {:<8}"
@@ -145,21 +146,31 @@ def _parts(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
     head = f"  {pad('PART', name)} {pad('STATE', _STATE_WIDTH)}{_figures('SINCE', *_FIGURES if seen else ())}  WHY"
     yield Line(clip(head, width), "quiet")
     for part in overview.parts:
-        figures = (rate(part), share(part.error_share), figure(part.p95_ms, "ms")) if seen else ()
+        figures = part_figures(part) if seen else ()
         state = f"{part.mark} {pad(part.ref, name)} {pad(part.word, _STATE_WIDTH)}"
         line = f"{state}{_figures(part_since(part, now), *figures)}  {part.why}".rstrip()
         yield Line(clip(line, width), "plain" if part.word == "ok" else tone_of(part.word), 0, len(state))
+    if seen and (legend := sample_legend(overview.parts)):
+        yield from (Line(text, "unsure") for text in wrap(legend, width, rest="  ", most=2))
 
 
 def _figures(since: str, *others: str) -> str:
     return "".join(pad(text, size, right=True) for text, size in zip((since, *others), (7, 9, 6, 8), strict=False))
 
 
-def rate(part: PartRow) -> str:
-    """Requests a minute, or a dash; few are not none."""
-    if part.per_minute is None:
-        return "-"
-    return "<1" if 0 < part.per_minute < 1 else f"{part.per_minute:,.0f}"
+def part_figures(part: PartRow) -> tuple[str, str, str]:
+    """Requests a minute (few are not none), share of errors and p95, or dashes; `*` behind those of a sample."""
+    few = part.per_minute is not None and 0 < part.per_minute < 1
+    rate = "-" if part.per_minute is None else "<1" if few else f"{part.per_minute:,.0f}"
+    figures = (rate, share(part.error_share), figure(part.p95_ms, "ms"))
+    marked = (f"{text}*" if part.sample and text != "-" else text for text in figures)
+    return next(marked), next(marked), next(marked)
+
+
+def sample_legend(parts: Iterable[PartRow]) -> str:
+    """`* sampled 1 in 10 at random`: what the mark of the figures of some parts means; empty where none has it."""
+    marks = together({part.ref: part.sample for part in parts})
+    return f"* {marks}" if marks else ""
 
 
 def part_since(part: PartRow, now: datetime) -> str:
@@ -185,10 +196,12 @@ def _claims(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
 
 
 def claim_counts(overview: Overview) -> list[str]:
-    """How many hold, are broken, unknown and stale; `held` where the watcher is silent."""
+    """How many hold, are broken, unknown and stale, and rest on a sample; `held` where the watcher is silent."""
     holds = "hold" if overview.measured else "held when last looked at"
-    return [f"{overview.count(status)} {word}" for status, word in
-            (("holds", holds), ("broken", "broken"), ("unknown", "unknown"), ("stale", "stale"))]  # fmt: skip
+    counts = [f"{overview.count(status)} {word}" for status, word in
+              (("holds", holds), ("broken", "broken"), ("unknown", "unknown"), ("stale", "stale"))]  # fmt: skip
+    sampled = sum(1 for claim in overview.claims if claim.sample)
+    return [*counts, f"{sampled} on sampled traces"] if sampled else counts
 
 
 def in_order(claims: Iterable[ClaimRow]) -> list[ClaimRow]:

@@ -12,7 +12,7 @@ from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
 from syscard.live import Live, PartNow, SignalNow, TracingFigure, VersionNow, WatcherNow
-from syscard.view import build_view
+from syscard.view import build_view, with_live
 from syscard.views import View
 
 NOW: Final = datetime(2026, 11, 22, 14, 33, tzinfo=UTC)
@@ -361,6 +361,24 @@ def hostile(value: Any, key: str = "") -> Any:  # any JSON value in, the same sh
     return HOSTILE if isinstance(value, str) and key not in _KEPT else value
 
 
+SAMPLED: Final = {"requests": 1204, "sampled": 1204, "kept": 0.1, "by": "tail", "towards": "errors"}
+
+
+def sampled_view() -> View:
+    """The broken view with every figure resting on traces of which a tail sampler kept one in ten."""
+    view: View = _sampled(broken_view())
+    view["live"]["watcher"] |= {"kept": 0.1, "sampled": SAMPLED}
+    return with_live(view, view["live"], _POLICY, NOW)
+
+
+def _sampled(value: Any) -> Any:
+    """A copy in which slices, evidence, signals and parts are marked: whatever has a number of requests."""
+    if isinstance(value, dict):
+        marked = {k: _sampled(v) for k, v in value.items()}
+        return marked | {"sampled": SAMPLED} if {"n", "error_share"} & value.keys() else marked
+    return [_sampled(v) for v in value] if isinstance(value, list) else value
+
+
 def variants() -> dict[str, View]:
     """Every view that the faces are shown in tests."""
     return {
@@ -371,4 +389,5 @@ def variants() -> dict[str, View]:
         "silent": silent_view(),
         "idle": idle_view(),
         "hostile": hostile_view(),
+        "sampled": sampled_view(),
     }

@@ -81,6 +81,15 @@ async def test_the_overview_says_what_is_broken_and_what_to_do(broken: View) -> 
         assert cells_of(app.query_one(IncidentsTable))[0][:2] == ["! INC-12 page", "UNACKED"]
 
 
+async def test_rates_and_claims_of_a_sample_are_marked_as_such(views: dict[str, View]) -> None:
+    async with shown(FakeSource(views["sampled"]), size=(160, 40)) as (app, _):
+        assert "* sampled 1 in 10, biased towards errors" in str(app.query_one("#parts", PartsTable).border_title)
+        parts, claims = app.query_one("#parts", PartsTable), app.query_one("#claims", ClaimsTable)
+        assert parts.get_cell("vlm", "rate").plain.strip() == "824*"
+        assert "on sampled traces" in str(claims.border_title)
+        assert "(sampled 1 in 10, biased towards errors)" in claims.get_cell("grounded", "text").plain
+
+
 async def test_on_a_small_terminal_state_and_reason_are_still_there(broken: View) -> None:
     async with shown(FakeSource(broken), (80, 24)) as (app, _):
         vlm = cells_of(app.query_one(PartsTable))[1]

@@ -70,8 +70,42 @@ def test_lost_roots_lost_parents_and_a_sample_are_told_on_every_face(
     status = syscard("--home", declared, "status").out
     assert "tracing: 9.1% of 66 traces: traces have no root (thread pools" in " ".join(status.split())
     assert "100.0% of 60 requests: requests say that they are one of a sample of 10.0%" in " ".join(status.split())
-    assert "60 requests of a 10.0% sample in 3 windows" in syscard("--home", declared, "status", "--json").out
+    said = syscard("--home", declared, "status", "--json").document
+    assert said["traffic"] == "60 requests (sampled 1 in 10 at random) in 3 windows"
     assert len(syscard("--home", declared, "status", "--json").document["tracing"]) == 3
+
+
+def test_what_a_tail_sampler_kept_is_marked_beside_every_claim_and_rate_on_every_face(
+    declared: Path, tmp_path: Path
+) -> None:
+    """A fifth was kept whole, for errors, and a tenth of the others; the Collector writes its policy on the scope."""
+    lines = [json.loads(line) for line in recorded("normal")[:400]]
+    for number, document in enumerate(lines):
+        failed = number % 5 == 0
+        for group in document["resourceSpans"]:
+            for scope in group["scopeSpans"]:
+                scope["scope"]["attributes"] = [_attribute("tailsampling.policy", "errors" if failed else "rest")]
+                for span in scope["spans"]:
+                    span["traceState"] = "ot=th:0" if failed else "ot=th:e6666666666666"
+    watched(declared, lines, tmp_path)
+    mark = "80.0% sampled 1 in 10, biased towards errors"
+    status = syscard("--home", declared, "status", "--json").document
+    assert {c["sample"] for c in status["claims"] if "no span carries" not in c["text"]} == {mark}
+    assert mark in {p["sample"] for p in status["parts"]}
+    assert mark in status["traffic"]
+    text = " ".join(syscard("--home", declared, "status").out.split())
+    assert f"* {mark}" in text
+    card = syscard("--home", declared, "card", "show", "--json").document
+    records = [item["figure"] for item in card["card"]["evidence"].values()]
+    assert records
+    assert all(fig["sampled"]["kept"] == 0.1 and fig["sampled"]["by"] == "tail" for fig in records)
+    claim = next(c["id"] for c in status["claims"] if c["evidence"])
+    assert mark in " ".join(syscard("--home", declared, "card", "why", claim).out.split())
+    assert mark in " ".join(syscard("--home", declared, "gate").out.split())
+    assert {c["sample"] for c in syscard("--home", declared, "gate", "--json").document["checks"]} >= {"", mark}
+    assert syscard("--home", declared, "snapshot", "--out", tmp_path / "page").code == 0
+    assert all(mark in page.read_text("utf-8") for page in (tmp_path / "page").glob("*.[hm]*"))
+    assert "verified: ok" in syscard("--home", declared, "card", "verify").out
 
 
 def test_a_host_that_seeds_random_shows_in_its_ids(declared: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from syscard_tracing.plans import MAX_FEATURES, Layout, LayoutRules, Plans, feat
 from syscard_tracing.redact import Redactor
 from syscard_tracing.resources import Facts, Resource, Voice
 from syscard_tracing.rules import ComponentRule, SystemRule, TraceRules, plain
-from syscard_tracing.sampling import SAMPLING, kept_share
+from syscard_tracing.sampling import SAMPLER, SAMPLING, sampling_of
 from syscard_tracing.spans import STATUS_ERROR, STATUS_OK, Attributes, RawSpan, Value
 from syscard_tracing.toolcalls import tool_call_features
 
@@ -343,9 +343,8 @@ class _SpanReader:
             is_model, is_tool = self.operation in plan.dialect.models, self.operation == "execute_tool"
             self.features |= tool_call_features(said, model=is_model, tool=is_tool, mark=self.redactor.mark)
         if span.trace_state or plan.samples:
-            kept = kept_share(span.trace_state, self.attributes)
-            if kept is not None:
-                self.features[SAMPLING] = kept
+            share, by = sampling_of(span.trace_state, self.attributes)
+            self.features |= {name: said for name, said in ((SAMPLING, share), (SAMPLER, by)) if said is not None}
 
     def _kept(self, layout: Layout, texts: dict[str, list[Value]]) -> dict[str, str]:
         """Attributes that may be kept as they are, by name and as JSON; an own one that is a text joins the texts."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from syscard.errors import BadSpanData, BodyTooLarge
 from syscard_tracing.logs import LogRecord
+from syscard_tracing.sampling import tell_choice
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
     MAX_DEPTH,
@@ -62,9 +63,12 @@ def decode_document(document: object) -> Decoded:
     for resource_spans in _objects(document, "resourceSpans"):
         resource = _attributes(_object(resource_spans, "resource"))
         for scope_spans in _objects(resource_spans, "scopeSpans"):
-            scope = _text(_object(scope_spans, "scope"), "name")
+            scope = _object(scope_spans, "scope")
+            first = len(spans)
             for span in _objects(scope_spans, "spans"):
-                _take(span, resource, scope, spans, rejected)
+                _take(span, resource, _text(scope, "name"), spans, rejected)
+            if "attributes" in scope:
+                tell_choice(_attributes(scope), spans[first:])
     return Decoded(spans, rejected)
 
 

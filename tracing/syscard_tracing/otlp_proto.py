@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from syscard.errors import BadSpanData, MissingExtra
 from syscard_tracing.logs import LogRecord
+from syscard_tracing.sampling import tell_choice
 from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import (
     MAX_ATTRIBUTES,
@@ -65,8 +66,11 @@ def decode_protobuf(body: bytes) -> Decoded:
     with _told():
         for items in items_of(body):
             resource = _READER.resource(items.resource)
+            first = len(spans)
             for raw in items.wire:
                 _take(_SPAN.FromString(raw), resource, items.scope, spans, rejected)
+            if items.says:
+                tell_choice(_READER.read(items.says[:MAX_ATTRIBUTES]), spans[first:])
     return Decoded(spans, rejected)
 
 

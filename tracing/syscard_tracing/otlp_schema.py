@@ -34,7 +34,7 @@ _MESSAGES: Final[dict[str, dict[str, _Slot]]] = {
     "Request": {"parts": _Slot(1, _BYTES, repeated=True)},
     "ResourcePart": {"resource": _Slot(1, _BYTES), "parts": _Slot(2, _BYTES, repeated=True)},
     "ScopePart": {"scope": _Slot(1, "Scope"), "parts": _Slot(2, _BYTES, repeated=True)},
-    "Scope": {"name": _Slot(1, _TEXT)},
+    "Scope": {"name": _Slot(1, _TEXT), "attributes": _Slot(3, _BYTES, repeated=True)},
     "Resource": {"attributes": _Slot(1, _BYTES, repeated=True)},
     "KeyValue": {"key": _Slot(1, _TEXT), "value": _Slot(2, _BYTES)},
     "Span": {
@@ -100,6 +100,8 @@ class Items(NamedTuple):
 
     resource: bytes
     scope: str
+    says: list[bytes]
+    """Attributes of the scope."""
     wire: list[bytes]
     """Each span, log record or metric."""
 
@@ -120,7 +122,7 @@ def items_of(body: bytes) -> Iterator[Items]:
                 scope = _SCOPE.FromString(part)
                 wire = _taken(scope.parts, room)
                 room -= len(wire)
-                yield Items(resource.resource, scope.scope.name, wire)
+                yield Items(resource.resource, scope.scope.name, list(scope.scope.attributes), wire)
     except DecodeError as error:
         raise BadSpanData("not an OTLP protobuf request") from error
 

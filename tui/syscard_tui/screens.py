@@ -24,6 +24,7 @@ from syscard.render.status import (
     head_lines,
     labelled,
     quiet_text,
+    sample_legend,
     status_text,
     who_has_it,
 )
@@ -162,7 +163,8 @@ class OverviewScreen(Drawn):
         kept = [part for part in face.parts if matches(part, self._filter)]
         table = self.query_one("#parts", PartsTable)
         hidden = f"  filter '{self._filter}': {len(kept)} of {len(face.parts)}" if self._filter else ""
-        table.border_title = plain(f"PARTS{hidden}")
+        legend = sample_legend(kept)
+        table.border_title = plain(f"PARTS{hidden}{f'  {legend}' if legend else ''}")
         table.show_parts(kept, now)
 
     def action_filter(self) -> None:

@@ -15,8 +15,8 @@ from textual.widgets import DataTable, Static
 
 from syscard.faces import ClaimRow, IncidentFace, Overview, PartRow
 from syscard.render.paint import Line, Tone, tone_of
-from syscard.render.status import in_order, part_since, rate, who_has_it
-from syscard.words import clip, figure, share
+from syscard.render.status import in_order, part_figures, part_since, who_has_it
+from syscard.words import clip
 
 _STYLES: Final[dict[Tone, str]] = {
     "plain": "",
@@ -193,13 +193,14 @@ class PartsTable(KeyedTable):
 
 def _part_cells(part: PartRow, now: datetime) -> dict[str, Text]:
     tone: Tone = "plain" if part.word == "ok" else tone_of(part.word)
+    rate, errors, p95 = part_figures(part)
     return {
         "part": styled(f"{part.mark} {clip(part.ref, 12)}", tone),
         "state": styled(part.word, tone_of(part.word)),
         "since": styled(part_since(part, now), "plain"),
-        "rate": styled(f"{rate(part):>7}", "plain"),
-        "errors": styled(f"{share(part.error_share):>6}", "plain"),
-        "p95": styled(f"{figure(part.p95_ms, 'ms'):>7}", "plain"),
+        "rate": styled(f"{rate:>7}", "plain"),
+        "errors": styled(f"{errors:>6}", "plain"),
+        "p95": styled(f"{p95:>7}", "plain"),
         "trend": styled(f" {sparkline(part.history, 20)}", tone),
         "why": styled(part.why, "plain"),
     }

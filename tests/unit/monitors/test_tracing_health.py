@@ -19,7 +19,6 @@ from syscard_monitors.tracing_health import (
     added,
     counted,
     figures,
-    kept_of,
     known_again,
     rules,
 )
@@ -136,11 +135,25 @@ def test_the_sharpest_sampling_of_a_request_speaks_for_it() -> None:
     assert facts(span()).kept is None
 
 
-def test_the_kept_share_weighs_each_request_by_how_many_it_stands_for() -> None:
-    counts = counted([TracingFacts(kept=0.1), TracingFacts(kept=0.5), TracingFacts(kept=1.0), TracingFacts()], SKEW_US)
-    assert (counts["sampled"], counts["requests"]) == (2, 4)
-    assert kept_of([counts]) == pytest.approx(2 / 12, rel=1e-5)
-    assert kept_of([counted([TracingFacts(kept=1.0), TracingFacts()], SKEW_US)]) is None
+@pytest.mark.parametrize("nonsense", [0, -1, 7, "0.5", None])
+def test_a_share_that_cannot_be_one_says_nothing(nonsense: object) -> None:
+    assert facts(span(features={"span.sampling": nonsense})).kept is None
+
+
+def test_what_says_most_of_how_a_trace_was_chosen_speaks_for_it() -> None:
+    said = [child(str(i), features={"span.sampler": by}) for i, by in enumerate(("probability", "tail", "tail errors"))]
+    assert facts(span(), *said).sampler == "tail errors"
+    assert facts(span(), *said[:2]).sampler == "tail"
+    assert facts(span(features={"span.sampler": "whatever a sender says"})).sampler is None
+
+
+def test_a_request_is_sampled_by_its_share_or_where_that_is_not_told_by_its_sampler() -> None:
+    assert TracingFacts(kept=0.5).sampled
+    assert TracingFacts(sampler="rate limit").sampled
+    assert not TracingFacts(kept=1.0, sampler="tail errors").sampled
+    assert not TracingFacts().sampled
+    counts = counted([TracingFacts(kept=0.1), TracingFacts(sampler="tail"), TracingFacts(kept=1.0)], SKEW_US)
+    assert (counts["sampled"], counts["requests"]) == (2, 3)
     assert figure("sampled", counts).state == "bad"
 
 

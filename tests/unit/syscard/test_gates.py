@@ -8,7 +8,8 @@ import pytest
 from syscard import edits as e
 from syscard.errors import UsageError
 from syscard.fold import fold
-from syscard.gates import Verdict, claim_status, decide, read_policy
+from syscard.gates import Verdict, decide, read_policy
+from syscard.slices import claim_status
 from syscard_configs import read_text
 from tests.unit.build import HUMAN, MONITOR, NOW, claim, declared, opening, policy
 

@@ -292,4 +292,5 @@ def _check_text(check: Check) -> str:
 
     value = "no figure" if check.value is None else f"{check.value:g}"
     items = f"   {', '.join(map(one_line, check.items[:6]))}" if check.items and not check.passed else ""
-    return f"{one_line(check.says)}: {value}, needs {check.op} {check.threshold:g}{items}"
+    sample = f"   {one_line(check.sample)}" if check.sample else ""
+    return f"{one_line(check.says)}: {value}, needs {check.op} {check.threshold:g}{items}{sample}"
