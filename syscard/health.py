@@ -64,7 +64,9 @@ def tracing_text(told: dict[str, Any], kept: float | None = None) -> str:
     if told["key"] == "sampled" and kept:
         says = f"{says} of {share(kept)}"
     hint = f" ({one_line(told['hint'])})" if told["state"] == "bad" else ""
-    return f"{share(told['share'])} of {of}: {says}{hint}{_skews(told)}"
+    # `traces have no root`, of traces: what they do, and not what they are once more.
+    does = f" {says.removeprefix(named)}" if says.startswith(named := f"{one_line(told['of'])}s ") else f": {says}"
+    return f"{share(told['share'])} of {of}{does}{hint}{_skews(told)}"
 
 
 def _skews(told: dict[str, Any]) -> str:

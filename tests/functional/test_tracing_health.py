@@ -43,7 +43,7 @@ def test_sound_traces_are_ok_where_there_are_enough_of_them(
     assert set(states.values()) == {"ok"}, told
     assert told["missing_parents"]["n"] > told["no_root"]["n"] == 60
     assert "tracing:" not in syscard("--home", declared, "status").out
-    assert "of 60 traces: traces have no root" in syscard("--home", declared, "card", "show").out
+    assert "of 60 traces have no root" in syscard("--home", declared, "card", "show").out
 
 
 def test_lost_roots_lost_parents_and_a_sample_are_told_on_every_face(
@@ -68,8 +68,8 @@ def test_lost_roots_lost_parents_and_a_sample_are_told_on_every_face(
     assert told["missing_parents"]["state"] == "bad"
     assert (told["sampled"]["hits"], told["sampled"]["state"]) == (60, "bad")
     status = syscard("--home", declared, "status").out
-    assert "tracing: 9.1% of 66 traces: traces have no root (thread pools" in " ".join(status.split())
-    assert "100.0% of 60 requests: requests say that they are one of a sample of 10.0%" in " ".join(status.split())
+    assert "tracing: 9.1% of 66 traces have no root (thread pools" in " ".join(status.split())
+    assert "100.0% of 60 requests say that they are one of a sample of 10.0%" in " ".join(status.split())
     said = syscard("--home", declared, "status", "--json").document
     assert said["traffic"] == "60 requests (sampled 1 in 10 at random) in 3 windows"
     assert len(syscard("--home", declared, "status", "--json").document["tracing"]) == 3

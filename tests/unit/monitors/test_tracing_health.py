@@ -170,7 +170,7 @@ def test_too_few_are_unknown_and_never_ok() -> None:
 def test_traces_without_a_root_are_counted_among_all_traces() -> None:
     found = figure("no_root", {"traces": 88, "orphans": 12})
     assert (found.n, found.hits, found.state) == (100, 12, "bad")
-    assert tracing_text(found.model_dump()).startswith("12.0% of 100 traces: traces have no root (thread pools")
+    assert tracing_text(found.model_dump()).startswith("12.0% of 100 traces have no root (thread pools")
 
 
 def test_what_was_repaired_is_forgotten() -> None:
