@@ -214,6 +214,8 @@ class Hold(Value):
     reason_sha256: str
     until: datetime | None = None
     lifted: bool = False
+    erased: bool = Field(default=False, exclude_if=lambda value: not value)
+    """The trace is gone with a person: whatever held it, claims and incidents too, holds it no longer."""
 
 
 class Erasure(Value):
@@ -230,6 +232,11 @@ class Erasure(Value):
     """Free texts of this system that named the person."""
     evidence: int = 0
     """Records of evidence of this system whose example traces are gone."""
+    # Edits of earlier releases have none of these: their digests must stay what they are.
+    holds: int = Field(default=0, exclude_if=lambda value: not value)
+    """Holds of this system that were lifted, because what they held is gone."""
+    blanked: int = Field(default=0, exclude_if=lambda value: not value)
+    """Spans of others that lost a text in which the person's id stood."""
 
 
 Body = Annotated[

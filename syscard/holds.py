@@ -29,8 +29,10 @@ def held(card: Card, edits: Iterable[Edit], now: datetime, retain: timedelta) ->
         now: when it is asked.
         retain: for how long the traces of an incident are kept after it was closed.
     """
-    found = (*_of_claims(card), *_of_incidents(card, now, retain), *held_by_hand(edits, now))
-    return tuple(sorted(set(found), key=lambda h: (h.trace, h.why)))
+    holds = [edit for edit in edits if isinstance(edit.body, Hold)]
+    gone = {edit.body.trace for edit in holds if isinstance(edit.body, Hold) and edit.body.erased}
+    by_itself = (h for h in (*_of_claims(card), *_of_incidents(card, now, retain)) if h.trace not in gone)
+    return tuple(sorted({*by_itself, *held_by_hand(holds, now)}, key=lambda h: (h.trace, h.why)))
 
 
 def _of_claims(card: Card) -> Iterator[Held]:

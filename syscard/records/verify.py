@@ -27,6 +27,8 @@ class Verified:
     """Records of evidence whose example traces were erased with a person."""
     erasures: int = 0
     """Erasures of a person."""
+    lifted_holds: int = 0
+    """Holds that were lifted, because what they held went with a person."""
 
 
 def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
@@ -57,7 +59,8 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
         )
     erasures = [edit.body for edit in records.edits(ref) if isinstance(edit.body, Erasure)]
     evidence = sum(erasure.evidence for erasure in erasures)
-    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures))
+    holds = sum(erasure.holds for erasure in erasures)
+    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures), holds)
 
 
 def _same_card(ref: str, view: View, card: Card, count: int) -> None:

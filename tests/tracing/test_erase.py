@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from syscard.clock import ReplayClock
 from syscard.errors import TraceError, UsageError
 from syscard.home import Home
-from syscard.system import Keep
+from syscard.system import Keep, System
 from syscard_tracing import journal, keys
 from syscard_tracing.erase import STEPS, Erasing, erase, find, mentions, names_of, unfinished
+from syscard_tracing.erasing import Going
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
 from syscard_tracing.pipeline import Pipeline
@@ -21,6 +23,7 @@ from syscard_tracing.redact import Redactor
 from syscard_tracing.roller import roll_all
 from syscard_tracing.rules import SystemRule, TraceRules
 from syscard_tracing.spans import Attributes, RawSpan
+from tests.tracing.shop import shop
 
 Span = Callable[..., RawSpan]
 Stored = Callable[[], list[int]]
@@ -55,19 +58,26 @@ class Killed(BaseException):
 
 @pytest.fixture
 def two(home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake) -> None:
-    """Spans of two people over two days: rolled, one roll behind, and waiting; texts kept in full."""
+    """Spans of two people over two days: rolled, one roll behind, and waiting; texts kept in full.
+
+    Ann's session has a trace of its own that names nobody, and Ben's texts speak of Ann.
+    """
     pipeline = Pipeline(home, inbox, lambda: RULES, clock)
     for day in range(2):
         for part in range(2):
             spans = []
             for who, number in ((ANN, day * 10 + part), (BEN, 100 + day * 10 + part)):
-                top = span(number, {"user.id": who})
+                top = span(number, {"user.id": who, "session.id": f"session of {who}"})
                 top = top._replace(start_ns=top.start_ns - day * DAY_NS, end_ns=top.end_ns - day * DAY_NS)
-                text: Attributes = {"gen_ai.input.messages": f"{CANARY if who == ANN else 'plain talk'} {number}"}
+                said = f"{CANARY} {number}" if who == ANN else f"plain talk of Ann@Shop.example, {number}"
+                text: Attributes = {"gen_ai.input.messages": said}
                 spans += [
                     top,
                     top._replace(span_id=f"{number + 500:016x}", parent_span_id=top.span_id, attributes=text),
                 ]
+                if who == ANN:
+                    alone = text | {"session.id": f"session of {who}"}
+                    spans.append(top._replace(trace_id=f"{number + 1001:032x}", attributes=alone))
             pipeline.store(spans)
             if (day, part) != (1, 1):
                 roll_all(inbox, lake)
@@ -93,7 +103,8 @@ def bytes_with(home: Home, *sought: str) -> list[str]:
 
 def hers(home: Home) -> tuple[str, ...]:
     """What must not be found: the key, the trace ids, the words."""
-    return (*names_of(home, None, ANN), *(f"{n + 1:032x}" for n in (0, 1, 10, 11)), CANARY)
+    ids = (f"{n + own + 1:032x}" for n in (0, 1, 10, 11) for own in (0, 1000))
+    return (*names_of(home, None, ANN), "Ann@Shop.example", *ids, CANARY)
 
 
 def run(home: Home, now: datetime, on_step: Callable[[str], None] = lambda _: None) -> list[Erasing]:
@@ -112,11 +123,12 @@ def test_not_a_byte_of_the_person_is_left_and_the_other_is_whole(
 ) -> None:
     assert len(bytes_with(home, *hers(home))) > 10, "it is there before, or the search finds nothing ever"
     (erased,) = run(home, now)
-    assert (erased.spans, erased.days) == (8, {"2026-11-19": 4, "2026-11-20": 4})
+    assert (erased.spans, erased.days) == (12, {"2026-11-19": 6, "2026-11-20": 6})
+    assert (erased.by_session, erased.texts, erased.shared, erased.nameless) == (4, 4, 0, 0)
     assert is_erased(home, lake)
     entry = journal.last(home, "erasure")
     assert entry is not None
-    assert entry["spans"] == 8
+    assert entry["spans"] == 12
     assert run(home, now) == [], "nothing is left to erase"
 
 
@@ -142,7 +154,7 @@ def test_one_that_is_killed_is_finished_by_the_next_even_for_somebody_else(
     child = children.run(ERASE, home.root, "lake", ANN)
     assert child.wait(120) == -9
     done = erase(home, names_of(home, None, "nobody"), now, _nothing, _nothing)
-    assert [e.spans for e in done] == [8]
+    assert [e.spans for e in done] == [12]
     assert is_erased(home, lake)
 
 
@@ -151,7 +163,7 @@ def test_a_person_is_found_by_the_raw_id_by_what_the_sdk_sends_and_by_the_key_in
 ) -> None:
     key = Redactor(keys.load_or_make(home.keys / keys.FILE)).user(ANN)
     for names in (names_of(home, None, ANN), names_of(home, ANN, None), names_of(home, key, None)):
-        assert find(home, names, now).spans == 8
+        assert find(home, names, now).spans == 12
     assert find(home, names_of(home, "nobody", None), now).going == ()
     for wrong in ((None, None), (ANN, ANN), ("", None), (None, "  ")):
         with pytest.raises(UsageError, match="name the person"):
@@ -187,6 +199,122 @@ def test_an_erasure_takes_nothing_from_a_roll_and_a_roll_nothing_back(
     run(home, now)
     assert lake.done_seq(inbox.app_id) == done
     assert is_erased(home, lake)
+
+
+LLM = {"kind": "llm", "owner": "o", "select": {"service.name": "shop"}, "keep": "masked"}
+ALLOWING = LLM | {"allow": ["shop.note", "shop.notes"]}
+MASKED = TraceRules.of([System.model_validate(shop({"user": "user.id"}, {"llm": ALLOWING}))])
+
+
+def test_an_id_in_what_others_said_takes_the_text_and_leaves_the_span(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime
+) -> None:
+    pipeline = Pipeline(home, inbox, lambda: MASKED, clock)
+    said: list[Attributes] = [
+        {"user.id": "u-77"},
+        {"user.id": BEN, "gen_ai.input.messages": "is U-77 here?", "shop.note": "nothing", "syscard.rank": 3},
+        {"shop.note": "u-77 called", "gen_ai.input.messages": "this stays"},
+        {"shop.notes": ["u-77", "red"]},
+        {"user.id": BEN, "gen_ai.input.messages": "u-777 and xu-77 are others", "shop.note": "u 77"},
+    ]
+    for rolled in (True, False):
+        pipeline.store([span(n + (0 if rolled else 100), attributes) for n, attributes in enumerate(said)])
+        if rolled:
+            roll_all(inbox, lake)
+    names = names_of(home, None, "u-77")
+    before = find(home, names, now)
+    assert (before.spans, before.texts) == (2, 6)
+    (erased,) = erase(home, names, now, _nothing, _nothing)
+    assert erased.texts == 6
+    roll_all(inbox, lake)
+    rows = lake.scan().sort("trace_id").collect().to_dicts()
+    assert [int(row["trace_id"], 16) - 1 for row in rows] == [1, 2, 3, 4, 101, 102, 103, 104]
+    for first in (0, 4):
+        of_ben, called, notes, other = (json.loads(row["features"]) for row in rows[first : first + 4])
+        assert (of_ben["gen_ai.input.messages"], of_ben["shop.note"], of_ben["rank"]) == ("[erased]", "nothing", 3)
+        assert "gen_ai.input.messages.terms" not in of_ben
+        assert (called["shop.note"], called["gen_ai.input.messages"]) == ("[erased]", "this stays")
+        assert notes["shop.notes"] == ["[erased]", "red"]
+        assert (other["gen_ai.input.messages"], other["shop.note"]) == ("u-777 and xu-77 are others", "u 77")
+    assert find(home, names, now).finds is False
+    assert erase(home, names, now, _nothing, _nothing) == []
+
+
+def test_a_person_who_is_only_named_by_others_is_erased_too(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime
+) -> None:
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    pipeline.store([span(0, {"user.id": BEN, "gen_ai.input.messages": f"ask {ANN}"})])
+    roll_all(inbox, lake)
+    (erased,) = run(home, now)
+    assert (erased.spans, erased.texts) == (0, 1)
+    assert bytes_with(home, ANN) == []
+
+
+def test_a_trace_that_names_no_user_goes_with_a_session_that_is_the_persons_alone(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime, stored: Stored
+) -> None:
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    sessions = [
+        {"user.id": ANN, "session.id": "hers"},
+        {"session.id": "hers"},
+        {"gen_ai.conversation.id": "hers"},
+        {"user.id": ANN, "session.id": "both"},
+        {"user.id": BEN, "session.id": "both"},
+        {"session.id": "both"},
+        {"session.id": "elsewhere"},
+        {},
+        {"user.id": BEN},
+    ]
+    pipeline.store([span(n, attributes) for n, attributes in enumerate(sessions)])
+    orphan = span(1)._replace(span_id="c" * 16, attributes={})  # a call below, which says nothing
+    pipeline.store([orphan])
+    roll_all(inbox, lake)
+    waiting = span(20, {"session.id": "hers"})
+    pipeline.store([waiting])
+    (erased,) = run(home, now)
+    assert (erased.spans, erased.by_session) == (6, 3)
+    assert (erased.shared, erased.nameless) == (1, 1), "of the session of both; and what says nothing at all"
+    roll_all(inbox, lake)
+    assert stored() == [4, 5, 6, 7, 8]
+
+
+def test_a_key_stands_for_a_person_where_it_is_the_whole_value(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime, stored: Stored
+) -> None:
+    """An id of 32 hex digits may be a key of the lake: in a text of somebody else it is an id."""
+    given = "0123456789abcdef" * 2
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    pipeline.store([span(0, {"user.id": given}), span(1, {"gen_ai.input.messages": f"of {given}, says Ben"})])
+    roll_all(inbox, lake)
+    (erased,) = erase(home, names_of(home, None, given), now, _nothing, _nothing)
+    assert (erased.spans, erased.texts) == (1, 1)
+    assert stored() == [1]
+
+
+def test_an_erasure_that_an_earlier_release_began_is_finished(two: None, home: Home, lake: Lake, now: datetime) -> None:
+    def dies(_: str) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(home, now, dies)
+    paper = home.root / "erasing.json"
+    body = json.loads(paper.read_text())
+    for later in ("by_session", "shared", "nameless", "texts"):
+        del body[later]
+    paper.write_text(json.dumps(body))
+    run(home, now)
+    assert is_erased(home, lake)
+
+
+def test_which_references_go_is_told_by_id_and_by_time() -> None:
+    erased = Erasing("r", "t", ("n",), (Going("a"), Going("b", 10, 20)), 0, {})
+    assert [ref for ref in ("a", "a@5", "b", "b@9", "b@10", "b@21", "c") if erased.takes(ref)] == [
+        "a",
+        "a@5",
+        "b",
+        "b@10",
+    ]
 
 
 def test_snapshots_and_reports_that_name_a_trace_are_listed(two: None, home: Home, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A person leaves the home: every span of every trace in which their key occurs, and what was written of it.
+"""A person leaves the home: the spans of their traces and sessions, and what others' spans and records say of them.
 
 The order survives a crash at any point: what is to go is written down first (`erasing.json`), each step can be taken
 again, and the paper goes last. Nothing is rolled and nothing compacted meanwhile; spans are received all along.
@@ -11,25 +11,29 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from syscard.digest import iso
 from syscard.errors import TraceError, UsageError
 from syscard.home import Home
 from syscard_tracing import journal, keys
 from syscard_tracing.batch import from_bytes, to_bytes
+from syscard_tracing.blanking import Blanking
 from syscard_tracing.durable import standing_still, sync
 from syscard_tracing.erasing import Going
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.redact import Redactor
 from syscard_tracing.roller import open_lake
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FILE: Final = "erasing.json"
-STEPS: Final = ("noted", "inbox", "lake", "history", "files", "records", "written", "journal", "done")
+STEPS: Final = ("noted", "inbox", "lake", "texts", "history", "files", "records", "written", "journal", "done")
 """Names of the steps, in order."""
 _PATIENCE_S: Final = 30.0
 
@@ -46,11 +50,33 @@ class Erasing(NamedTuple):
     spans: int
     days: dict[str, int]
     """Spans by day, in lake and inbox."""
+    by_session: int = 0
+    """Of the traces, those that name no user: their session is the person's alone."""
+    shared: int = 0
+    """Traces that stay and name no user: their session is the person's and somebody else's."""
+    nameless: int = 0
+    """Traces of the same days that stay and name neither user nor session."""
+    texts: int = 0
+    """Spans that stay without the texts in which the person's id stood."""
 
     @property
     def traces(self) -> frozenset[str]:
         """Their ids."""
         return frozenset(g.trace_id for g in self.going)
+
+    @property
+    def finds(self) -> bool:
+        """Whether there is anything to erase."""
+        return bool(self.going or self.texts)
+
+    def takes(self, reference: str) -> bool:
+        """Whether a trace goes, by `trace_id@start` (microseconds) or by its id alone."""
+        trace, _, start = reference.partition("@")
+        return any(
+            g.trace_id == trace
+            and (not start or g.low_us is None or g.high_us is None or g.low_us <= int(start) <= g.high_us)
+            for g in self.going
+        )
 
 
 Step = Callable[[str], None]
@@ -84,16 +110,16 @@ def names_of(home: Home, user_key: str | None, user: str | None) -> tuple[str, .
 
 def find(home: Home, names: Sequence[str], now: datetime) -> Erasing:
     """What would go. Spans that wait in the inbox count too."""
-    from syscard_tracing import upkeep
+    from syscard_tracing import persons
 
-    waiting = _waiting_traces(home, names)
-    found = upkeep.traces_of(open_lake(home), _keys(names), waiting)
-    days = dict(found.days)
-    rolled = _rolled(home)
-    for seq, rows in _waiting_rows(home, found.going):
-        for day in rows if seq > rolled else ():  # what is in the lake already was counted there
-            days[day] = days.get(day, 0) + 1
-    return Erasing(secrets.token_hex(8), iso(now), tuple(names), found.going, sum(days.values()), days)
+    lake, rolled = open_lake(home), _rolled(home)
+    # What is in the lake already is not counted twice.
+    waiting = [table for seq, table in _batches(home) if seq > rolled]
+    found = persons.find(persons.observations(lake.scan(), waiting), _keys(names), Blanking(names))
+    return Erasing(
+        secrets.token_hex(8), iso(now), tuple(names), found.going, sum(found.days.values()), found.days,
+        found.by_session, found.shared, found.nameless, found.texts,
+    )  # fmt: skip
 
 
 def erase(
@@ -122,7 +148,7 @@ def erase(
         if (left := unfinished(home)) is not None:
             done.append(_carry_out(home, left, now, scrub, on_step))
         found = find(home, names, now)
-        if found.going:
+        if found.finds:
             may_go(found)
             _note(home, found)
             done.append(_carry_out(home, found, now, scrub, on_step))
@@ -141,7 +167,7 @@ def unfinished(home: Home) -> Erasing | None:
     try:
         raw = json.loads(path.read_text("utf-8"))
         going = tuple(Going(*one) for one in raw["going"])
-        return Erasing(raw["reference"], raw["begun"], tuple(raw["names"]), going, raw["spans"], raw["days"])
+        return Erasing(**(raw | {"names": tuple(raw["names"]), "going": going}))
     except (ValueError, KeyError, TypeError) as error:
         raise TraceError(f"{path} cannot be read: delete it and erase again") from error
 
@@ -176,12 +202,14 @@ def rewrite(path: Path) -> None:
 def _carry_out(home: Home, erasing: Erasing, now: datetime, scrub: Scrub, on_step: Step) -> Erasing:
     from syscard_tracing import upkeep
 
-    lake = open_lake(home)
+    lake, blanking = open_lake(home), Blanking(erasing.names)
     on_step("noted")
-    _scrub_inbox(home, erasing.going)
+    _scrub_inbox(home, erasing.going, blanking)
     on_step("inbox")
     upkeep.remove(lake, erasing.going, erasing.days)
     on_step("lake")
+    upkeep.blank(lake, blanking)
+    on_step("texts")
     upkeep.forget_history(lake)
     on_step("history")
     rewrite(home.inbox)
@@ -219,28 +247,13 @@ def _keys(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name in names if len(name) == 32 and set(name) <= set("0123456789abcdef"))
 
 
-def _waiting_traces(home: Home, names: Sequence[str]) -> set[str]:
-    """Ids of traces in the inbox in which the person occurs."""
-    wanted, found = _keys(names), set()
-    for _, rows in _batches(home):
-        for row in rows:
-            if row["user_key"] in wanted or any(key in (row["features"] or "") for key in wanted):
-                found.add(row["trace_id"])
-    return found
-
-
-def _waiting_rows(home: Home, going: Collection[Going]) -> Iterable[tuple[int, list[str]]]:
-    """Of each batch: its number, and the days of the spans that go."""
-    for seq, rows in _batches(home):
-        yield seq, [str(row["day"]) for row in rows if _leaves(row, {g.trace_id: g for g in going})]
-
-
-def _batches(home: Home) -> Iterable[tuple[int, list[dict[str, Any]]]]:
+def _batches(home: Home) -> Iterator[tuple[int, pa.Table]]:
+    """Number and observations of each batch in the inbox."""
     if not home.inbox.exists():
         return
     with Inbox(home.inbox) as inbox:
         for batch in inbox.every():
-            yield batch.seq, from_bytes([batch.body]).to_pylist()
+            yield batch.seq, from_bytes([batch.body])
 
 
 def _rolled(home: Home) -> int:
@@ -258,7 +271,7 @@ def _leaves(row: dict[str, Any], going: dict[str, Going]) -> bool:
     return one.low_us <= start <= one.high_us
 
 
-def _scrub_inbox(home: Home, going: Sequence[Going]) -> None:
+def _scrub_inbox(home: Home, going: Sequence[Going], blanking: Blanking) -> None:
     import pyarrow as pa
 
     if not home.inbox.exists():
@@ -267,7 +280,10 @@ def _scrub_inbox(home: Home, going: Sequence[Going]) -> None:
     with Inbox(home.inbox) as inbox:
         for batch in inbox.every():
             table = from_bytes([batch.body])
-            stay = [not _leaves(row, by_id) for row in table.to_pylist()]
-            if not all(stay):
-                left = table.filter(pa.array(stay))
+            left = table.filter(pa.array([not _leaves(row, by_id) for row in table.to_pylist()], pa.bool_()))
+            before = left["features"].to_pylist()
+            after = [blanking.blanked(features) or features for features in before]
+            if left.num_rows < table.num_rows or after != before:
+                at = left.schema.get_field_index("features")
+                left = left.set_column(at, left.schema.field(at), pa.array(after, pa.string()))
                 inbox.replace(batch.seq, left.num_rows, to_bytes(left))

@@ -1,6 +1,6 @@
 """The lake: a Delta table of observations, read and written here; `syscard_tracing.upkeep` keeps it in order.
 
-These two are the only modules that import deltalake and polars.
+These two are the only modules that import deltalake, and `syscard_tracing.persons` beside them polars.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,9 +17,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from syscard.errors import LakeError
 from syscard.observation import arrow_schema
+from syscard_tracing.blanking import Blanking
 from syscard_tracing.durable import forget_log_before, log_folder, make_durable, sync
 from syscard_tracing.erasing import Going
 from syscard_tracing.lake import NO_HOOKS, WRITTEN, Lake, files_of, rows_in
+from syscard_tracing.persons import named_in
 
 FILES_A_DAY: Final = 32
 """More small files than this in one day are made one."""
@@ -31,8 +34,6 @@ LOOSE_SHARE: Final = 0.1
 """A past day is sorted when so much of it lies in files that overlap others."""
 DAY_SETTLES: Final = timedelta(hours=26)
 """After the beginning of a day: two hours for spans that come late."""
-APART_US: Final = 3_600_000_000
-"""Uses of one trace id that lie so far apart are not one request."""
 _IDS: Final = 500
 """Trace ids in one predicate."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -208,46 +209,6 @@ def _of_day(lake: Lake, day: str) -> pl.LazyFrame:
     return rows_in(lake.path, files)
 
 
-class Traces(NamedTuple):
-    """Traces in which a person occurs, and what they take."""
-
-    going: tuple[Going, ...]
-    spans: int
-    days: dict[str, int]
-
-
-def traces_of(lake: Lake, keys: Collection[str], also: Collection[str] = ()) -> Traces:
-    """Traces in which one of the user keys occurs, in its column or among the features; `also` names more ids."""
-    if not lake.exists():
-        return Traces(tuple(Going(trace) for trace in sorted(also)), 0, {})
-    named = pl.col("user_key").is_in(sorted(keys))
-    for key in sorted(keys):
-        named |= pl.col("features").str.contains(key, literal=True)
-    ids = set(lake.scan().filter(named).select("trace_id").unique().collect()["trace_id"]) | set(also)
-    rows = lake.scan().filter(pl.col("trace_id").is_in(sorted(ids))).with_columns(
-        named.fill_null(value=False).alias("named"), pl.col("start").dt.epoch("us").alias("us")
-    ).select("trace_id", "day", "us", "named", "clock_suspect").collect()  # fmt: skip
-    going = tuple(_going(trace, rows.filter(pl.col("trace_id") == trace)) for trace in sorted(ids))
-    leaving = rows.filter(pl.any_horizontal([_leaves(g, pl.col("us")) for g in going])) if going else rows
-    days = leaving.group_by("day").len().sort("day")
-    return Traces(going, leaving.height, {str(day): count for day, count in days.iter_rows()})
-
-
-def _going(trace: str, rows: pl.DataFrame) -> Going:
-    """The whole id, unless it was used again more than an hour away from the person's spans."""
-    mine = rows.filter(pl.col("named") & ~pl.col("clock_suspect"))["us"].to_list()
-    if not mine:
-        return Going(trace)
-    low, high = min(mine) - APART_US, max(mine) + APART_US
-    elsewhere = rows.filter(~pl.col("clock_suspect") & ~pl.col("us").is_between(low, high))
-    return Going(trace) if elsewhere.is_empty() else Going(trace, low, high)
-
-
-def _leaves(going: Going, us: pl.Expr) -> pl.Expr:
-    this = pl.col("trace_id") == going.trace_id
-    return this if going.low_us is None else this & us.is_between(going.low_us, going.high_us)
-
-
 def remove(lake: Lake, going: Sequence[Going], days: Iterable[str]) -> None:
     """Take traces out of the lake. Their bytes stay until `forget_history`.
 
@@ -263,6 +224,35 @@ def remove(lake: Lake, going: Sequence[Going], days: Iterable[str]) -> None:
         if one.low_us is not None and one.high_us is not None:
             low, high = (_moment(us) for us in (one.low_us, one.high_us))
             _deleted(lake, f"{within}trace_id = '{one.trace_id}' and start between {low} and {high}")
+
+
+def blank(lake: Lake, blanking: Blanking) -> None:
+    """Take the texts that hold a name out of the rows that do. Their bytes stay until `forget_history`.
+
+    Each commit puts all rows of some traces of a day in their place: what dies in between has lost no row.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
+    rows = named_in(lake.scan(), blanking).select("day", "trace_id", "features").collect()
+    hit = rows.filter([blanking.blanked(features) is not None for features in rows["features"]])
+    for (day,), of in hit.group_by("day"):
+        ids = sorted(set(of["trace_id"]))
+        for part in (ids[i : i + _IDS] for i in range(0, len(ids), _IDS)):
+            _committed(lake, partial(_replace, lake, str(day), part, blanking))
+
+
+def _replace(lake: Lake, day: str, ids: Sequence[str], blanking: Blanking, table: DeltaTable) -> None:
+    rows = _of_day(lake, day).filter(pl.col("trace_id").is_in(list(ids))).collect()
+    features = [blanking.blanked(before) or before for before in rows["features"]]
+    write_deltalake(
+        table,
+        rows.with_columns(pl.Series("features", features, pl.String)).to_arrow().cast(arrow_schema()),
+        mode="overwrite",
+        predicate=f"day = '{date.fromisoformat(day)}' and trace_id in ({_quoted(ids)})",
+        writer_properties=WRITTEN,
+        post_commithook_properties=NO_HOOKS,
+    )
 
 
 def _moment(us: int) -> str:

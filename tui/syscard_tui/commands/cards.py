@@ -180,13 +180,15 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     count, card, erased = found.edits, found.card, found.erased
     if as_json:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
-                  "erased_evidence": found.erased_evidence, "erasures": found.erasures})  # fmt: skip
+                  "erased_evidence": found.erased_evidence, "erasures": found.erasures,
+                  "lifted_holds": found.lifted_holds})  # fmt: skip
         return
     say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
     if erased:
         say(f"{erased} notes have been erased; their digests are still in the chain")
     if found.erasures:
-        say(f"{found.erasures} times a person was erased; {found.erased_evidence} records of evidence have lost traces")
+        say(f"{found.erasures} times a person was erased; {found.erased_evidence} records of evidence have lost traces,"
+            f" {found.lifted_holds} holds were lifted")  # fmt: skip
 
 
 def snapshot(

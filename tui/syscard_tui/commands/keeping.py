@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -172,7 +173,7 @@ def erase(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person: every span of every trace with their key, and texts that name them; for good."""
+    """Erase a person: the spans of their traces and sessions, and texts that name them; for good."""
     from syscard_tracing import erase as erasing
 
     house = options_of(context).house()
@@ -185,7 +186,9 @@ def erase(
         say(f"found: {found.spans:,} spans of {len(found.traces):,} traces")
         for day, count in sorted(found.days.items()):
             say(f"  {day}: {count:,} spans")
-    if dry_run or (not found.going and left is None):
+        for line in _beside(found):
+            say(line)
+    if dry_run or (not found.finds and left is None):
         if as_json:
             say_json(_erase_document(house, [found], done=False))
         return
@@ -201,12 +204,24 @@ def erase(
     if as_json:
         say_json(_erase_document(house, done, done=True))
         return
-    say(f"erased: {sum(e.spans for e in done):,} spans")
+    say(f"erased: {sum(e.spans for e in done):,} spans, and texts in {sum(e.texts for e in done):,} spans of others")
     for path in sorted({p for e in done for p in erasing.mentions(house.home, e)}):
         say(f"look at: {path} names the person or a trace of theirs")
     if (house.home.root / "aside").is_dir():
         say(f"look at: {house.home.root / 'aside'} holds what doctor put aside, and may hold spans of theirs")
     say("backups were not touched; what the person does from now on is kept again, unless it is no longer sent")
+
+
+def _beside(found: Erasing) -> Iterator[str]:
+    """What was found beside the person's own key, and what nobody can attribute."""
+    if found.by_session:
+        yield f"of them {found.by_session:,} traces name no user: their session is the person's alone"
+    if found.texts:
+        yield f"found: {found.texts:,} spans of others with a text that holds the id: the texts go, the spans stay"
+    if found.shared:
+        yield f"not attributed: {found.shared:,} traces name no user, in sessions that others have too: they stay"
+    if found.nameless:
+        yield f"not attributed: {found.nameless:,} traces of these days name neither user nor session: they stay"
 
 
 def _ask(*, yes: bool) -> None:
@@ -246,9 +261,15 @@ def _scrub_records(house: House, erased: Erasing) -> None:
         return
     from syscard.records.erase import erase_from
 
-    body = Erasure(reference=erased.reference, traces=len(erased.traces), spans=erased.spans, days=erased.days)
+    body = Erasure(
+        reference=erased.reference,
+        traces=len(erased.traces),
+        spans=erased.spans,
+        days=erased.days,
+        blanked=erased.texts,
+    )
     with house.records() as records:
-        erase_from(records, erased.names, erased.traces, body, author(), house.clock())
+        erase_from(records, erased.names, erased.traces, erased.takes, body, author(), house.clock())
 
 
 def _erase_document(house: House, found: list[Erasing], *, done: bool) -> dict[str, Any]:
@@ -260,7 +281,8 @@ def _erase_document(house: House, found: list[Erasing], *, done: bool) -> dict[s
             days[day] = days.get(day, 0) + count
     look = sorted({str(path) for one in found for path in mentions(house.home, one)})
     traces = len({trace for one in found for trace in one.traces})
-    return {"done": done, "spans": sum(days.values()), "traces": traces, "days": days, "look_at": look}
+    counts = {name: sum(getattr(one, name) for one in found) for name in ("by_session", "texts", "shared", "nameless")}
+    return {"done": done, "spans": sum(days.values()), "traces": traces, "days": days, **counts, "look_at": look}
 
 
 def backup(
