@@ -111,6 +111,7 @@ def test_a_wrong_path_or_method_is_told_in_a_status_of_the_requests_content_type
     child, port = children.serve(home)
     for method, path, wanted, code in (
         ("POST", "/v1/trace", 404, 5),
+        ("POST", "/v1/traces/", 404, 5),
         ("GET", "/", 404, 5),
         ("GET", "/v1/traces", 405, 12),
         ("PUT", "/v1/logs", 405, 12),

@@ -219,6 +219,7 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
 
     no_door = {status: partial(_no_door, status) for status in _NO_DOOR}
     app = Starlette(routes=receiver.routes(), lifespan=lifespan, exception_handlers=no_door)
+    app.router.redirect_slashes = False  # an exporter does not follow: a 404 says what is wrong
     config = uvicorn.Config(
         app,
         log_config=None,
