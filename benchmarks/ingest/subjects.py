@@ -61,7 +61,7 @@ class Subject(ABC):
 
 
 class Syscard(Subject):
-    """Our receiver, with a declared system and default options."""
+    """Our receiver alone (`--only receiver`), with a declared system: the monitors are not what is compared."""
 
     name, package = "syscard", "syscard"
 

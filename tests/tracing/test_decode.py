@@ -238,6 +238,20 @@ def test_several_gzip_members_are_one_body() -> None:
     assert inflate(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == b"one two"
 
 
+def test_gzip_members_without_end_are_refused_and_cost_little() -> None:
+    """Each is twenty bytes, and nothing comes out of it: no limit on what comes out would ever be reached."""
+    body = gzip.compress(b"") * 400_000
+    with pytest.raises(BadSpanData, match="more than 1000 gzip members"):
+        inflate(body, "gzip")
+
+
+@given(st.binary(max_size=400), st.integers(1, 60), st.integers(1, 5))
+def test_what_was_packed_comes_out_whole(piece: bytes, times: int, members: int) -> None:
+    text = piece * times * 100
+    assert inflate(gzip.compress(text) * members, "gzip") == text * members
+    assert inflate(zlib.compress(text), "deflate") == text
+
+
 @pytest.mark.parametrize("cut", [0, 1, 5, 12, -1])
 def test_truncated_gzip_is_bad_span_data(cut: int) -> None:
     with pytest.raises(BadSpanData):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from syscard.clock import ReplayClock
 from syscard.errors import BodyTooLarge, InboxFull
 from syscard.home import Home
 from syscard_tracing.inbox import Inbox
-from syscard_tracing.intake import TURNS, Intake, Limits, _Room
+from syscard_tracing.intake import THREADS, TURNS, Intake, Limits, _Room
 from syscard_tracing.pipeline import Pipeline, Ready
 from syscard_tracing.receiver import Receiver
 from syscard_tracing.rules import TraceRules
@@ -130,5 +131,33 @@ async def test_a_disk_that_fails_is_told_to_the_sender_and_nobody_else(
     pipeline.disk.set_exception(InboxFull("no space left"))
     with pytest.raises(InboxFull, match="no space left"):
         await waits
+    await door.close()
+    assert door._turns._value == TURNS
+
+
+class Slow(Pipeline):
+    """Reads nothing until it is let go."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.go = threading.Event()
+
+    def read(self, signal: Signal, body: bytes, *, as_json: bool) -> Ready:
+        assert self.go.wait(30)
+        return super().read(signal, body, as_json=as_json)
+
+
+async def test_who_would_wait_longer_than_told_for_a_thread_is_told_to_come_again(
+    home: Home, inbox: Inbox, clock: ReplayClock
+) -> None:
+    pipeline = Slow(home, inbox, TraceRules, clock)
+    door = Intake(pipeline, None, Limits(wait_s=0.05))
+    sent = [asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(TURNS)]
+    await asyncio.sleep(0.5)
+    refused = [task for task in sent if task.done()]
+    assert len(refused) == TURNS - THREADS
+    assert all(isinstance(task.exception(), InboxFull) for task in refused)
+    pipeline.go.set()
+    assert len([await task for task in sent if task not in refused]) == THREADS
     await door.close()
     assert door._turns._value == TURNS

@@ -167,6 +167,21 @@ def test_a_failure_of_housekeeping_is_said_and_tried_again(
     assert stored() == []
 
 
+def test_a_journal_that_cannot_be_written_ends_no_housekeeping(
+    home: Home, old: Any, clock: ReplayClock, stored: Stored, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a full disk, where letting go of old spans is what would help."""
+    (home.root / journal.FILE).mkdir()
+    keeper = Housekeeper(home, lambda: Keeping(days=1), clock)
+    old(0, 5)
+    keeper.look()
+    assert "nothing is lost" in caplog.text
+    (home.root / journal.FILE).rmdir()
+    clock.advance(timedelta(hours=1))
+    keeper.look()
+    assert stored() == []
+
+
 def test_without_a_lake_there_is_nothing_to_keep(home: Home, now: datetime) -> None:
     assert keep_house(home, Keeping(days=1), now) == []
     assert retention.planned(home, Keeping(days=1), now) == []

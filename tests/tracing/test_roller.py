@@ -79,6 +79,17 @@ def test_a_recording_that_is_moved_in_time_and_taken_again_counts_once(
     assert stored() == [0]
 
 
+def test_a_moved_recording_that_was_left_half_way_and_is_taken_again_before_a_roll_counts_once(
+    put: Put, inbox: Inbox, lake: Lake, stored: Stored, clock: ReplayClock, span: Callable[..., RawSpan]
+) -> None:
+    put(span(0), moved=True)
+    clock.advance(timedelta(seconds=1))
+    for number in (0, 1):
+        put(span(number)._replace(start_ns=span(number).start_ns + 10**12), moved=True)
+    assert roll_all(inbox, lake).duplicates == 1
+    assert stored() == [0, 1]
+
+
 def test_ids_that_come_again_within_a_moved_recording_are_kept_though_it_is_rolled_in_parts(
     inbox: Inbox, lake: Lake, home: Home, stored: Stored, clock: ReplayClock, span: Callable[..., RawSpan]
 ) -> None:

@@ -66,17 +66,17 @@ class Housekeeper:
             self.look()
 
     def look(self) -> None:
-        """Keep house if an hour has passed since anybody did. A failure is said; the next look tries again."""
+        """Keep house if an hour has passed since anybody did. A failure is said; an hour later it is tried again."""
         now = self._clock()
-        if self._looked is None and (last := journal.last(self._home, "looked")):
-            self._looked = datetime.fromisoformat(last["at"])
-        if self._looked is not None and now - self._looked < EVERY:
-            return
-        self._looked = now
         try:
+            if self._looked is None and (last := journal.last(self._home, "looked")):
+                self._looked = datetime.fromisoformat(last["at"])
+            if self._looked is not None and now - self._looked < EVERY:
+                return
+            self._looked = now
             keep_house(self._home, self._keeping(), now)
+            journal.write(self._home, now, "looked")
         except (SyscardError, OSError) as error:
             _log.warning("housekeeping failed, nothing is lost: %s", error)
         except Exception:  # noqa: BLE001 - a dead thread would fill the disk in silence
             _log.exception("housekeeping failed, nothing is lost")
-        journal.write(self._home, now, "looked")

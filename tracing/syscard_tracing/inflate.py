@@ -9,7 +9,10 @@ from syscard.errors import BadSpanData, BodyTooLarge, UnsupportedMedia
 
 LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one request after inflating, as OTLP recommends."""
+MOST_MEMBERS: Final = 1_000
+"""Of one body: each takes time, also where nothing is in it."""
 _STEP: Final = 1 << 20
+_PIECE: Final = 1 << 16
 _WINDOW: Final = {"gzip": 31, "deflate": 15}
 
 
@@ -42,21 +45,24 @@ def _bounded(body: bytes, limit: int) -> bytes:
 
 def _inflate(body: bytes, name: str, limit: int) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    rest = body
-    while rest:  # a gzip file may hold several members one after another
-        inflater = zlib.decompressobj(_WINDOW[name])
-        while not inflater.eof:
-            part = _some(inflater, rest, name)
+    size, members = 0, 1
+    inflater = zlib.decompressobj(_WINDOW[name])
+    # In small pieces: zlib copies what it has not used yet, once a step and once a member.
+    for at in range(0, len(body), _PIECE):
+        data, part = body[at : at + _PIECE], b""
+        while data or (len(part) == _STEP and not inflater.eof):
+            if inflater.eof:  # a gzip file may hold several members one after another
+                members += 1
+                if members > MOST_MEMBERS:
+                    raise BadSpanData(f"more than {MOST_MEMBERS} {name} members in one body")
+                inflater = zlib.decompressobj(_WINDOW[name])
+            part = _some(inflater, data, name)
             size += len(part)
             if size > limit:
                 raise too_large(limit)
             parts.append(part)
-            rest = inflater.unconsumed_tail
-            if not part and not rest and not inflater.eof:
-                raise BadSpanData(f"{name} data is cut off")
-        rest = inflater.unused_data
-    if not parts:
+            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+    if not inflater.eof:
         raise BadSpanData(f"{name} data is cut off")
     return b"".join(parts)
 

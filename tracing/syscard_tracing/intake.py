@@ -26,7 +26,7 @@ from syscard_tracing.signals import Accepted, Signal
 
 TURNS: Final = 16
 """Requests that are being decoded, or whose rows wait for the disk."""
-_THREADS: Final = 2
+THREADS: Final = 2
 """Requests that are inflated and decoded at one time: that is Python's work, and more threads only get in its way."""
 RETRY_AFTER_S: Final = 2
 
@@ -111,7 +111,8 @@ class Intake:
         self._pipeline = pipeline
         self._token = token
         self._turns = asyncio.Semaphore(TURNS)
-        self._pool = ThreadPoolExecutor(_THREADS, "syscard-intake")
+        self._decoders = asyncio.Semaphore(THREADS)
+        self._pool = ThreadPoolExecutor(THREADS, "syscard-intake")
         self._work: set[asyncio.Task[bytes]] = set()
         self._decoding = _Room(limits.body)
 
@@ -148,16 +149,25 @@ class Intake:
             BodyTooLarge, BadSpanData, UnsupportedMedia: what is wrong with the request.
             InboxFull: its turn does not come, or there is no room; nothing of it is stored.
         """
-        try:
-            async with asyncio.timeout(self.limits.wait_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise InboxFull("requests before this one still wait for the disk: try again") from error
+        await self._turn()
         work = asyncio.create_task(self._stored(signal, body, encoding, as_json))
         self._work.add(work)
         # Behind the work and not behind us: a sender that hangs up does not stop it.
         work.add_done_callback(self._done)
         return await asyncio.shield(work)
+
+    async def _turn(self) -> None:
+        """A turn, and a thread with it: nobody waits for either where no clock is looked at."""
+        try:
+            async with asyncio.timeout(self.limits.wait_s):
+                await self._turns.acquire()
+                try:
+                    await self._decoders.acquire()
+                except BaseException:
+                    self._turns.release()
+                    raise
+        except TimeoutError as error:
+            raise InboxFull("requests before this one are still read or wait for the disk: try again") from error
 
     async def close(self) -> None:
         """Wait for what is being decoded or stored."""
@@ -172,7 +182,10 @@ class Intake:
 
     async def _stored(self, signal: Signal, body: bytes, encoding: str, as_json: bool) -> bytes:
         loop = asyncio.get_running_loop()
-        accepted, commit = await loop.run_in_executor(self._pool, self._begin, signal, body, encoding, as_json)
+        try:
+            accepted, commit = await loop.run_in_executor(self._pool, self._begin, signal, body, encoding, as_json)
+        finally:
+            self._decoders.release()
         await asyncio.wrap_future(commit)
         return reply(accepted, as_json=as_json)
 

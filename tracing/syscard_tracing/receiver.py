@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from syscard.clock import Clock
-from syscard.errors import MissingExtra, SyscardError, TraceError, UnsupportedMedia
+from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
@@ -78,6 +78,9 @@ class Receiver:
             return _refusal(error, as_json=as_json)
         except ClientDisconnect:
             return Response(status_code=400)
+        except asyncio.CancelledError:
+            # The server has waited long enough for its end. What is under way is stored, and known when it comes again.
+            return _refusal(InboxFull("syscard is shutting down: send again"), as_json=as_json)
         except Exception as error:  # noqa: BLE001 - the answer must be of OTLP's shape, whatever broke
             _log.error("a request could not be taken: %s", place_of(error))
             return _refusal(SyscardError("internal error, see the log"), as_json=as_json)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from syscard.errors import LakeError
 from syscard.home import Home
@@ -127,15 +127,25 @@ def roll_all(inbox: Inbox, lake: Lake, on_step: Callable[[str], None] = _ignore)
 
 
 def _only_new(writer: Writer, batches: list[Batch]) -> tuple[pa.Table, int]:
-    """The batches as one table without spans that the lake has or that came twice; how many those were."""
+    """The batches as one table without spans that the lake has or that came twice; how many those were.
+
+    What an ingest moved in time is known by its ids alone, in all that was there when it began: in the lake, and in
+    batches before it, such as those that an interrupted ingest has left.
+    """
     table = from_bytes([batch.body for batch in batches])
     moved = [batch.moved_us for batch in batches for _ in range(batch.spans)]
     seen = writer.known(table)
     ids = {moment: writer.known_ids(table, moment) for moment in {*moved} if moment}
     keep: list[bool] = []
-    for key, moment in zip(_keys(table), moved, strict=True):
-        keep.append(key not in seen and not (moment and key[:2] in ids[moment]))
+    received = _micros(table, "received") if ids else [0] * table.num_rows
+    first: dict[
+        tuple[str, str], tuple[int, int]
+    ] = {}  # ids in this roll -> the ingest and the time that they came with
+    for key, moment, at in zip(_keys(table), moved, received, strict=True):
+        keep.append(key not in seen and not (moment and _is_known(key[:2], moment, ids[moment], first)))
         seen.add(key)
+        if ids:
+            first.setdefault(key[:2], (moment, at))
     if all(keep):
         return table, 0
     import pyarrow as pa
@@ -144,11 +154,24 @@ def _only_new(writer: Writer, batches: list[Batch]) -> tuple[pa.Table, int]:
     return fresh, table.num_rows - fresh.num_rows
 
 
+def _is_known(
+    names: tuple[str, str], moment: int, stored: set[tuple[str, str]], first: dict[tuple[str, str], tuple[int, int]]
+) -> bool:
+    """Whether ids had come by a moment, and not by the ingest that began then: it may bring ids twice."""
+    ingest, received = first.get(names, (moment, 0))
+    return names in stored or (ingest != moment and received <= moment)
+
+
 def _keys(table: pa.Table) -> Iterator[tuple[str, str, int]]:
+    traces, spans = (table.column(name).to_pylist() for name in ("trace_id", "span_id"))
+    yield from zip(traces, spans, _micros(table, "start"), strict=True)
+
+
+def _micros(table: pa.Table, column: str) -> list[int]:
     import pyarrow as pa
 
-    traces, spans = (table.column(name).to_pylist() for name in ("trace_id", "span_id"))
-    yield from zip(traces, spans, table.column("start").cast(pa.int64()).to_pylist(), strict=True)
+    found: list[Any] = table.column(column).cast(pa.int64()).to_pylist()
+    return found
 
 
 def _tidy(lake: Lake) -> None:
