@@ -14,6 +14,7 @@ from syscard.home import Home
 from syscard.system import Keep
 from syscard.system_file import parse_system
 from syscard_configs import read_text
+from syscard_tracing.failure_texts import TRACE_LIMIT
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.ingest import ingest_lines
 from syscard_tracing.lake import Lake
@@ -29,7 +30,7 @@ SAID = "Mail jan@example.org: bread, butter and what else is there."
 RAISED = Event("exception", {
     "exception.type": "KeyError",
     "exception.message": "no factors for user u-404",
-    "exception.stacktrace": 'File "/home/alice/shop.py", line 3, in load\n' + "x " * 3000 + "KeyError: jan@example.org",
+    "exception.stacktrace": 'File "/home/alice/shop.py", line 3, in load\n' + "x \n" * 3000 + "Error: jan@example.org",
 })  # fmt: skip
 
 
@@ -95,6 +96,16 @@ def test_with_only_the_rest_is_left_out_uncounted(kept: Any) -> None:
     assert set(found) == named | {"shop.a", "shop.b", "b"}
 
 
+@pytest.mark.parametrize("before", ["password=", "Authorization: Bearer ", '{"api_key": "', "phone: "])
+def test_no_stack_trace_is_cut_between_a_secret_and_what_says_that_it_is_one(kept: Any, before: str) -> None:
+    trace = "Error\n" + "x" * 2000 + before + "hunter2xyz99 and so on\n" + "at load\n" * 120 + "y" * 17
+    assert trace[-TRACE_LIMIT // 2 :].startswith("hunter2"), "a cut by length alone would begin here"
+    raised = Event("exception", {"exception.type": "E", "exception.stacktrace": trace})
+    found = kept(_rules("full"), {}, events=(raised,), status_code=2)
+    assert found["exception.stacktrace"].endswith("y" * 17)
+    assert "hunter2" not in found["exception.stacktrace"]
+
+
 @pytest.mark.parametrize("keep", Keep)
 def test_what_a_failure_says_is_kept_at_the_components_level(kept: Any, keep: Keep) -> None:
     found = kept(_rules(keep), {}, status_message=SAID, events=(RAISED,), status_code=2)
@@ -106,7 +117,7 @@ def test_what_a_failure_says_is_kept_at_the_components_level(kept: Any, keep: Ke
     if keep is Keep.MASKED:
         assert found["exception.message"] == "no factors for [user]"
         assert found["exception.stacktrace"].startswith('File "/home/~/shop.py"')
-        assert found["exception.stacktrace"].endswith("KeyError: [email]")
+        assert found["exception.stacktrace"].endswith("Error: [email]")
     assert len(str(found.get("exception.stacktrace", ""))) < 2100
     assert "alice" not in str(found)
 

@@ -25,7 +25,15 @@ TOLD = {
     "one line of many": '{"n": 1}\n{"password": "hunter2"}\n{"n": 2}',
     "a header": '["Authorization", "hunter2"]',
     "a header within text": 'sent ["Authorization", "hunter2"] to it',
+    "headers in one list": '["accept", "x", "x-api-key", "hunter2"]',
     "a named value": '{"name": "password", "value": "hunter2"}',
+    "a named value of another make": '{"Name": "password", "Value": "hunter2"}',
+    "a named value that is cut off": '[{"key": "authorization", "value": "hunter2"}, {',
+    "metadata of gRPC": "_Metadatum(key='authorization', value='hunter2')",
+    "a field of a form": '<input name="password" value="hunter2">',
+    "a hash of Ruby": '{"password" => "hunter2"}',
+    "an object in its repr": "{'password': SecretStr('hunter2'), 'n': 1}",
+    "far apart": 'x {"password"      :      "hunter2"}',
 }
 STAYS = [
     "hunter2 is a name of a game",

@@ -20,16 +20,17 @@ _SHORTEST_IMAGE: Final = 128
 _IMAGE: Final = re.compile(rf"data:[^,\s\"']{{0,200}},[A-Za-z0-9+/=%_-]*|[A-Za-z0-9+/_-]{{{_SHORTEST_IMAGE},}}={{0,2}}")
 _IMAGE_TYPES: Final = frozenset({"blob", "image", "image_url", "input_image", "binary", "audio", "video", "file"})
 _NAME: Final = r"[A-Za-z][\w .-]{0,62}"
-# "name": and ["name", as headers are listed; the quotes may be escaped, once or more.
+# "name": and "name" => and ["name", as headers are listed, and name="password" value=; quotes may be escaped.
 _HEAD: Final = re.compile(
-    rf"(?P<open>[\[(]\s{{0,3}})?(?P<quote>\\{{0,7}}[\"'])(?P<name>{_NAME})(?P=quote)"
-    r"\s{0,3}(?P<sign>:|(?(open),|(?!)))\s{0,3}"
+    rf"(?P<open>[\[(]\s{{0,3}})?(?P<quote>\\{{0,7}}[\"'])(?P<name>{_NAME})(?P=quote)\s{{0,16}}"
+    r"(?P<sign>:|=>|[,\s]\s{0,3}(?P<inner>\\{0,7}[\"'])?(?i:value)(?(inner)(?P=inner))\s{0,3}[:=]|(?(open),|(?!)))\s{0,16}"
 )
 _LONGEST: Final = 4_000
 """Characters of one value that are taken out; it may be cut off before its quote."""
 _QUOTED: Final = {quote: re.compile(rf"(?:\\.|[^\\{quote}]){{0,{_LONGEST}}}", re.DOTALL) for quote in ('"', "'")}
 _INSIDE: Final = re.compile(rf"[\[{{][^\]}}]{{0,{_LONGEST}}}")
-_BARE: Final = re.compile(r"-?[\w.+-]{1,200}")
+_BARE: Final = re.compile(r"-?[\w.+-]{1,200}(?:\((?:[^()]|\([^()]{0,200}\)){0,2000}\))?")
+"""A word, or what Python's repr shows as a call: `SecretStr('...')`."""
 _NO_VALUE: Final = ("true", "false", "null", "None", "True", "False", "")
 
 
@@ -48,7 +49,7 @@ class Search:
             inner = _document(value)
             return self._text(value) if inner is None else self.without(inner, depth + 1)
         if isinstance(value, list):
-            return self._pair(value) or [self.without(item, depth + 1) for item in value]
+            return self._pairs(value, depth) or [self.without(item, depth + 1) for item in value]
         if isinstance(value, dict):
             if value.get("type") in _IMAGE_TYPES:
                 return {"type": value["type"]}
@@ -57,12 +58,18 @@ class Search:
             }
         return value
 
-    def _pair(self, items: list[Value]) -> list[Value] | None:
-        """`["Authorization", "..."]`, as headers are listed, without the secret; other names are often just listed."""
-        first = items[0] if len(items) == 2 else None
-        if isinstance(first, str) and named(first) is Names.SECRET and (shown := self._shown(first, items[1])):
-            return [first, shown]
-        return None
+    def _pairs(self, items: list[Value], depth: int) -> list[Value] | None:
+        """Headers, listed as name and value in turns, without the secrets; other names are often just listed."""
+        if len(items) % 2:
+            return None
+        shown = {
+            at: told
+            for at, name, item in zip(range(1, len(items), 2), items[::2], items[1::2], strict=True)
+            if isinstance(name, str) and named(name) is Names.SECRET and (told := self._shown(name, item))
+        }
+        if not shown:
+            return None
+        return [shown.get(at) or self.without(item, depth + 1) for at, item in enumerate(items)]
 
     def _text(self, text: str) -> str:
         if len(text) >= _SHORTEST_IMAGE or "data:" in text:
@@ -131,10 +138,11 @@ def _document(text: str) -> Value:
 
 def _told(tree: dict[str, Value]) -> dict[str, Value]:
     """`{"name": "password", "value": ...}` with the value under its name."""
-    name = next((tree[key] for key in ("name", "key", "header") if isinstance(tree.get(key), str)), None)
-    if "value" not in tree or not isinstance(name, str) or named(name) is None:
+    small = {key.lower(): key for key in tree}
+    name = next((tree[small[key]] for key in ("name", "key", "header") if key in small), None)
+    if "value" not in small or not isinstance(name, str) or named(name) is None:
         return tree
-    return {name if key == "value" else key: item for key, item in tree.items()}
+    return {name if key == small["value"] else key: item for key, item in tree.items()}
 
 
 def is_plain(item: Value) -> bool:

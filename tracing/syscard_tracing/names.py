@@ -26,20 +26,26 @@ _WHO: Final = (
 _RULES: Final = (
     (
         Names.SECRET,
-        r"(?:.*_)?(?:password|passwd|passphrase|passcode|pwd|secret|credentials?|(?<!per_output_)(?<!per_)(?<!first_)token"
-        r"|authorization|cookie|set_cookie"
-        r"|(?:api|access|private|signing|secret|account|encryption)_?key|connection_string|dsn)",
+        r"(?:.*_)?(?:passwords?\d{0,2}|password_?(?:hash|salt|confirm|confirmation|repeat|again|old|new|value)"
+        r"|passwd|passphrase|passcode|passkey|pwd|wachtwoord|passwort|contrase[n_]a|mot_de_passe"
+        r"|secrets?|secret_(?:value|string|id)|credentials?"
+        r"|(?<!per_output_)(?<!per_)(?<!first_)token|(?:access|refresh|auth|api|bearer|session|security)_?tokens"
+        r"|auth|authorization|jwt|pin|otp|signature|cookies?|set_cookies?"
+        r"|(?:api|access|private|signing|secret|account|encryption|functions|subscription|master|shared|storage)_?keys?"
+        r"|connection_string|dsn)",
     ),
     (
         Names.USER,
-        rf"(?:.*_)?(?:{_WHO})(?:_?(?:id|key|no|nr|number|uuid|guid|hash|login))|(?:.*_)?(?:user|username|enduser)",
+        rf"(?:.*_)?(?:{_WHO})(?:_?(?:ids?|key|no|nr|number|uuid|guid|hash|login))|(?:.*_)?(?:user|username|enduser)",
     ),
     (
         Names.PERSONAL,
-        r"(?:.*_)?(?:(?:first|last|full|given|family|sur|middle|nick|display|customer|user|person|contact)_?name|e?mail"
-        r"|email_?address|phone|phone_?number|mobile|telephone|fax|address|street|street_?address|house_?number|zip|zip_?code"
-        r"|post_?code|postal_?code|birth_?(?:day|date)|date_?of_?birth|dob|ssn|bsn|iban|card_?number|credit_?card|cvv|cvc"
-        r"|passport|tax_?id|lat|latitude|lon|lng|longitude|ip|ip_?address|client_?ip|remote_?addr)",
+        r"(?:.*_)?(?:(?:first|last|full|given|family|sur|middle|nick|display|customer|user|person|contact)_?name|e?mails?"
+        r"|email_?address(?:es)?|(?:phone|mobile|tel|fax|whatsapp)s?(?:_?(?:no|nr|number|numbers|phone))?|telephone"
+        r"|address(?:es)?|address_?line_?\d{0,2}|street|street_?address|house_?number|zip|zip_?code"
+        r"|post_?code|postal_?code|birth_?(?:day|date)|date_?of_?birth|dob|ssn|bsn|nhs|nino|iban|card_?number|credit_?card"
+        r"|cvv|cvc|(?:passport|nhs|driving_?licen[cs]e|national_?id|tax_?id)(?:_?(?:no|nr|number))?"
+        r"|lat|latitude|lon|lng|longitude|ip|ip_?address|client_?ip|remote_?addr)",
     ),
 )
 _COMPILED: Final = tuple((names, re.compile(rule)) for names, rule in _RULES)

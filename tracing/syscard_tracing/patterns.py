@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 _AT: Final = r"(?:@|%40|\\u0040)"
 _START: Final = r"(?<![\w.+-])"
 _END: Final = r"(?![\w-])"
-_SAYS: Final = r"\\?[\"']?\s{0,3}(?:[:=]|%3[ADad])\s{0,3}\\?[\"']?(?!\[(?:secret|user)\])"
-_UP_TO_IT: Final = r"(?<![a-z0-9])(?:[\w-]{0,30}[_-])?"
+_SAYS: Final = r"\\?[\"']?\s{0,16}(?:[:=]|%3[ADad])\s{0,16}(?:[bru]{0,2}(?=[\"']))?\\?[\"']{0,3}(?!\[(?:secret|user)\])"
+_UP_TO_IT: Final = r"(?<![\w-])[\w-]{0,30}?"
 _NUMBER_NAMES: Final = (
     "ssn", "social security", "bsn", "nhs", "nino", "sin", "dni", "nie", "nif", "cpf", "aadhaar", "pesel",
     "personnummer", "steuer-?id", "codice fiscale", "passport", "paspoort", "driving licen[cs]e", "tax id",
@@ -54,8 +54,8 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "image": (Rule(r"data:[\w/+.-]{0,80}(?:;[\w=.-]{1,60}){0,4};base64,[A-Za-z0-9+/=_-]*", (("data:",),)),),
     "secret": (
         Rule(
-            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,]|-(?!----))*"
-            r"(?:-----END [A-Z ]{0,30}KEY-----)?",
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----))*"
+            r"(?:-----END [A-Z ]{0,30}KEY(?: BLOCK)?-----)?",
             (("-----begin",),),
         ),
         # OpenAI, Anthropic, Stripe, Langfuse
@@ -79,13 +79,18 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         Rule(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", (("eyj",),)),  # JWT
         Rule(r"(?i:\bbearer\s{1,4}[\w.~+/=-]{8,})", (("bearer",),)),
         Rule(
-            rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,3}}[:=]\s{{0,3}}(?:\"(?!\[)[^\"\\]{{4,200}}\"|'(?!\[)[^'\\]{{4,200}}')",
+            rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,16}}[:=]\s{{0,16}}[bru]{{0,2}}"
+            r"(?:\"(?!\[)[^\"\\]{4,200}\"|'(?!\[)[^'\\]{4,200}')",
             (_PASS, _SIGN),
         ),
         Rule(rf"(?i:{_UP_TO_IT}{_PASSWORD}){_SAYS}[^\s\"',&\\]{{4,}}", (_PASS, _SIGN)),
-        Rule(r"(?i:--(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}", (("--",),)),
-        Rule(r"(?<![\w-])-u\s{1,3}[^\s:]{1,64}:[^\s]{1,200}", (("-u",), (":",))),  # of curl
-        Rule(r"(?i:<(?:password|passwd|pwd|secret|token)>)[^<]{1,200}", (("<",),)),
+        Rule(
+            r"(?i:--(?:[\w-]{1,30}-)?(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}", (("--",),)
+        ),
+        Rule(
+            r"(?<![\w-])(?:-u\s{0,3}|--(?:proxy-)?user[ =]\s{0,3})[^\s:]{1,64}:[^\s]{1,200}", (("-u",), (":",))
+        ),  # curl
+        Rule(r"(?i:<[\w:-]{0,30}(?:password|passwd|pwd|secret|token)(?:\s[^<>]{0,200})?>)[^<]{1,200}", (("<",),)),
         Rule(
             r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
             r"(?:(?i:token|digest|negotiate|oauth|api-?key)\s{1,2}[\w.~+/=:-]{6,}|(?=\S{0,200}\d)[\w.~+/=:-]{8,})",
@@ -114,7 +119,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         Rule(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])", ((":", "-"),)),
     ),
     "iban": (Rule(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", digit=True),),
-    "card": (Rule(_alone(r"[2-6]\d{3}(?:[ ./-]?\d){9,15}"), digit=True),),
+    "card": (Rule(_alone(r"[2-6]\d{3}(?:[ ./_-]{0,2}\d){9,15}"), digit=True),),
     "id": (
         Rule(
             rf"(?i:\b(?:{'|'.join(_NUMBER_NAMES)})\b(?:\s?(?:no|nr|number|nummer|#)\b)?)[.:=#\s]{{0,3}}"
@@ -156,7 +161,8 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         # 01.02.2026 12:30 is a day and a time.
         Rule(
             _alone(
-                r"(?!\d\d[./-]\d\d[./-]\d{2,4}(?!\d))(?:\(0[1-9]\d{0,3}\)|0[1-9]\d{0,3})(?:[ ./-]{1,2}\d{2,8}){1,4}"
+                r"(?!\d\d[./-]\d\d[./-]\d{2,4}(?![\d./-]))(?:\(0[1-9]\d{0,3}\)|0[1-9]\d{0,3})"
+                r"(?:[ ./-]{1,2}\d{2,8}){1,4}"
             ),
             (("0",),),
             digit=True,

@@ -24,6 +24,7 @@ _RULES: Final = tuple((name, rule, re.compile(rule.pattern)) for name, rules in 
 _DIGIT: Final = re.compile(r"\d")
 # To Python, which reads these patterns, both are an i.
 _DOTTED: Final = str.maketrans("\u0130\u0131", "ii")
+_DASHES: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
 _OPAQUE: Final = re.compile(OPAQUE)
 _NO_HIT: Final = frozenset({"image", "base64"})
 # To a rule, the n of an escaped line end belongs to the word behind it.
@@ -48,7 +49,7 @@ def mask(text: str, only: frozenset[str] | None = None) -> tuple[str, int]:
         text = unicodedata.normalize("NFKC", text)[:SCANNED]
     text = _ESCAPED_LINE_END.sub(r"\1 ", text)[:SCANNED]
     hits, done, pieces = 0, 0, []
-    for name, match in _matches(text):
+    for name, match in _matches(text if text.isascii() else text.translate(_DASHES)):
         if name in CHECKS and not CHECKS[name](match.group()):
             continue
         hits += name not in _NO_HIT
