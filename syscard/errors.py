@@ -17,6 +17,7 @@
     │   ├── ChainBroken          an edit does not follow from the one before
     │   └── NothingDeclared      no system has been applied to this home yet
     ├── NotOnTheCard             a claim, incident or version that the card does not have
+    ├── NotComparable            words that were hashed under two keys: their finding is `unknown`
     └── MonitorError             a monitor could not run (its finding is `error`, not `ok`)
 """
 
@@ -119,6 +120,10 @@ class NothingDeclared(RecordsError):
 
 class NotOnTheCard(SyscardError):
     """A claim, incident or version that the card does not have."""
+
+
+class NotComparable(SyscardError):
+    """Words that were hashed under two keys."""
 
 
 class MonitorError(SyscardError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from syscard.observation import CREATION, EVENTS, FEEDBACK, SDK_SCOPE
+from syscard.rotations import key_number
 from syscard.system import System
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_monitors.facts import SpanFacts, facts_of
@@ -68,6 +69,8 @@ class Request:
     tracing: TracingFacts = field(repr=False, default=TracingFacts())
     versions: Mapping[Name, Sighting] = field(repr=False, default_factory=dict)
     """Which versions, models and prompts its components carried."""
+    keys: frozenset[int] = frozenset({0})
+    """Under which keys its words were hashed (`syscard.rotations.key_number`)."""
 
     @property
     def place(self) -> Frontier:
@@ -143,6 +146,7 @@ def assemble(
     before_us: int,
     complete_after: timedelta,
     seen_before_us: int,
+    rotated: Sequence[int] = (),
 ) -> Assembled:
     """Requests out of observation rows.
 
@@ -155,6 +159,7 @@ def assemble(
         before_us: the watermark of the look before; tells which orphans are new.
         complete_after: how long after its root's end a request may still get spans.
         seen_before_us: newest received time that the look before saw; tells which spans are late.
+        rotated: when the key was changed (`syscard.rotations`).
     """
     requests, answered = _parted(rows)
     ready_us = watermark_us - complete_after // _MICROSECOND
@@ -176,7 +181,7 @@ def assemble(
                 late += _received(own) > seen_before_us > 0
             elif _end(top) <= ready_us:
                 ready.append((top, own, features))
-    complete = [_request(top, own, features, looker) for top, own, features in ready]
+    complete = [_request(top, own, features, looker, rotated) for top, own, features in ready]
     answers = [_answer(row) for row in answered]
     late += sum(a.end_us <= frontier.end_us and a.received_us > seen_before_us > 0 for a in answers)
     return Assembled(
@@ -245,7 +250,7 @@ def _features(spans: Iterable[Row]) -> _Features:
     return {_key(s): json.loads(s["features"] or "{}") for s in spans}
 
 
-def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Request:
+def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker, rotated: Sequence[int]) -> Request:
     values: defaultdict[str, list[Any]] = defaultdict(list)
     facts = []
     said, spans = [s for s in spans if _is_event(s)], [s for s in spans if not _is_event(s)]
@@ -260,7 +265,8 @@ def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Req
                 _collect_call(values, span, errors[_key(span)])
         if span is top:
             _collect_root(values, span, features)
-        facts.append(facts_of(span, features, None if span is top else span["parent_span_id"]))
+        key = key_number(rotated, span["received_us"])
+        facts.append(facts_of(span, features, None if span is top else span["parent_span_id"], key))
     _collect_said(values, said, {span["span_id"]: span for span in spans})
     return Request(
         trace_id=top["trace_id"],
@@ -272,6 +278,7 @@ def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker) -> Req
         spans=tuple(facts),
         tracing=looker.facts(top, spans, kept),
         versions=sightings(spans, both),
+        keys=frozenset(fact.key for fact in facts),
     )
 
 

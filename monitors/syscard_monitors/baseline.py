@@ -35,7 +35,8 @@ class BaselineData:
 def references(values: Mapping[str, Any]) -> dict[str, Reference]:
     """The reference of every signal, out of what a baseline keeps."""
     rate = values.get("per_minute")
-    return {key: Reference(tuple(found), rate) for key, found in values["signals"].items()}
+    keys = tuple(values.get("keys", (0,)))  # earlier releases had one
+    return {key: Reference(tuple(found), rate, keys) for key, found in values["signals"].items()}
 
 
 def signal_values(signal: Signal, requests: Sequence[Request], previous_us: int | None) -> list[Any] | None:
@@ -79,7 +80,9 @@ def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], wor
     columns = {s.key: _present(signal_values(s, requests, None)) for s in signals}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
     kept = {key: sorted(found) for key, found in columns.items() if found and len({type(v) for v in found}) == 1}
-    values = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
+    values: dict[str, Any] = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
+    keys = sorted(frozenset[int]().union(*(r.keys for r in requests)))
+    values |= {"keys": keys} if keys != [0] else {}
     constant = tuple(k for k, r in references(values).items() if r.constant is not None)
     return BaselineData(
         start=_time(min(r.start_us for r in requests)),

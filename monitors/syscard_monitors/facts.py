@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from syscard.fingerprints import LIMIT
+from syscard.rotations import comparable
 from syscard_monitors.traces import Row
 
 NONE: Final[frozenset[str]] = frozenset()
@@ -54,11 +55,13 @@ class SpanFacts:
     """Tool calls that it asks for."""
     answered: frozenset[str] = NONE
     """Tool calls whose answers it was handed."""
+    key: int = 0
+    """Under which key its words were hashed."""
     made: Terms = Terms()
     took: Terms = Terms()
 
 
-def facts_of(span: Row, features: Mapping[str, Any], parent: str | None) -> SpanFacts:
+def facts_of(span: Row, features: Mapping[str, Any], parent: str | None, key: int = 0) -> SpanFacts:
     """The facts of an observation; `parent` is None on the root of its request, wherever that hangs."""
     named = [v for k, v in features.items() if k.rpartition(".")[2] in _IDENTIFIERS]
     gives = frozenset(str(x) for many in named if isinstance(many, list) for x in many)
@@ -75,6 +78,7 @@ def facts_of(span: Row, features: Mapping[str, Any], parent: str | None) -> Span
         call=_word(features.get("tool_call.id")),
         asked=_words(features.get("tool_call.asked")),
         answered=_words(features.get("tool_call.answered")),
+        key=key,
         made=_terms(v for k, v in features.items() if k.endswith(_TERMS) and not _TAKEN.search(k)),
         took=_terms(v for k, v in features.items() if k.endswith(_TERMS) and _TAKEN.search(k)),
     )
@@ -100,6 +104,11 @@ def _terms(fields: Iterable[Any]) -> Terms:
 
 
 def carries_words(earlier: SpanFacts, later: SpanFacts) -> bool:
-    """Whether what one span said stands in what another was given: words of its own, not those it was given itself."""
+    """Whether what one span said stands in what another was given: words of its own, not those it was given itself.
+
+    It cannot be told of two keys.
+    """
+    if not comparable((earlier.key, later.key)):
+        return False
     new = [t for t in earlier.made.known - earlier.took.known if earlier.took.tells(t) and later.took.tells(t)]
     return len(new) >= LEAST_TERMS and len(later.took.known.intersection(new)) >= CARRIED * len(new)

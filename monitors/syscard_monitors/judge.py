@@ -33,6 +33,8 @@ class Reference:
     """Sorted."""
     per_minute: float | None = None
     """For volume: requests a minute."""
+    keys: tuple[int, ...] = (0,)
+    """Under which keys words in the values were hashed."""
 
     @property
     def n(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +28,17 @@ HOPELESS: Final = 10_000
 _REACH_US: Final = round(REACH_BACK.total_seconds() * 1_000_000)
 
 
-def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int = MOST_ROWS) -> Assembled:
+def look(
+    scan: Scan,
+    system: System,
+    memory: Memory,
+    now_us: int,
+    most_rows: int = MOST_ROWS,
+    rotated: Sequence[int] = (),
+) -> Assembled:
     """New complete requests, oldest first; moves watermark, newest span and floor on.
+
+    `rotated` is when the key was changed (`syscard.rotations`).
 
     Raises:
         MonitorError: more spans lie within the reach of one look than it may take.
@@ -38,7 +47,7 @@ def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int
     for size in (most_rows, most_rows * 4, most_rows * LARGEST_LOOK):
         rows = _rows(scan, system, since, size)
         whole = len(rows) < size
-        looked = _assembled(rows, system, memory, now_us if whole else _newest(rows))
+        looked = _assembled(rows, system, memory, now_us if whole else _newest(rows), rotated)
         if whole or looked.complete:
             break
     else:
@@ -55,7 +64,12 @@ def look(scan: Scan, system: System, memory: Memory, now_us: int, most_rows: int
 
 
 def between(
-    scan: Scan, system: System, since: datetime | None, until: datetime | None, now_us: int
+    scan: Scan,
+    system: System,
+    since: datetime | None,
+    until: datetime | None,
+    now_us: int,
+    rotated: Sequence[int] = (),
 ) -> tuple[Request, ...]:
     """All complete requests of a stretch of time.
 
@@ -67,7 +81,7 @@ def between(
     rows = _rows(scan, system, low, most)
     if len(rows) == most:
         raise UsageError(f"more than {most:,} spans in that time: name a shorter one with --from and --to")
-    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us).complete
+    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us, rotated).complete
     return tuple(r for r in found if low <= r.start_us and r.end_us <= high)
 
 
@@ -94,7 +108,7 @@ def _newest(rows: list[Row]) -> int:
     return max((r["start_us"] for r in rows), default=0)
 
 
-def _assembled(rows: list[Row], system: System, memory: Memory, watermark_us: int) -> Assembled:
+def _assembled(rows: list[Row], system: System, memory: Memory, watermark_us: int, rotated: Sequence[int]) -> Assembled:
     return assemble(
         named_as_declared(rows, system),
         root=system.traces.request.root,
@@ -103,4 +117,5 @@ def _assembled(rows: list[Row], system: System, memory: Memory, watermark_us: in
         before_us=memory.watermark_us,
         complete_after=system.traces.request.complete_after,
         seen_before_us=memory.received_us,
+        rotated=rotated,
     )

@@ -40,6 +40,7 @@ _HITS: Final = {
     "clock_suspect": ("suspect", "looked_at"),
     "late": ("late", "requests"),
     "sampled": ("sampled", "requests"),
+    "two_keys": ("rotated", "requests"),
 }
 """Figure -> what is counted, of how many."""
 Counts = dict[str, float]

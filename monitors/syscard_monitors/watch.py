@@ -19,6 +19,7 @@ from syscard.errors import MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.live import Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
+from syscard.rotations import comparable
 from syscard.system import System
 from syscard_monitors import baseline
 from syscard_monitors.assemble import Request, micros
@@ -75,13 +76,16 @@ class Watcher:
         worker: DriftWorker,
         packs: Path | None = None,
         most_rows: int = MOST_ROWS,
+        rotated: Callable[[], tuple[int, ...]] = tuple,
     ) -> None:
+        """`rotated` says when the home's key was changed (`syscard.rotations`)."""
         self._records = records
         self._scan = scan
         self._clock = clock
         self._worker = worker
         self._packs = packs
         self._most_rows = most_rows
+        self._rotated = rotated
         self._baseline: tuple[str, dict[str, Reference]] | None = None
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
@@ -99,7 +103,7 @@ class Watcher:
         card = self._records.current(ref)
         memory = recall(self._records.watch(ref))
         plan = self._plan(card)
-        looked = look(self._scan, plan.system, memory, micros(self._clock()), self._most_rows)
+        looked = look(self._scan, plan.system, memory, micros(self._clock()), self._most_rows, self._rotated())
         memory.orphans, memory.late = memory.orphans + looked.orphans, memory.late + looked.late
         of_look = {"orphans": looked.orphans, "late": looked.late, **looked.received}
         memory.tracing = added(memory.tracing, of_look, window=False)
@@ -124,7 +128,7 @@ class Watcher:
             MonitorError: the signals cannot be computed.
         """
         system = system_of(self._records.current(ref))
-        requests = between(self._scan, system, since, until, micros(self._clock()))
+        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated())
         data = baseline.measure_baseline(self._signals(system), requests, self._worker)
         with self._records.transaction() as transaction:
             body = SetBaseline(
@@ -233,7 +237,8 @@ def _remember_tracing(memory: Memory, requests: Sequence[Request], system: Syste
     memory.ids, again = known_again(memory.ids, ((r.trace_id, r.root_id, r.start_us) for r in requests))
     facts = [replace(r.tracing, repeated=r.tracing.repeated or r.trace_id in again) for r in requests]
     skew_us = system.traces.clock_tolerance // timedelta(microseconds=1)
-    counts = {**counted(facts, skew_us), **sample_sums(requests)}
+    rotated = sum(not comparable(r.keys) for r in requests)
+    counts = {**counted(facts, skew_us), **sample_sums(requests), "rotated": rotated}
     memory.tracing = added(memory.tracing, counts, window=True)
     memory.skew = [*memory.skew, skews((call for f in facts for call in f.crossings), skew_us)][-WINDOWS:]
 

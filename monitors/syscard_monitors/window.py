@@ -13,6 +13,7 @@ from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
 from syscard.live import HISTORY
+from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, judge, observed
 from syscard_monitors.assemble import Request, micros
@@ -100,7 +101,7 @@ def _measure(
     reference = references.get(signal.key, Reference(())) if references is not None else None
     try:
         values = signal_values(signal, requests, memory.frontier.end_us or None)
-        measured = judge.measure(signal, values, reference)
+        measured = _rotated(signal, values, requests, reference) or judge.measure(signal, values, reference)
     except MonitorError as error:
         return Missing(str(error), state=State.ERROR)
     before = memory.pending.pop(signal.key, [])
@@ -114,6 +115,17 @@ def _measure(
         return replace(measured, comparison=None, p_value=None)
     whole = judge.measure(signal, together, reference)
     return replace(whole, exceeds=True) if isinstance(whole, Measured) else measured
+
+
+def _rotated(
+    signal: Signal, values: Sequence[Any] | None, requests: Sequence[Request], reference: Reference | None
+) -> Missing | None:
+    """Why words cannot be compared of which only hashes are kept: the same word has another one under each key."""
+    if signal.kind != "category" or reference is None or not has_mark((*(values or ()), *reference.values)):
+        return None
+    if comparable(reference.keys, frozenset[int]().union(*(r.keys for r in requests))):
+        return None
+    return Missing(f"{NOT_COMPARABLE}: set the baseline anew with: syscard baseline set")
 
 
 def _tested(measured: dict[str, Measured | Missing], ask: Ask) -> dict[str, Measured | Missing]:

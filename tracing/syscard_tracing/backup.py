@@ -23,7 +23,7 @@ from syscard_tracing.durable import log_folder, newest_entry, rolling, standing_
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.roller import open_lake
 
-_NOT_COPIED: Final = ("records.db", "inbox.db", "lake", "lake.lock", "serve.lock", "aside")
+_NOT_COPIED: Final = ("records.db", "inbox.db", "lake", "lake.lock", "keys.lock", "serve.lock", "aside")
 
 
 class Backup(NamedTuple):

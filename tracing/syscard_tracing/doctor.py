@@ -20,11 +20,13 @@ from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.journal import last as last_entry
-from syscard_tracing.normalise import Normaliser
+from syscard_tracing.keys import ring
+from syscard_tracing.normalise import Normaliser, moment
 from syscard_tracing.own_tables import home_dialects
 from syscard_tracing.pii import clean
 from syscard_tracing.repair import left_over, pointer_is_missing, wrong_modes
 from syscard_tracing.roller import open_lake
+from syscard_tracing.rotation import oldest_received
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.strays import Stray, session_of, strays
 
@@ -51,7 +53,8 @@ class DoctorFinding(NamedTuple):
 def check(home: Home) -> list[DoctorFinding]:
     """Everything known about the inbox and the lake; changes nothing."""
     found = list(_check_lake(home))
-    return [*_check_inbox(home), *found, *_check_files(home), *_check_kept(home), *_check_dialects(home)]
+    rest = (_check_files, _check_kept, _check_keys, _check_dialects)
+    return [*_check_inbox(home), *found, *(finding for look in rest for finding in look(home))]
 
 
 def _check_files(home: Home) -> Iterator[DoctorFinding]:
@@ -64,6 +67,26 @@ def _check_files(home: Home) -> Iterator[DoctorFinding]:
         yield _wrong("lake: the pointer to the newest checkpoint is missing", _REPAIR)
     if (home.root / ERASING).is_file():
         yield _wrong("an erasure of a person was cut off", "finish it with: syscard erase --user-key K --yes")
+
+
+def _check_keys(home: Home) -> Iterator[DoctorFinding]:
+    try:
+        found = ring(home.keys)
+        oldest_us = oldest_received(home) if len(found) > 1 else None
+    except LakeError:
+        return  # said already
+    except TraceError as error:
+        yield _wrong(str(error))
+        return
+    for key in found[:-1]:
+        until = iso(moment(key.until_us or 0))
+        if key.secret is not None:
+            yield _fine(f"keys: {key.name} was in use until {until}, and stays until no span from before is left")
+        elif oldest_us is not None and oldest_us < (key.until_us or 0):
+            yield _wrong(
+                f"keys: spans from before {until} were hashed with a key that is gone: erase --user does not find them",
+                "put the key back from a copy of keys/",
+            )
 
 
 def _check_kept(home: Home) -> Iterator[DoctorFinding]:

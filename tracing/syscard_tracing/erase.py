@@ -91,7 +91,7 @@ def names_of(home: Home, user_key: str | None, user: str | None) -> tuple[str, .
     """Every form in which this home may hold a person.
 
     Args:
-        home: the home, whose key hashes users.
+        home: the home, whose keys hash users: the one in use, and old ones that are not destroyed yet.
         user_key: a key as the lake has it (32 hex digits), or the SDK's (16), which is hashed once more at receipt.
         user: the user as it stood in the span attribute.
 
@@ -103,9 +103,7 @@ def names_of(home: Home, user_key: str | None, user: str | None) -> tuple[str, .
     given = (user_key or user or "").strip()
     if not given:
         raise UsageError("the key is empty: name the person with --user-key K, or with --user ID")
-    if not (home.keys / keys.FILE).exists():
-        return (given,)
-    return given, Redactor(keys.load_or_make(home.keys / keys.FILE)).user(given)
+    return given, *(Redactor(secret).user(given) for secret in keys.secrets_of(home.keys))
 
 
 def find(home: Home, names: Sequence[str], now: datetime) -> Erasing:

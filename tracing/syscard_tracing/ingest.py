@@ -135,6 +135,7 @@ class _Ingest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pipeline.close()
         self._inbox.close()
 
     def take(self, spans: list[RawSpan], rejected: Counter[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from syscard.observation import COLUMNS, CREATION, EVENTS, NO_CALLS, segment_or_none
@@ -33,6 +33,7 @@ LINKS: Final = "span.links"
 """Feature that holds a span's links, each as `trace_id/span_id`."""
 ERROR_NAME: Final = "error.name"
 """Feature that holds what a failure is called where that is not the name of its class."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400_000_000
 _YEAR_2000_US: Final = 946_684_800_000_000
 _AHEAD_US: Final = 3_600_000_000
@@ -406,6 +407,11 @@ def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime, exactly."""
     whole = int(moment.replace(microsecond=0).timestamp())
     return whole * 1_000_000 + moment.microsecond
+
+
+def moment(us: int) -> datetime:
+    """UTC time of microseconds since 1970, exactly."""
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def _unquoted(value: Value) -> Value:

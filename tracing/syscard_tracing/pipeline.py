@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
+import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -20,7 +22,7 @@ from syscard_tracing.batch import to_table
 from syscard_tracing.dialects import Dialects
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.logs import LogRecord, as_spans
-from syscard_tracing.normalise import Normaliser
+from syscard_tracing.normalise import Normaliser, moment
 from syscard_tracing.otlp import count_json_points, decode_json, decode_json_logs
 from syscard_tracing.own_tables import FreshDialects
 from syscard_tracing.roller import RollResult, open_lake, roll_all
@@ -98,7 +100,10 @@ class Pipeline:
         self._rules = rules
         self._dialects = FreshDialects(home.dialects)
         self._clock = clock
+        # Before the key is read: it is not changed while somebody uses it.
+        self.close = weakref.finalize(self, os.close, keys.hold(home.keys))
         self._key = keys.load_or_make(home.keys / keys.FILE)
+        self._since = keys.ring(home.keys)[-1].since_us
         self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None
         self._current()  # what the rules need must be there before the first span is
 
@@ -108,7 +113,7 @@ class Pipeline:
         Raises:
             InboxFull: no room; nothing is stored.
         """
-        self._inbox.put(_table(self._current(), spans, received or self._clock()), moved_us=moved_us)
+        self._inbox.put(_table(self._current(), spans, self._received(received)), moved_us=moved_us)
 
     def accept(self, body: bytes, *, as_json: bool, signal: Signal = Signal.TRACES) -> Accepted:
         """Decode one request and store what is good in it.
@@ -129,7 +134,7 @@ class Pipeline:
         """
         normaliser = self._current()
         spans, accepted = self._decoded(signal, body, as_json, normaliser.dialects)
-        return Ready(_table(normaliser, spans, self._clock()), accepted)
+        return Ready(_table(normaliser, spans, self._received()), accepted)
 
     def keep(self, ready: Ready) -> Future[None]:
         """Hand the rows of one request to the disk; they are stored when the future is done without an error.
@@ -138,6 +143,11 @@ class Pipeline:
             InboxFull: no room; the future raises it where that shows later. Nothing is stored.
         """
         return self._inbox.begin(ready.table)
+
+    def _received(self, stated: datetime | None = None) -> datetime:
+        """Now, but not before the key was in use, however clocks are set: the time tells under which key a row is."""
+        now = stated or self._clock()
+        return max(now, moment(self._since)) if self._since else now
 
     def _decoded(
         self, signal: Signal, body: bytes, as_json: bool, dialects: Dialects

@@ -190,6 +190,7 @@ def serve(
                 await intake.close()
                 await asyncio.to_thread(housekeeper.stop)
                 await asyncio.to_thread(roller.stop)
+                pipeline.close()
 
         asyncio.run(run())
 

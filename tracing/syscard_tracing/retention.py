@@ -13,6 +13,7 @@ from syscard.home import Home
 from syscard_tracing import journal
 from syscard_tracing.durable import rolling, sync
 from syscard_tracing.roller import open_lake
+from syscard_tracing.rotation import destroy_unused
 
 if TYPE_CHECKING:
     from syscard_tracing.upkeep import DaySize
@@ -108,7 +109,7 @@ def due(sizes: list[DaySize], keeping: Keeping, today: date) -> list[Dropped]:
 
 
 def apply(home: Home, keeping: Keeping, now: datetime) -> list[Dropped]:
-    """Drop what is due, and write down what was.
+    """Drop what is due, and old keys under which nothing is hashed any more; write down what was.
 
     Raises:
         LakeError: the lake cannot be read or written.
@@ -124,6 +125,7 @@ def apply(home: Home, keeping: Keeping, now: datetime) -> list[Dropped]:
         say = ", ".join(f"{d.day} ({d.spans} spans, {d.why})" for d in dropped)
         _log.warning("retention: %s: dropped %s; %d traces are held", keeping, say, len(keeping.held))
         journal.write(home, now, "retention", policy=str(keeping), days=[d._asdict() for d in dropped])
+    destroy_unused(home, now)
     return dropped
 
 

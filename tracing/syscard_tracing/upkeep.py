@@ -59,6 +59,25 @@ def day_sizes(lake: Lake) -> list[DaySize]:
     return sorted(DaySize(str(day), files, rows, size) for day, files, rows, size in days.iter_rows())
 
 
+def newest_received(lake: Lake) -> int:
+    """When the newest row was received, in microseconds since the epoch; 0 where there is none."""
+    newest = lake.scan().select(pl.col("received").dt.epoch("us").max()).collect().item()
+    return newest or 0
+
+
+def oldest_received(lake: Lake) -> list[int]:
+    """When the oldest row of each data file was received, in microseconds since the epoch, or a little before.
+
+    By the statistics of the files, which may be cut to milliseconds; 0 for a file without.
+    """
+    if not lake.exists():
+        return []
+    files = files_of(lake.open()).filter(pl.col("num_records") > 0)
+    if "min.received" not in files.columns:
+        return [0] * files.height
+    return files["min.received"].dt.epoch("us").fill_null(0).to_list()
+
+
 def compact_crowded(lake: Lake, limit: int = FILES_A_DAY) -> int:
     """Put the small files of crowded days together, durably; how many commits that took."""
     if not lake.exists():

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from syscard.edits import Author, AuthorKind
 from syscard.errors import MissingExtra
 from syscard.gates import Policy, read_policy
 from syscard.home import Home
+from syscard.rotations import rotations
 from syscard_configs import read_text
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ class House:
             from syscard_monitors.watch import Watcher
         except ImportError as error:
             raise MissingExtra("server", "the monitors") from error
-        return Watcher(records, self.scan, self.clock, worker, packs=self.home.root / "packs")
+        rotated = partial(rotations, self.home.keys)
+        return Watcher(records, self.scan, self.clock, worker, packs=self.home.root / "packs", rotated=rotated)
 
     def systems(self, records: Records) -> tuple[System, ...]:
         """The declared systems."""

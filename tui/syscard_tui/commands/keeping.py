@@ -1,4 +1,4 @@
-"""`retain`, `hold`, `erase` and `backup`: what is kept, for how long, and how it is taken out or away."""
+"""`retain`, `hold`, `erase`, `backup` and `keys`: what is kept, for how long, and how it is taken out or away."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(hold, name="hold")
     app.command("erase")(erase)
     app.command("backup")(backup)
+    keys = typer.Typer(no_args_is_help=True, help="Keys of users and fingerprints: rotate, list.")
+    keys.command("rotate")(rotate_key)
+    keys.command("list")(list_keys)
+    app.add_typer(keys, name="keys")
 
 
 def retain(
@@ -314,6 +318,43 @@ def _verify_all(house: House) -> None:
 
         for ref in records.systems():
             verify_system(records, ref, read_view(house.home.records, ref), promote_policy())
+
+
+def rotate_key(context: typer.Context) -> None:
+    """Make a new key for users and fingerprints; nothing may be served or ingested meanwhile."""
+    from syscard_tracing.rotation import rotate
+    from syscard_tui.holding import keeping_now
+
+    house = options_of(context).house()
+    made = rotate(house.home, house.clock())
+    say(f"new key: {made.name}; spans that come from now on are hashed with it")
+    say(f"the old key stays until no span from before is left (kept: {keeping_now(house)}); serve destroys it then")
+    say("users, sessions, fingerprints and marks (#...) of before and after cannot be compared")
+    say("where the baseline holds marks, set it anew when there is traffic: syscard baseline set")
+
+
+def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
+    """Every key that the home has had: since when, until when, and whether it is still there."""
+    from syscard.digest import iso
+    from syscard_tracing.keys import ring
+    from syscard_tracing.normalise import moment
+
+    found = [
+        {
+            "key": key.name if key.secret else None,
+            "since": iso(moment(key.since_us)) if key.since_us else None,
+            "until": iso(moment(key.until_us)) if key.until_us else None,
+            "state": "destroyed" if key.secret is None else "old" if key.until_us else "in use",
+        }
+        for key in ring(options_of(context).house().home.keys)
+    ]
+    if as_json:
+        say_json(found)
+        return
+    for key in found:
+        say(f"{key['key'] or '-':<8}  {key['state']:<9}  {key['since'] or 'the beginning'} to {key['until'] or 'now'}")
+    if not found:
+        note("no key yet: the first is made when spans come")
 
 
 def mend(house: House, *, asked: bool, forget_missing: bool) -> None:
