@@ -192,6 +192,34 @@ def test_an_id_that_somebody_else_used_at_another_time_stays_theirs(
     assert lake.scan().collect()["user_key"].to_list() == [names_of(home, None, BEN)[1]]
 
 
+def test_thousands_of_traces_go_in_a_few_commits_and_those_used_again_only_at_her_time(
+    home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime
+) -> None:
+    pipeline = Pipeline(home, inbox, lambda: RULES, clock)
+    hers_alone, used_again = range(2000), range(2000, 3000)
+    earlier = [
+        one._replace(start_ns=one.start_ns - DAY_NS // 4, end_ns=one.end_ns - DAY_NS // 4)
+        for one in (span(number, {"user.id": BEN}) for number in used_again)
+    ]
+    pipeline.store([*(span(number, {"user.id": ANN}) for number in range(3000)), *earlier])
+    roll_all(inbox, lake)
+    found = find(home, names_of(home, None, ANN), now)
+    assert [g.trace_id for g in found.going] == [f"{n + 1:032x}" for n in range(3000)]
+    assert [g.low_us is None for g in found.going] == [True] * len(hers_alone) + [False] * len(used_again)
+    before, commits = lake.version(), 0
+
+    def count(step: str) -> None:
+        nonlocal commits
+        commits = lake.version() - before if step == "lake" else commits
+
+    (erased,) = run(home, now, count)
+    assert erased.spans == 3000
+    left = lake.scan().collect()
+    assert sorted(left["trace_id"]) == [f"{number + 1:032x}" for number in used_again]
+    assert set(left["user_key"]) == {names_of(home, None, BEN)[1]}
+    assert commits < 10, "each commit writes files anew: they must not grow with the traces"
+
+
 def test_an_erasure_takes_nothing_from_a_roll_and_a_roll_nothing_back(
     two: None, home: Home, lake: Lake, inbox: Inbox, now: datetime
 ) -> None:
@@ -321,8 +349,10 @@ def test_snapshots_and_reports_that_name_a_trace_are_listed(two: None, home: Hom
     (home.snapshots / "shop").mkdir()
     (home.snapshots / "shop" / "v3.md").write_text(f"example trace {1:032x}@17")
     (home.snapshots / "shop" / "v4.md").write_text("nobody")
+    (home.snapshots / "shop" / "v5.md").write_text(f"a digest with the id in it: abc{1:032x}def")
+    (home.reports / "r.json").write_text(f"asked for by {ANN}")
     (erased,) = run(home, now)
-    assert [path.name for path in mentions(home, erased)] == ["v3.md"]
+    assert [path.name for path in mentions(home, erased)] == ["v3.md", "v5.md", "r.json"]
 
 
 def test_a_paper_that_cannot_be_read_is_said(two: None, home: Home, now: datetime) -> None:

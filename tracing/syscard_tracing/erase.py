@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -36,6 +37,8 @@ FILE: Final = "erasing.json"
 STEPS: Final = ("noted", "inbox", "lake", "texts", "history", "files", "records", "written", "journal", "done")
 """Names of the steps, in order."""
 _PATIENCE_S: Final = 30.0
+_ID: Final = re.compile(rb"(?=([0-9a-f]{32}))")
+"""Every place where a trace id may stand, within longer words too: one look, however many ids are sought."""
 
 
 class Erasing(NamedTuple):
@@ -172,9 +175,14 @@ def unfinished(home: Home) -> Erasing | None:
 
 def mentions(home: Home, erased: Erasing) -> list[Path]:
     """Snapshots and reports that name the person or one of the traces: for a human to look at."""
-    sought = [name.encode() for name in (*erased.names, *erased.traces)]
+    names, traces = [name.encode() for name in erased.names], {trace.encode() for trace in erased.traces}
+
+    def is_one(content: bytes) -> bool:
+        ids = (match[1] for match in _ID.finditer(content))
+        return any(name in content for name in names) or not traces.isdisjoint(ids)
+
     files = (p for folder in (home.snapshots, home.reports) for p in sorted(folder.rglob("*")) if p.is_file())
-    return [path for path in files if any(name in path.read_bytes() for name in sought)]
+    return [path for path in files if is_one(path.read_bytes())]
 
 
 def rewrite(path: Path) -> None:

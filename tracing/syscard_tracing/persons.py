@@ -55,8 +55,8 @@ def find(rows: pl.LazyFrame, keys: Collection[str], blanking: Blanking) -> Found
     near = _rows_of(rows, _ids(rows.filter(same)) - set(mine["trace_id"]), same)
     alone, shared = _attributed(near)
     leaving = pl.concat([mine, near.filter(pl.col("trace_id").is_in(sorted(alone)))])
-    going = tuple(_going(str(trace), of) for (trace,), of in sorted(leaving.group_by("trace_id"), key=_first))
-    gone = leaving.filter(goes(going))
+    going = _going(leaving)
+    gone = _marked(leaving.lazy(), going).filter("goes").collect()
     days = {str(day): count for day, count in gone.group_by("day").len().sort("day").iter_rows()}
     nameless = _nameless(rows.filter(pl.col("day").is_in(gone["day"].unique().implode())))
     return Found(going, days, len(alone), len(shared), nameless, _texts(rows, going, blanking))
@@ -73,15 +73,14 @@ def named_in(rows: pl.LazyFrame, blanking: Blanking) -> pl.LazyFrame:
     return rows.filter(pl.col("features").str.contains(f"(?i){hints}" if hints else "^\\b$"))
 
 
-def goes(going: Collection[Going]) -> pl.Expr:
-    """Whether a row (with `us`) is among what goes."""
-    whole = pl.col("trace_id").is_in(sorted(g.trace_id for g in going if g.low_us is None))
-    parts = [
-        (pl.col("trace_id") == g.trace_id) & pl.col("us").is_between(g.low_us, g.high_us)
-        for g in going
-        if g.low_us is not None
-    ]
-    return pl.any_horizontal([whole, *parts])
+def _marked(rows: pl.LazyFrame, going: Collection[Going]) -> pl.LazyFrame:
+    """Rows (with `us`) and whether each `goes`: one join, however many traces there are."""
+    schema = {"trace_id": pl.String, "low_us": pl.Int64, "high_us": pl.Int64, "known": pl.Boolean}
+    ids = pl.LazyFrame([(*one, True) for one in going], schema, orient="row")
+    within = pl.col("low_us").is_null() | pl.col("us").is_between("low_us", "high_us")
+    return rows.join(ids, on="trace_id", how="left").with_columns(
+        (pl.col("known").fill_null(value=False) & within).alias("goes")
+    )
 
 
 def _ids(rows: pl.LazyFrame) -> set[str]:
@@ -106,18 +105,15 @@ def _attributed(near: pl.DataFrame) -> tuple[set[str], set[str]]:
     return set(keyless["trace_id"]) - shared, shared
 
 
-def _first(group: tuple[tuple[object, ...], pl.DataFrame]) -> str:
-    return str(group[0][0])
-
-
-def _going(trace: str, rows: pl.DataFrame) -> Going:
-    """The whole id, unless it was used again more than an hour away from the person's spans."""
-    mine = rows.filter(pl.col("named") & ~pl.col("clock_suspect"))["us"].to_list()
-    if not mine:
-        return Going(trace)
-    low, high = min(mine) - APART_US, max(mine) + APART_US
-    elsewhere = rows.filter(~pl.col("clock_suspect") & ~pl.col("us").is_between(low, high))
-    return Going(trace) if elsewhere.is_empty() else Going(trace, low, high)
+def _going(rows: pl.DataFrame) -> tuple[Going, ...]:
+    """Whole ids, unless one was used again more than an hour away from the person's spans; in order."""
+    timed = ~pl.col("clock_suspect")
+    hers = pl.col("us").filter(pl.col("named") & timed)
+    ranges = rows.group_by("trace_id").agg((hers.min() - APART_US).alias("low"), (hers.max() + APART_US).alias("high"))
+    again = rows.join(ranges, on="trace_id").filter(timed & ~pl.col("us").is_between("low", "high"))
+    ranges = ranges.with_columns(pl.col("trace_id").is_in(again["trace_id"].unique().implode()).alias("again"))
+    found = ranges.sort("trace_id").select("trace_id", "low", "high", "again").iter_rows()
+    return tuple(Going(trace, low, high) if twice else Going(trace) for trace, low, high, twice in found)
 
 
 def _nameless(rows: pl.LazyFrame) -> int:
@@ -129,5 +125,6 @@ def _nameless(rows: pl.LazyFrame) -> int:
 
 
 def _texts(rows: pl.LazyFrame, going: Collection[Going], blanking: Blanking) -> int:
-    maybe = named_in(rows.with_columns(_US.alias("us")), blanking).filter(~goes(going)).select("features").collect()
+    named = named_in(rows.with_columns(_US.alias("us")), blanking)
+    maybe = _marked(named, going).filter(~pl.col("goes")).select("features").collect()
     return sum(blanking.blanked(features) is not None for features in maybe["features"])

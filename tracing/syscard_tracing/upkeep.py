@@ -5,11 +5,11 @@ Every commit here may lose against a roll, and then does nothing: the next look 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import polars as pl
 from deltalake import DeltaTable, write_deltalake
@@ -34,8 +34,13 @@ LOOSE_SHARE: Final = 0.1
 """A past day is sorted when so much of it lies in files that overlap others."""
 DAY_SETTLES: Final = timedelta(hours=26)
 """After the beginning of a day: two hours for spans that come late."""
-_IDS: Final = 500
-"""Trace ids in one predicate."""
+_T = TypeVar("_T")
+_IDS: Final = 5_000
+"""Trace ids in one predicate: each commit writes the files that hold them anew."""
+_BLANKED: Final = 500
+"""Traces whose rows are held in memory at once."""
+_RANGES: Final = 200
+"""Trace ids with a range of time each in one predicate, which is a tree as deep as that."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SORT_MEMORY: Final = 512 * 1024 * 1024
 
@@ -234,15 +239,23 @@ def remove(lake: Lake, going: Sequence[Going], days: Iterable[str]) -> None:
     Raises:
         LakeError: the lake cannot be written.
     """
-    whole = [g.trace_id for g in going if g.low_us is None]
-    parts = [whole[i : i + _IDS] for i in range(0, len(whole), _IDS)]
     within = f"day in ({_quoted(days)}) and "
-    for part in parts:
-        _deleted(lake, f"{within}trace_id in ({_quoted(part)})")
-    for one in going:
-        if one.low_us is not None and one.high_us is not None:
-            low, high = (_moment(us) for us in (one.low_us, one.high_us))
-            _deleted(lake, f"{within}trace_id = '{one.trace_id}' and start between {low} and {high}")
+    whole = sorted(g.trace_id for g in going if g.low_us is None)
+    for ids in _parts(whole, _IDS):
+        _deleted(lake, f"{within}trace_id in ({_quoted(ids)})")
+    partly = sorted(g for g in going if g.low_us is not None)
+    for some in _parts(partly, _RANGES):
+        ranges = " or ".join(map(_range_of, some))
+        _deleted(lake, f"{within}trace_id in ({_quoted(g.trace_id for g in some)}) and ({ranges})")
+
+
+def _parts(values: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    return (values[i : i + size] for i in range(0, len(values), size))
+
+
+def _range_of(one: Going) -> str:
+    low, high = (_moment(us) for us in (one.low_us or 0, one.high_us or 0))
+    return f"(trace_id = {_quoted([one.trace_id])} and start between {low} and {high})"
 
 
 def blank(lake: Lake, blanking: Blanking) -> None:
@@ -257,7 +270,7 @@ def blank(lake: Lake, blanking: Blanking) -> None:
     hit = rows.filter([blanking.blanked(features) is not None for features in rows["features"]])
     for (day,), of in hit.group_by("day"):
         ids = sorted(set(of["trace_id"]))
-        for part in (ids[i : i + _IDS] for i in range(0, len(ids), _IDS)):
+        for part in _parts(ids, _BLANKED):
             _committed(lake, partial(_replace, lake, str(day), part, blanking))
 
 
