@@ -21,12 +21,25 @@ View = dict[str, Any]
 @contextmanager
 def _reading(records: Path) -> Iterator[sqlite3.Connection]:
     if not records.is_file():
-        raise NothingDeclared(f"{records.parent} has no card yet: declare a system with: syscard apply system.yaml")
+        raise _no_card(records)
     try:
         with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
             yield connection
     except sqlite3.Error as error:
+        if "no such table: view" in str(error) and _is_being_made(records):
+            raise _no_card(records) from error
         raise RecordsError(f"{records}: {error}: run: syscard doctor") from error
+
+
+def _no_card(records: Path) -> NothingDeclared:
+    return NothingDeclared(f"{records.parent} has no card yet: declare a system with: syscard apply system.yaml")
+
+
+def _is_being_made(records: Path) -> bool:
+    """Whether the file had no tables yet: all of them come at once, by now perhaps."""
+    with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
+        tables = {row[0] for row in connection.execute("select name from sqlite_schema where type = 'table'")}
+    return not tables or "view" in tables
 
 
 def systems(records: Path) -> list[str]:
@@ -49,7 +62,7 @@ def choose(records: Path, system: str | None) -> str:
     """
     known = systems(records)
     if not known:
-        raise NothingDeclared(f"{records.parent} has no card yet: declare a system with: syscard apply system.yaml")
+        raise _no_card(records)
     if system is None and len(known) > 1:
         raise UsageError(f"this home has several systems; name one with --system: {', '.join(known)}")
     if system is not None and system not in known:

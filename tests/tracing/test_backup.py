@@ -125,5 +125,16 @@ def test_a_place_that_is_taken_or_inside_the_home_is_refused(home: Home, tmp_pat
         back_up(home, home.root / "copy", fine)
 
 
+def test_a_place_inside_the_home_is_refused_whatever_links_lead_there(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(home.root / "snapshots")
+    (tmp_path / "home link").symlink_to(home.root)
+    before = sorted(home.root.rglob("*"))
+    with pytest.raises(UsageError, match="inside the home"):
+        back_up(home, tmp_path / "link" / "copy", fine)
+    with pytest.raises(UsageError, match="inside the home"):
+        back_up(Home(tmp_path / "home link"), home.root / "copy", fine)
+    assert sorted(home.root.rglob("*")) == before
+
+
 def test_an_empty_home_can_be_copied(home: Home, tmp_path: Path) -> None:
     assert back_up(home, tmp_path / "copy", fine)[:3] == (-1, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from syscard.clock import ReplayClock
 from syscard.errors import UsageError
 from syscard.home import Home
-from syscard.rotations import FILE, rotations
+from syscard.rotations import FILE, ended, rotations
 from syscard.system import Keep
 from syscard_tracing import journal, keys, retention
 from syscard_tracing.batch import from_bytes
@@ -271,3 +272,48 @@ def test_the_key_of_a_row_can_be_found_for_as_long_as_the_row_lives(steps: list[
 def _cut_off(step: str) -> None:
     if step == "kept":
         raise KeyboardInterrupt
+
+
+# -- a key that is gone --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rolled", [True, False])
+def test_a_key_that_is_gone_is_said_and_nobody_is_told_that_a_person_is_not_there(
+    home: Home, inbox: Inbox, span: Span, lake: Lake, now: datetime, caplog: pytest.LogCaptureFixture, rolled: bool
+) -> None:
+    take(home, inbox, now, span(0, {"user.id": ANN}))
+    in_lake = names_of(home, None, ANN)[1]
+    if rolled:
+        roll_all(inbox, lake)
+        inbox.delete_to(inbox.last_seq())
+    backup = (home.keys / FILE).read_bytes()
+    shutil.rmtree(home.keys)
+
+    def wrong() -> list[str]:
+        return [f"{finding.what}: {finding.do}" for finding in check(home) if not finding.ok]
+
+    assert [("is gone" in line, "put keys/ back from a backup" in line) for line in wrong()] == [(True, True)]
+    for who in (("user", ANN), ("user_key", "0123456789abcdef")):
+        with pytest.raises(UsageError, match=r"is gone.*put keys/ back from a backup"):
+            names_of(home, **{"user": None, "user_key": None} | dict([who]))
+    assert names_of(home, in_lake, None) == (in_lake,)
+    assert not home.keys.exists(), "looking makes no key"
+
+    take(home, inbox, now + HOUR, span(1, {"user.id": ANN}))
+    assert [r.getMessage() for r in caplog.records if "is gone" in r.getMessage()] != []
+    assert len(wrong()) == 1, "a new key does not hide that the old one is gone"
+    with pytest.raises(UsageError, match="is gone"):
+        names_of(home, None, ANN)
+    ended(home.keys, rotations(home.keys)[0]).write_bytes(backup)
+    for path in home.keys.iterdir():
+        path.chmod(0o600)
+    assert wrong() == []
+    assert find(home, names_of(home, None, ANN), now).spans == 2
+
+
+def test_a_new_home_makes_its_key_without_a_word(
+    home: Home, inbox: Inbox, span: Span, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert names_of(home, None, ANN) == (ANN,)
+    take(home, inbox, now, span(0))
+    assert (caplog.records, rotations(home.keys)) == ([], ())

@@ -57,7 +57,7 @@ def back_up(home: Home, to: Path, verify: Callable[[Home], None], on_step: Calla
     to = to.absolute()
     if to.exists():
         raise UsageError(f"{to} is there already: name a folder that is not")
-    if to.is_relative_to(home.root.absolute()):
+    if to.resolve().is_relative_to(home.root.resolve()):
         raise UsageError(f"{to} is inside the home: name a folder outside, best on another disk")
     draft = to.with_name(f".{to.name}.{os.getpid()}.partial")
     copy = Home(draft)

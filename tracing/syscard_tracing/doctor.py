@@ -14,12 +14,14 @@ from typing import Any, Final, NamedTuple
 from syscard.digest import iso
 from syscard.errors import BadSpanData, LakeError, TraceError, UsageError
 from syscard.home import Home
+from syscard.rotations import ended
 from syscard_tracing.dialects import Dialects, shipped_dialects
 from syscard_tracing.durable import emptied, log_entries
 from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.journal import last as last_entry
+from syscard_tracing.keys import FILE as KEY
 from syscard_tracing.keys import ring
 from syscard_tracing.normalise import Normaliser, moment
 from syscard_tracing.own_tables import home_dialects
@@ -72,12 +74,17 @@ def _check_files(home: Home) -> Iterator[DoctorFinding]:
 def _check_keys(home: Home) -> Iterator[DoctorFinding]:
     try:
         found = ring(home.keys)
-        oldest_us = oldest_received(home) if len(found) > 1 else None
+        oldest_us = oldest_received(home) if len(found) != 1 else None
     except LakeError:
         return  # said already
     except TraceError as error:
         yield _wrong(str(error))
         return
+    if not found and oldest_us is not None:
+        yield _wrong(
+            f"key {home.keys / KEY} is gone and the home holds spans that it hashed: erase does not find persons",
+            "put keys/ back from a backup, before serve or ingest make a new key",
+        )
     for key in found[:-1]:
         until = iso(moment(key.until_us or 0))
         if key.secret is not None:
@@ -85,7 +92,7 @@ def _check_keys(home: Home) -> Iterator[DoctorFinding]:
         elif oldest_us is not None and oldest_us < (key.until_us or 0):
             yield _wrong(
                 f"keys: spans from before {until} were hashed with a key that is gone: erase --user does not find them",
-                "put the key back from a copy of keys/",
+                f"put the key back from a copy of keys/, as {ended(home.keys, key.until_us or 0)}",
             )
 
 

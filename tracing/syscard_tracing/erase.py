@@ -29,6 +29,7 @@ from syscard_tracing.erasing import Going
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.redact import Redactor
 from syscard_tracing.roller import open_lake
+from syscard_tracing.rotation import lost_until
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,13 +100,18 @@ def names_of(home: Home, user_key: str | None, user: str | None) -> tuple[str, .
         user: the user as it stood in the span attribute.
 
     Raises:
-        UsageError: neither or both are given, or it is empty.
+        UsageError: neither or both are given, or it is empty, or the key that hashed the person is gone.
     """
     if (user_key is None) == (user is None):
         raise UsageError("name the person with --user-key K, or with --user ID: one of the two")
     given = (user_key or user or "").strip()
     if not given:
         raise UsageError("the key is empty: name the person with --user-key K, or with --user ID")
+    if not (user_key and _keys([given])) and lost_until(home) is not None:
+        raise UsageError(
+            f"a key in {home.keys} is gone, and the home holds spans that it hashed: nobody can be found in them: put "
+            "keys/ back from a backup, or name the person with --user-key K as the lake has it (32 hex digits)"
+        )
     return given, *(Redactor(secret).user(given) for secret in keys.secrets_of(home.keys))
 
 

@@ -140,10 +140,14 @@ def destroy(keys: Path, key: Key) -> None:
     """
     if key.until_us is None:
         raise ValueError("the key in use is not destroyed")
-    path = ended(keys, key.until_us)
-    path.with_suffix(".gone").touch(mode=0o600)
+    note_gone(keys, key.until_us)
+    ended(keys, key.until_us).unlink(missing_ok=True)
     sync(keys)
-    path.unlink(missing_ok=True)
+
+
+def note_gone(keys: Path, until_us: int) -> None:
+    """Let it stay known that there was a key, and until when."""
+    ended(keys, until_us).with_suffix(".gone").touch(mode=0o600)
     sync(keys)
 
 

@@ -26,6 +26,7 @@ from syscard_tracing.normalise import Normaliser, moment
 from syscard_tracing.otlp import count_json_points, decode_json, decode_json_logs
 from syscard_tracing.own_tables import FreshDialects
 from syscard_tracing.roller import RollResult, open_lake, roll_all
+from syscard_tracing.rotation import note_lost
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.signals import Accepted, Signal
 from syscard_tracing.spans import Decoded, RawSpan
@@ -102,6 +103,7 @@ class Pipeline:
         self._clock = clock
         # Before the key is read: it is not changed while somebody uses it.
         self.close = weakref.finalize(self, os.close, keys.hold(home.keys))
+        note_lost(home, clock())
         self._key = keys.load_or_make(home.keys / keys.FILE)
         self._since = keys.ring(home.keys)[-1].since_us
         self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None

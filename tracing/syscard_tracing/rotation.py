@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Final
 
 from syscard.digest import iso
-from syscard.errors import UsageError
+from syscard.errors import SyscardError, UsageError
 from syscard.home import Home
 from syscard_tracing import journal, keys
 from syscard_tracing.batch import from_bytes
+from syscard_tracing.durable import newest_entry
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.keys import Key
 from syscard_tracing.normalise import microseconds, moment
 from syscard_tracing.roller import open_lake
 
+_EVER_US: Final = 2**63 - 1
 _log = logging.getLogger("syscard.tracing")
 
 
@@ -78,6 +81,40 @@ def oldest_received(home: Home) -> int | None:
     # The inbox first: what rolls meanwhile is seen in the lake, and nothing goes the other way.
     waiting = list(_waiting(home))
     return min((*waiting, *upkeep.oldest_received(open_lake(home))), default=None)
+
+
+def lost_until(home: Home) -> int | None:
+    """Up to when, in microseconds, rows that are still here were hashed under a key that is gone; None: none were.
+
+    Raises:
+        LakeError, TraceError: it cannot be told.
+    """
+    found = keys.ring(home.keys)
+    gone = [key.until_us for key in found if key.secret is None and key.until_us is not None]
+    if found and not gone:
+        return None
+    if newest_entry(home.lake) is None and next(_waiting(home), None) is None:
+        return None  # a new home: the lake's libraries take half a second to load
+    oldest_us, until_us = oldest_received(home), max(gone) if found else _EVER_US
+    return until_us if oldest_us is not None and oldest_us < until_us else None
+
+
+def note_lost(home: Home, now: datetime) -> None:
+    """Where the key is gone and rows are there: say so, and let it stay known when a new key is made."""
+    if (home.keys / keys.FILE).exists():
+        return
+    try:
+        if lost_until(home) is None:
+            return
+    except SyscardError:  # what cannot be read may hold rows: spans are taken all the same
+        pass
+    home.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys.note_gone(home.keys, microseconds(now))
+    _log.warning(
+        "key %s is gone and the home holds spans that it hashed: a new key is made, the two are not comparable and "
+        "erase does not find persons from before: put keys/ back from a backup",
+        home.keys / keys.FILE,
+    )
 
 
 def _waiting(home: Home) -> Iterator[int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,27 @@ def test_without_records_nothing_is_declared_and_it_says_what_to_do(
     with pytest.raises(NothingDeclared, match=r"has no card yet: .* syscard apply system\.yaml"):
         read(tmp_path / "records.db")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [systems, read_view, version_stamp])
+def test_while_the_file_is_being_made_nothing_is_declared_yet(read: Callable[[Path], object], tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    with closing(sqlite3.connect(file)) as maker:
+        maker.execute("pragma journal_mode=wal")
+        with pytest.raises(NothingDeclared, match="has no card yet"):
+            read(file)
+
+
+@pytest.mark.parametrize("read", [systems, read_view, version_stamp])
+def test_records_that_have_lost_a_table_are_an_error(
+    read: Callable[[Path], object], holding: Callable[..., Path]
+) -> None:
+    file = holding("shop")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("drop table view")
+    with pytest.raises(RecordsError, match="no such table: view: run: syscard doctor") as told:
+        read(file)
+    assert not isinstance(told.value, NothingDeclared)
 
 
 def test_with_no_system_nothing_is_declared(holding: Callable[..., Path]) -> None:
