@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.normalise import Normaliser
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.spans import RawSpan
+from tests.tracing.conftest import Children
 
 
 @pytest.fixture
@@ -114,8 +116,36 @@ def test_a_damaged_file_is_one_line_that_says_what_to_do(tmp_path: Path, content
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InboxFull, match="unable to open"):
+    with pytest.raises(InboxFull, match=r"unable to open.* is not there: make it"):
         Inbox(tmp_path / "missing" / "inbox.db")
+
+
+BARRED = """
+import os, sys
+from pathlib import Path
+from syscard.home import Home
+from syscard_tracing.doctor import check
+check(Home(Path(sys.argv[1])))  # another user may not be able to import what this needs
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write everywhere
+print(*(f"{f.what}: {f.do}" for f in check(Home(Path(sys.argv[1]))) if not f.ok), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("closed", ["inbox.db", ""])
+def test_a_home_that_this_user_may_not_write_is_said_so_and_not_to_be_mended(children: Children, closed: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # others may go through it, unlike tmp_path
+        home = Home(Path(folder))
+        Inbox(home.inbox).close()
+        home.root.chmod(0o777)
+        home.inbox.chmod(0o666)
+        (home.root / closed).chmod(0o444 if closed else 0o555)
+        told, error = children.fresh(BARRED, home.root).communicate()
+        home.root.chmod(0o700)
+    line = next((line for line in told.splitlines() if line.startswith("inbox")), error)
+    assert "this user may not write" in line
+    assert "run as its owner" in line
+    assert not any(word in line for word in ("free some space", "--repair"))
 
 
 def test_an_inbox_of_another_format_is_refused(home: Home) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,11 +11,11 @@ from datetime import datetime
 
 import pytest
 
-from syscard.errors import UsageError
+from syscard.errors import LakeError, UsageError
 from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.doctor import check
-from syscard_tracing.durable import log_entries, log_folder
+from syscard_tracing.durable import log_entries, log_folder, missing_entries
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.lake import Lake
 from syscard_tracing.repair import repair
@@ -73,6 +74,29 @@ def test_an_emptied_log_entry_goes_aside_and_its_spans_roll_again(
     roll(home)
     assert (wrong(home), stored()) == ([], [0, 1, 2, 9])
     assert aside(home) == ["00000000000000000003.json"]
+
+
+def test_a_log_entry_that_is_missing_is_named_and_nothing_is_touched(
+    rolled: None, home: Home, lake: Lake, now: datetime, stored: Stored
+) -> None:
+    entry = log_entries(lake.path)[2].path
+    backup = entry.read_bytes()
+    entry.unlink()
+    told = f"its log lacks entry {entry.name}; the data files are untouched.*from a backup"
+    assert any(re.search(told, what) and "ParsedLogPath" not in what for what in wrong(home))
+    files = sorted(lake.path.rglob("*"))
+    with pytest.raises(LakeError, match=told):
+        repair(home, now)
+    assert (sorted(lake.path.rglob("*")), aside(home)) == (files, [])
+    entry.write_bytes(backup)
+    roll(home)
+    assert (wrong(home), stored()) == ([], [0, 1, 2, 9])
+
+
+def test_entries_before_a_checkpoint_are_not_missed(rolled: None, lake: Lake, stored: Stored) -> None:
+    renew_checkpoint(lake)
+    log_entries(lake.path)[1].path.unlink()
+    assert (missing_entries(lake.path), stored()) == ([], [0, 1, 2])
 
 
 def test_keys_and_databases_that_others_can_read_are_closed(rolled: None, home: Home, now: datetime) -> None:

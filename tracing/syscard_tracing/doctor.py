@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from syscard.digest import iso
-from syscard.errors import BadSpanData, LakeError, TraceError, UsageError
+from syscard.errors import BadSpanData, InboxFull, LakeError, TraceError, UsageError
 from syscard.home import Home
 from syscard.rotations import ended
 from syscard_tracing.dialects import Dialects, shipped_dialects
-from syscard_tracing.durable import emptied, log_entries
+from syscard_tracing.durable import emptied, log_entries, missing_entries
 from syscard_tracing.erase import FILE as ERASING
 from syscard_tracing.files import requests
 from syscard_tracing.inbox import Inbox
@@ -229,6 +229,8 @@ def _check_inbox(home: Home) -> Iterator[DoctorFinding]:
                 yield _wrong(f"inbox {home.inbox}: {integrity}", f"stop serve, and {_REPAIR}")
                 return
             yield from _check_progress(home, inbox)
+    except InboxFull as error:
+        yield _wrong(str(error))  # says itself what to do: there is nothing to mend
     except (LakeError, TraceError) as error:
         yield _wrong(str(error), f"stop serve, and {_REPAIR}")
 
@@ -287,7 +289,8 @@ def _check_lake(home: Home) -> Iterator[DoctorFinding]:
         lake = open_lake(home)
         stats, missing = lake.stats(), lake.missing_files()
     except (LakeError, TraceError) as error:
-        yield _wrong(str(error), "keep the folder and report it")
+        # A gap in the log says itself what to do.
+        yield _wrong(str(error), "" if missing_entries(home.lake) else "keep the folder and report it")
         return
     if missing:
         yield _wrong(

@@ -51,6 +51,15 @@ def newest_entry(lake: Path) -> LogEntry | None:
             continue  # a rival has set it aside since
 
 
+def missing_entries(lake: Path) -> list[Path]:
+    """Entries that the log needs behind its newest checkpoint, or from its beginning, and that are not there."""
+    folder, versions = log_folder(lake), {entry.version for entry in log_entries(lake)}
+    names = (path.name.partition(".")[0] for path in folder.glob("*.checkpoint*.parquet"))
+    base = max((int(name) for name in names if name.isdigit()), default=-1)
+    needed = range(base + 1, max(versions, default=-1) + 1)
+    return [folder / f"{version:020d}.json" for version in needed if version not in versions]
+
+
 def make_durable(lake: Path, version: int) -> None:
     """Sync one commit to the disk: its data files, their folders, its log entry, the log's folder.
 

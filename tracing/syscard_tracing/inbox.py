@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -302,8 +303,21 @@ class Inbox:
         except (sqlite3.Error, OSError) as error:
             text = str(error)
             if isinstance(error, OSError) or any(word in text.lower() for word in _FULL):
-                raise InboxFull(f"inbox {self.path}: {text}: free some space, then send again") from error
+                raise InboxFull(f"inbox {self.path}: {text}: {_advice(self.path)}, then send again") from error
             raise TraceError(f"inbox {self.path} is damaged ({text}): run syscard doctor") from error
+
+
+def _advice(path: Path) -> str:
+    """What to do about an inbox that cannot be written."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"{folder} is not there: make it, or name another home with --home"
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"{folder} is mounted read-only: mount it for writing, or name another home with --home"
+    files = (path.with_name(f"{path.name}{end}") for end in ("", "-wal", "-shm"))
+    if barred := next((p for p in (folder, *files) if p.exists() and not os.access(p, os.R_OK | os.W_OK)), None):
+        return f"this user may not write {barred}: run as its owner, or let this user write there"
+    return "free some space"
 
 
 def _insert(connection: sqlite3.Connection, rows: list[tuple[str, int, int, bytes]]) -> None:

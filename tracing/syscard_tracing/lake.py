@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from syscard.errors import LakeError, MissingExtra
 from syscard.observation import arrow_schema
-from syscard_tracing.durable import emptied, log_folder, make_durable, newest_entry
+from syscard_tracing.durable import emptied, log_folder, make_durable, missing_entries, newest_entry
 
 try:
     import polars as pl
@@ -156,6 +156,11 @@ class Lake:
         except TableNotFoundError as error:
             raise LakeError(f"no lake at {self.path}: nothing was ingested yet") from error
         except (DeltaError, OSError, ValueError) as error:
+            if missing := missing_entries(self.path):
+                raise LakeError(
+                    f"lake {self.path} cannot be read: its log lacks {_named(missing)}; the data files are untouched, "
+                    "no span is lost: put that back from a backup, into the same folder"
+                ) from error
             raise LakeError(f"lake {self.path} cannot be read ({_said(error)}): run syscard doctor") from error
 
     def exists(self) -> bool:
@@ -307,6 +312,11 @@ class _Reading:
         self._known = files_of(table)
         self._stands_on = _identity(self._path, table.version())
         return self._known
+
+
+def _named(missing: list[Path]) -> str:
+    more = f" and {len(missing) - 1} more behind it" if len(missing) > 1 else ""
+    return f"entry {missing[0].name}{more}"
 
 
 def _said(error: Exception) -> str:
