@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -203,3 +205,54 @@ def test_a_body_that_leaves_a_span_of_its_own_current_ends_ours_all_the_same(spa
         context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
     assert only(spans).name == "call llm"
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_one_object_in_many_threads_at_once_gives_each_call_a_span_of_its_own(spans: InMemorySpanExporter) -> None:
+    llm, before = component("llm"), sys.getswitchinterval()
+
+    def calls() -> None:
+        for _ in range(300):
+            with llm:
+                pass
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(calls) for _ in range(8)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(before)
+    found = spans.get_finished_spans()
+    assert len(found) == 2_400
+    assert all(span.parent is None for span in found)
+
+
+def test_a_task_that_fails_marks_its_own_span_whatever_else_the_body_made_current(spans: InMemorySpanExporter) -> None:
+    llm = component("llm")
+
+    async def call(number: int, first: asyncio.Event, *, fails: bool) -> None:
+        with llm as span:
+            span.set(number=number)
+            context.attach(baggage.set_baggage("tenant", "x"))  # as some middleware does, and never detaches
+            if fails:
+                first.set()
+                raise ValueError("no")
+            await first.wait()
+
+    async def both() -> None:
+        first = asyncio.Event()
+        await asyncio.gather(call(1, first, fails=True), call(2, first, fails=False), return_exceptions=True)
+
+    asyncio.run(both())
+    failed = {span.attributes["syscard.llm.number"]: span.status.is_ok for span in spans.get_finished_spans()}  # type: ignore[index]
+    assert failed == {1: False, 2: True}
+
+
+def test_a_span_that_is_left_in_another_context_than_it_was_begun_in_ends_all_the_same(
+    spans: InMemorySpanExporter,
+) -> None:
+    llm = component("llm")
+    contextvars.copy_context().run(llm.__enter__)
+    llm.__exit__(None, None, None)
+    llm.__exit__(None, None, None)
+    assert [span.name for span in spans.get_finished_spans()] == ["call llm"]

@@ -25,6 +25,8 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -122,6 +124,10 @@ class ComponentSpan:
             self.span.add_event("fallback", {"reason": reason})
 
 
+_OPEN: ContextVar[tuple[tuple[object, Current], ...]] = ContextVar("syscard_open", default=())
+"""The components that this task, or this thread, is in, each with its span; the innermost last."""
+
+
 class component:  # noqa: N801 - reads as a verb at its place: `with component("llm")`
     """A span for one component: `with`, `async with`, and a decorator for functions, coroutines and generators.
 
@@ -134,20 +140,25 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
         facts = {"syscard.component": name, "syscard.component.version": version, "gen_ai.operation.name": kind}
         self._facts = {key: value for key, value in facts.items() if value is not None}
         self._open: list[Current] = []
+        """Every span that is open, for one that is left in another context than it was begun in."""
 
     def __enter__(self) -> ComponentSpan:
         opened = self._opened()
         self._open.append(opened)
+        _OPEN.set((*_OPEN.get(), (self, opened)))
         return ComponentSpan(self._name, opened.span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._open:
+        stack = _OPEN.get()
+        at_end = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] is self), None)
+        if at_end is not None:
+            opened = stack[at_end][1]
+            _OPEN.set((*stack[:at_end], *stack[at_end + 1 :]))
+        elif self._open:
+            opened = self._open[-1]
+        else:
             return
-        opened = self._open.pop()
-        if not opened.is_here:
-            # Which of several is meant is seen from what is current; the last, where the body left a mark of its own.
-            self._open.append(opened)
-            opened = next((mine for mine in reversed(self._open) if mine.is_here), opened)
+        with suppress(ValueError):  # another thread may have left it
             self._open.remove(opened)
         opened.__exit__(kind, error, at)
 

@@ -89,23 +89,16 @@ class Current:
     This is what each call of a component goes through: one `try` at each end, and nothing that can be done before.
     """
 
-    __slots__ = ("_context", "_token", "span")
+    __slots__ = ("_token", "span")
 
     def __init__(self, span: Span | None) -> None:
         self.span = span
-        self._context: Context | None = None
         self._token: Token[Context] | None = None
         if span is not None:
             try:
-                self._context = here = trace.set_span_in_context(span)
-                self._token = context.attach(here)
+                self._token = context.attach(trace.set_span_in_context(span))
             except Exception:  # noqa: BLE001 - tracing must never break what it traces
                 _log.debug("a span could not be made current", exc_info=True)
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it is what this task, or this thread, is in just now."""
-        return context.get_current() is self._context
 
     def leave(self) -> None:
         """Make current what was before."""
