@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
@@ -416,3 +418,31 @@ def test_the_face_is_what_it_says_and_loads_nothing_heavy() -> None:
         "torch",
     }
     assert not heavy & {name.partition(".")[0] for name in loaded}
+
+
+def test_numbers_of_other_libraries_arrive_as_numbers(spans: InMemorySpanExporter) -> None:
+    with component("cf") as span:
+        span.set(
+            n=np.int64(3), share=np.float32(0.5), yes=np.bool_(1), many=[np.int64(1), 2], row=np.array([0.5, 1.5]),
+            price=Decimal("1.5"), huge=np.zeros(5_000),
+        )  # fmt: skip
+    (found,) = spans.get_finished_spans()
+    told = {key.removeprefix("syscard.cf."): value for key, value in (found.attributes or {}).items()}
+    wanted = {"n": 3, "share": 0.5, "yes": True, "many": (1, 2), "row": (0.5, 1.5), "price": 1.5}
+    assert {key: told.get(key) for key in wanted} == wanted
+    assert [type(told[key]) for key in ("n", "share", "yes")] == [int, float, bool]
+    assert "huge" not in told
+
+
+def test_a_value_that_cannot_be_read_is_lost_alone(spans: InMemorySpanExporter) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise ValueError("no")
+
+    with component("cf") as span:
+        span.set(good=1, bad=Broken(), later=2)
+    (found,) = spans.get_finished_spans()
+    assert {k: v for k, v in (found.attributes or {}).items() if k.startswith("syscard.cf.")} == {
+        "syscard.cf.good": 1,
+        "syscard.cf.later": 2,
+    }

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from syscard.observation import SDK_SCOPE
-from syscard_tracing import carried, component
+from syscard_tracing import carried, component, sdk_runs
 from syscard_tracing.langchain import SyscardCallbackHandler
 from syscard_tracing.sdk_runs import offer
 
@@ -312,3 +312,28 @@ def test_slates_are_read_in_the_shapes_that_tools_give(result: Any, items: list[
 )
 def test_what_is_no_slate_is_not_taken_for_one(result: Any) -> None:
     assert offer(result) is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"results": ["Alice Smith", "Bob Jones, 12 Main Street"]},
+        {"documents": [{"page_content": "the password is hunter2"}]},
+        {"items": [None, True, 1.5, ["a", "b", "c"]]},
+        {"results": ["Alice Smith"], "scores": [0.5]},
+        {"results": [{"id": "Alice Smith"}]},
+    ],
+)
+def test_what_a_tool_answers_in_words_is_no_item(result: dict[str, Any]) -> None:
+    found = sdk_runs._of_object(result)
+    assert found is not None
+    assert found.items == []
+
+
+def test_ids_alone_are_items() -> None:
+    found = sdk_runs._of_object({"results": ["i-17", "sku_4", 5, "B07XYZ"], "scores": [0.5, 0.4, 0.3, 0.2]})
+    assert found is not None
+    assert (found.items, found.scores) == (["i-17", "sku_4", "5", "B07XYZ"], [0.5, 0.4, 0.3, 0.2])
+    bare = sdk_runs._of_object({"results": ["i-17", 5]})
+    assert bare is not None
+    assert bare.items == ["i-17", "5"]

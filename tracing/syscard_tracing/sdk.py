@@ -35,7 +35,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags
 
 from syscard.observation import FEEDBACK
-from syscard_tracing.sdk_spans import Current, begun, ended, failed, quietly
+from syscard_tracing.sdk_spans import Current, begun, ended, failed, plain, quietly
 from syscard_tracing.streams import watched, watched_async
 
 USER_SALT = "SYSCARD_USER_SALT"
@@ -56,13 +56,14 @@ class ComponentSpan:
     def set(self, **fields: Any) -> None:
         """Write fields as `syscard.<component>.<field>`: numbers, booleans, short labels, lists of them."""
         if self.span is not None:
-            self.span.set_attributes({f"{self._prefix}{key}": v for key, v in fields.items() if v is not None})
+            told = {key: plain(value) for key, value in fields.items()}
+            self.span.set_attributes({f"{self._prefix}{key}": v for key, v in told.items() if v is not None})
 
     @quietly
     def attribute(self, key: str, value: Any) -> None:
         """Write one attribute under its own name, such as `gen_ai.request.model`."""
-        if self.span is not None and value is not None:
-            self.span.set_attribute(key, value)
+        if self.span is not None and (told := plain(value)) is not None:
+            self.span.set_attribute(key, told)
 
     def identity(self, version: str | None = None) -> None:
         """Say that a span which somebody else has begun is this component's."""

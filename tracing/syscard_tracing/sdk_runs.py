@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,9 @@ TEXT_LIMIT: Final = 256 * 1024
 PICTURE_LIMIT: Final = 32 * 1024 * 1024
 """Characters of a picture in base64 that are looked at; a larger one is counted and not hashed."""
 _LISTS: Final = ("items", "results", "candidates", "recommendations", "slate", "documents")
+_WORD: Final = re.compile(r"[\w.:/#-]{1,64}")
+_ID: Final = re.compile(r"(?=.*[\d_:-])[\w.:/#-]{1,64}")
+"""A word with a digit or a joint in it."""
 _IDS: Final = ("id", "item_id", "product_id", "item")
 _SCORES: Final = ("score", "relevance_score", "similarity", "probability")
 _FALLBACKS: Final = "RunnableWithFallbacks"
@@ -181,9 +185,15 @@ def _of_object(result: Mapping[str, Any]) -> Offer | None:
     scores = result.get("scores")
     if isinstance(scores, list) and len(scores) == len(there):
         there = list(zip(there, scores, strict=True))
-    rows = [_row(entry) or (str(entry), None) for entry in there[:ITEMS]]
+    rows = [_row(entry) or _bare(entry) for entry in there[:ITEMS]]
     count = result.get("candidate_count")
     return _offer(rows, count if isinstance(count, int) else None)
+
+
+def _bare(entry: Any) -> tuple[str, float | None] | None:
+    """An item that is its own id. A list of results may as well hold texts, and those stay in the process."""
+    is_id = isinstance(entry, int) and not isinstance(entry, bool)
+    return (str(entry), None) if is_id or (isinstance(entry, str) and _ID.fullmatch(entry)) else None
 
 
 def _row(entry: Any) -> tuple[str, float | None] | None:
@@ -194,7 +204,7 @@ def _row(entry: Any) -> tuple[str, float | None] | None:
         identity, score = entry
     else:
         return None
-    if not isinstance(identity, str | int) or isinstance(identity, bool):
+    if not isinstance(identity, str | int) or isinstance(identity, bool) or not _WORD.fullmatch(str(identity)):
         return None
     return str(identity), float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
 

@@ -10,13 +10,19 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from typing import Any, TypeVar, cast
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, TypeVar, cast
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode, Tracer, TracerProvider
 
 from syscard.observation import SDK_SCOPE
+
+ITEMS: Final = 1_024
+"""Values of one list that are sent."""
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _log = logging.getLogger("syscard.tracing")
@@ -81,6 +87,24 @@ def failed(span: Span, error: BaseException) -> None:
     span.set_attribute("error.type", type(error).__name__)
     span.set_status(StatusCode.ERROR)
     span.record_exception(error)
+
+
+def plain(value: Any, most: int = ITEMS) -> Any:
+    """A value as OpenTelemetry takes it: numbers of numpy and the like as numbers, not as text; None for what is none.
+
+    A value that cannot be read is lost alone, and not those beside it.
+    """
+    if type(value) in _PLAIN:
+        return value
+    try:
+        if isinstance(value, list | tuple):
+            return [told for item in value[:most] if (told := plain(item, 0)) is not None]
+        if callable(listed := getattr(value, "tolist", None)):
+            return plain(listed(), most) if getattr(value, "size", 1) <= max(most, 1) else None
+        return float(value) if isinstance(value, Decimal | Fraction) else str(value)
+    except Exception:  # noqa: BLE001 - tracing must never break what it traces
+        _log.debug("a value could not be read", exc_info=True)
+        return None
 
 
 class Current:
