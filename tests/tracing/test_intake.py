@@ -106,10 +106,12 @@ async def test_a_sender_that_hangs_up_gives_its_turn_back_when_its_spans_are_sto
     home: Home, inbox: Inbox, clock: ReplayClock
 ) -> None:
     pipeline = Hanging(home, inbox, TraceRules, clock)
-    door = Intake(pipeline, None, Limits(wait_s=0.05))
+    door = Intake(pipeline, None)
     sent = [asyncio.create_task(door.take(Signal.TRACES, b"{}", as_json=True)) for _ in range(TURNS)]
-    await asyncio.sleep(0)
+    while len(door._work) < TURNS:
+        await asyncio.sleep(0.01)
     assert door._turns.locked()
+    door.limits = Limits(wait_s=0.05)
     for task in sent:
         task.cancel()
     assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*sent, return_exceptions=True))
