@@ -446,3 +446,49 @@ def test_a_value_that_cannot_be_read_is_lost_alone(spans: InMemorySpanExporter) 
         "syscard.cf.good": 1,
         "syscard.cf.later": 2,
     }
+
+
+def test_class_and_static_methods_are_decorated_like_functions(spans: InMemorySpanExporter) -> None:
+    class Shop:
+        @component("made")
+        @classmethod
+        def make(cls) -> str:
+            return cls.__name__
+
+        @component("told")
+        @staticmethod
+        def tell(n: int) -> int:
+            return n + 1
+
+    assert (Shop.make(), Shop().make(), Shop.tell(1)) == ("Shop", "Shop", 2)
+    assert [span.name for span in spans.get_finished_spans()] == ["call made", "call made", "call told"]
+
+
+def test_what_is_no_function_is_given_back_as_it_is_with_a_warning(
+    spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Shop:
+        @component("size")  # type: ignore[prop-decorator]
+        @property
+        def size(self) -> int:
+            return 3
+
+    assert component("shop")(Shop) is Shop
+    assert Shop().size == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "component size: a property cannot be decorated: name a method",
+        "component shop: a type cannot be decorated: name a method",
+    ]
+    assert spans.get_finished_spans() == ()
+
+
+def test_an_object_that_is_called_as_a_coroutine_is_timed_to_its_end(spans: InMemorySpanExporter) -> None:
+    class Model:
+        async def __call__(self) -> int:
+            await asyncio.sleep(0)
+            (current,) = [trace.get_current_span()]
+            return current.get_span_context().span_id
+
+    inside = asyncio.run(component("llm")(Model())())
+    (found,) = spans.get_finished_spans()
+    assert found.context.span_id == inside

@@ -172,8 +172,13 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
         self.__exit__(kind, error, at)
 
     def __call__(self, function: _F) -> _F:
-        """The function with a span around each call."""
-        if inspect.iscoroutinefunction(function):
+        """The function with a span around each call; what is no function is given back as it is, with a warning."""
+        if isinstance(function, classmethod | staticmethod):
+            return cast("_F", type(function)(self(function.__func__)))
+        if isinstance(function, type | property) or not callable(function):
+            _log.warning("component %s: a %s cannot be decorated: name a method", self._name, type(function).__name__)
+            return function
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
 
             @functools.wraps(function)
             async def coroutine(*args: Any, **kwargs: Any) -> Any:
