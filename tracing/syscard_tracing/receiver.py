@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from syscard.clock import Clock
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
+from syscard_tracing.connections import BoundedListener, HeaderDeadline, most_connections
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
@@ -33,6 +34,7 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ImportError as error:
     raise MissingExtra("server", "syscard serve") from error
 
@@ -226,6 +228,7 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
     app.router.redirect_slashes = False  # an exporter does not follow: a 404 says what is wrong
     config = uvicorn.Config(
         app,
+        http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {}),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
@@ -233,7 +236,8 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
         ssl_certfile=tls.cert if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
-    await _Server(config).serve(sockets=[listener])
+    with BoundedListener(listener, most_connections()) as bounded:
+        await _Server(config).serve(sockets=[bounded])
 
 
 def _health(inbox: Inbox, roller: RollerThread) -> dict[str, Any]:
