@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from syscard.home import Home
+from syscard_tracing.grpc_door import READING
 
 SERVICE = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
 TRACES, LOGS, METRICS = (SERVICE.format(*n) for n in (("trace", "Trace"), ("logs", "Logs"), ("metrics", "Metrics")))
@@ -187,4 +189,29 @@ main()
     assert said[1].strip() == (
         "no gRPC: OTLP over gRPC needs the extra 'grpc': pip install 'syscard[grpc]' (--no-grpc: none wanted)"
     )
+    assert finish(child)[0] == 0
+
+
+def test_where_streams_that_send_nothing_hold_every_place_others_are_told_to_come_again(
+    home: Home, children: Any
+) -> None:
+    child, _, port = children.serve_both(home, limits={"wait_s": 0.2, "read_s": 4.0})
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait(30)
+        yield from ()
+
+    with dial(port) as client, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert client.send(request(0)) == b""
+        idle = [channel.stream_unary(TRACES).future(nothing(), timeout=60) for _ in range(READING)]
+        time.sleep(0.5)
+        start = time.monotonic()
+        code, details, trailers = client.refused(request(1))
+        assert (code, "try again" in details) == ("UNAVAILABLE", True)
+        assert "grpc-status-details-bin" in trailers
+        assert time.monotonic() - start < 2
+        assert {said_by(stream.exception())[0] for stream in idle} == {"DEADLINE_EXCEEDED"}
+        assert client.send(request(1)) == b""
+        silent.set()
     assert finish(child)[0] == 0

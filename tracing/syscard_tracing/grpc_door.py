@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from syscard.errors import MissingExtra, SyscardError, UsageError
+from syscard.errors import InboxFull, MissingExtra, SyscardError, UsageError
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, SlowBody, answer_to
 from syscard_tracing.otlp_proto import retry_details
@@ -80,7 +80,7 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
         try:
             intake.check(_authorization(context))
             async with intake.place() as place:
-                async with reading:
+                async with _turn(reading, intake.limits.wait_s):
                     message = await asyncio.wait_for(context.read(), intake.limits.read_s)
                 if message is aio.EOF:  # gRPC has refused it, or the sender has gone
                     raise too_large(intake.limits.body)
@@ -98,6 +98,20 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
         return await _refuse(context, refused)
 
     return export
+
+
+@asynccontextmanager
+async def _turn(reading: asyncio.Semaphore, wait_s: float) -> AsyncIterator[None]:
+    """A turn to read; InboxFull when none comes free in time: a stream may send nothing and hold one."""
+    try:
+        async with asyncio.timeout(wait_s):
+            await reading.acquire()
+    except TimeoutError as error:
+        raise InboxFull("too many messages are being read: try again") from error
+    try:
+        yield
+    finally:
+        reading.release()
 
 
 def _authorization(context: Any) -> str:
