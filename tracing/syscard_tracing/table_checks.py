@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
-from syscard.system_checks import Fault, Place
+from syscard.system_checks import Fault, Place, nearest
 from syscard_tracing.tables import DialectTable
 
 _KINDS: Final = ("user", "hashed", "dropped", "text", "labels")
 """Fields of a table that say what becomes of an attribute, beside its columns."""
 _FALLBACK: Final = ("fallback", "fallback_reason")
 """Columns whose keys may hold `*`."""
+
+
+_OPERATIONS: Final = (
+    "chat", "embeddings", "retrieval", "rerank", "execute_tool", "create_agent", "invoke_agent", "invoke_workflow",
+    "guardrail", "evaluate", "step", "feedback",
+)  # fmt: skip
+"""Our words; docs/dialects.md lists them."""
 
 
 class _Asked(NamedTuple):
@@ -33,6 +40,7 @@ def table_faults(table: DialectTable) -> Iterator[Fault]:
     yield from _scope_faults(table)
     yield from _double_faults(table)
     yield from _also_faults(table)
+    yield from _operation_faults(table)
 
 
 def circle(tables: Mapping[str, DialectTable]) -> tuple[str, ...]:
@@ -123,3 +131,21 @@ def _also_faults(table: DialectTable) -> Iterator[Fault]:
             yield Fault(("also", i), f"'{name}' is this table itself", "other tables, or also: []")
         elif name in table.also[:i]:
             yield Fault(("also", i), f"'{name}' is named twice", "it once")
+
+
+def _operation_faults(table: DialectTable) -> Iterator[Fault]:
+    for place, word in _operations(table):
+        if word not in _OPERATIONS:
+            yield Fault(place, f"'{word}' is no operation", nearest(word, _OPERATIONS))
+
+
+def _operations(table: DialectTable) -> Iterator[tuple[Place, str]]:
+    said = table.operation
+    yield from ((("operation", "values", key), word) for key, word in said.values.items())
+    yield from ((("operation", "implied", key), word) for key, word in said.implied.items())
+    for i, correction in enumerate(said.corrections):
+        place: Place = ("operation", "corrections", i)
+        yield from (((*place, "of", j), word) for j, word in enumerate(correction.of))
+        yield (*place, "to"), correction.to
+    yield from ((("models", i), word) for i, word in enumerate(table.models))
+    yield from ((("subject_of", word), word) for word in table.subject_of)
