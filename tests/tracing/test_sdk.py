@@ -492,3 +492,71 @@ def test_an_object_that_is_called_as_a_coroutine_is_timed_to_its_end(spans: InMe
     inside = asyncio.run(component("llm")(Model())())
     (found,) = spans.get_finished_spans()
     assert found.context.span_id == inside
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "generator", "asynchronous generator"])
+def test_a_function_that_hands_on_another_ones_work_is_timed_to_the_end_of_that(
+    kind: str, spans: InMemorySpanExporter
+) -> None:
+    """So wrap many decorators: a plain function around a coroutine function."""
+    before = component("work")
+
+    async def later() -> str:
+        with component("below"):
+            await asyncio.sleep(0.02)
+        return "done"
+
+    made = {"coroutine": later, "generator": _words("below"), "asynchronous generator": _words_later("below")}[kind]
+
+    @before
+    def wrapper() -> Any:
+        return made()
+
+    handed_on = wrapper()
+    assert not spans.get_finished_spans()
+    assert not trace.get_current_span().get_span_context().is_valid
+    if kind == "coroutine":
+        assert asyncio.run(handed_on) == "done"
+    elif kind == "generator":
+        _consumed(handed_on)
+    else:
+        asyncio.run(_consumed_later(handed_on))
+    *below, around = spans.get_finished_spans()
+    assert _attributes(around)["syscard.component"] == "work"
+    assert around.context.span_id in {span.parent.span_id for span in below if span.parent}
+
+
+def test_what_such_work_fails_with_is_told(spans: InMemorySpanExporter) -> None:
+    async def later() -> None:
+        raise ValueError("no")
+
+    def wrapper() -> Any:
+        return later()
+
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(component("work")(wrapper)())
+    (span,) = spans.get_finished_spans()
+    assert _attributes(span)["error.type"] == "ValueError"
+
+
+class Wordless:
+    """Something that cannot even be asked what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+def test_a_name_that_has_no_text_is_not_noticed(spans: InMemorySpanExporter) -> None:
+    odd: Any = Wordless()
+    with component(odd, kind=odd, version=odd):
+        pass
+
+    @component("llm", kind=odd)
+    def call() -> int:
+        return 1
+
+    assert call() == 1
+    assert [span.name for span in spans.get_finished_spans()] == ["call unnamed", "call llm"]

@@ -20,11 +20,14 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from syscard.observation import SDK_SCOPE
 from syscard_tracing import carried, component, sdk_runs
@@ -337,3 +340,61 @@ def test_ids_alone_are_items() -> None:
     bare = sdk_runs._of_object({"results": ["i-17", 5]})
     assert bare is not None
     assert bare.items == ["i-17", "5"]
+
+
+class Answer(TypedDict):
+    answer: str
+
+
+class Endless(FakeListChatModel):
+    """A model that does not answer in time."""
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(60)
+        return await super()._agenerate(*args, **kwargs)
+
+
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_a_call_that_was_cancelled_is_a_span_that_failed(
+    in_a_chain: bool, handler: SyscardCallbackHandler, spans: InMemorySpanExporter
+) -> None:
+    model: Any = Endless(responses=["never"], name="FakeListChatModel")
+    asked = RunnableLambda(lambda text: text) | model if in_a_chain else model
+
+    async def given_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asked.ainvoke("x", {"callbacks": [handler]}), 0.05)
+
+    asyncio.run(given_up())
+    llm = of(spans, "llm")
+    assert facts(llm)["error.type"] == "CancelledError"
+    assert not handler._runs
+
+
+def test_a_graph_that_asks_a_human_has_not_failed(handler: SyscardCallbackHandler, spans: InMemorySpanExporter) -> None:
+    def ask(_state: Any) -> Any:
+        return {"answer": interrupt("may I?")}
+
+    graph: Any = StateGraph(Answer)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "ask")
+    graph.add_edge("ask", END)
+    own = SyscardCallbackHandler({"ask": "gate"}, own_spans=True)
+    config: RunnableConfig = {"callbacks": [own], "configurable": {"thread_id": "1"}}
+    graph.compile(checkpointer=InMemorySaver()).invoke({}, config)
+    assert of(spans, "gate").status.status_code is StatusCode.UNSET
+    assert "error.type" not in facts(of(spans, "gate"))
+
+
+def test_a_stream_that_nobody_reads_to_its_end_has_not_failed(
+    handler: SyscardCallbackHandler, spans: InMemorySpanExporter
+) -> None:
+    async def first() -> None:
+        stream: Any = FakeListChatModel(responses=["many words"]).astream("x", {"callbacks": [handler]})
+        await anext(stream)
+        await stream.aclose()
+
+    asyncio.run(first())
+    llm = of(spans, "llm")
+    assert llm.status.status_code is StatusCode.UNSET
+    assert not handler._runs

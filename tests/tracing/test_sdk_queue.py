@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -48,7 +49,7 @@ def test_a_full_queue_drops_counts_and_says_so_once(caplog: pytest.LogCaptureFix
     spans(provider, 10)
     assert held.asked.wait(10)  # the first batch is on its way: there is room again
     spans(provider, 1_000)
-    assert queue.delivery() == Delivery(waiting=10, sent=0, failed=0, dropped=990)
+    assert queue.delivery() == Delivery(waiting=10, sending=10, sent=0, failed=0, dropped=990)
     held.free.set()
     provider.shutdown()
     assert queue.delivery() == Delivery(waiting=0, sent=20, failed=0, dropped=990)
@@ -65,6 +66,42 @@ def test_what_the_exporter_could_not_deliver_is_counted(exporter: SpanExporter) 
     assert queue.force_flush()
     assert queue.delivery() == Delivery(0, 0, 3, 0)
     queue.shutdown()
+
+
+def test_a_span_that_cannot_be_written_down_costs_only_itself() -> None:
+    """Encoding is the real one, which refuses half a surrogate pair."""
+    sent: list[str] = []
+
+    class Encoding(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            encoded = encode_spans(spans)
+            sent.extend(s.name for r in encoded.resource_spans for scope in r.scope_spans for s in scope.spans)
+            return SpanExportResult.SUCCESS
+
+    provider, queue = queued(Encoding(), 100)
+    for name in (*"abcde", "half \ud800", *"fgh"):
+        provider.get_tracer("t").start_span(name).end()
+    assert queue.force_flush()
+    assert sent == list("abcdefgh")
+    assert queue.delivery() == Delivery(waiting=0, sent=8, failed=1, dropped=0)
+    queue.shutdown()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_span_that_is_open_at_a_fork_is_sent_by_the_parent_alone() -> None:
+    provider, queue = queued(Held(), 10)
+    around = provider.get_tracer("t").start_span("around")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        around.end()
+        provider.get_tracer("t").start_span("own").end()
+        os.write(write, str(queue.delivery().waiting + queue.delivery().sending).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 10) == b"1"
+    around.end()
+    assert queue.delivery().waiting + queue.delivery().sending == 1
 
 
 def test_a_flush_takes_no_longer_than_it_is_given() -> None:

@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.util._once import Once
 
 from syscard_tracing import component, delivery, instrument, sdk_setup
+from syscard_tracing.sdk_queue import Delivery
+from syscard_tracing.sdk_setup import LONGEST
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +51,11 @@ def test_spans_can_go_somewhere_else_and_say_whose_they_are() -> None:
     (found,) = exporter.get_finished_spans()
     kept = {k: found.resource.attributes[k] for k in ("service.name", "service.version", "deployment.environment.name")}
     assert kept == {"service.name": "shop", "service.version": "3", "deployment.environment.name": "test"}
-    assert delivery() == (0, 1, 0, 0)
+    assert delivery() == Delivery(waiting=0, sending=0, sent=1, failed=0, dropped=0)
 
 
 def test_before_anything_is_set_up_nothing_was_delivered() -> None:
-    assert delivery() == (0, 0, 0, 0)
+    assert delivery() == Delivery(0, 0, 0, 0)
 
 
 def test_ids_do_not_repeat_in_a_host_that_seeds_random() -> None:
@@ -133,3 +135,13 @@ def test_a_batch_size_variable_that_is_no_number_is_said_and_not_used(
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "lots")
     instrument("shop", exporter=InMemorySpanExporter(), instrumentors="none")
     assert "OTEL_BSP_MAX_QUEUE_SIZE=lots is no number: 2048 is used" in caplog.text
+
+
+def test_an_attribute_that_would_cost_its_batch_is_cut() -> None:
+    exporter = InMemorySpanExporter()
+    provider = instrument("shop", exporter=exporter, instrumentors="none")
+    with component("llm") as span:
+        span.attribute("long", "x" * (LONGEST + 5))
+    provider.force_flush()
+    (found,) = exporter.get_finished_spans()
+    assert len(str((found.attributes or {})["long"])) == LONGEST

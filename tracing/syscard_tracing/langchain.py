@@ -12,6 +12,7 @@ none for; without an instrumentor it makes the spans. Texts and bytes stay in th
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError, Task
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -141,9 +142,13 @@ class SyscardCallbackHandler(BaseCallbackHandler):
             inherited = parent is not None and parent.said == said
             stated = self._components.get(name) or (None if inherited else said)
             run = self._runs[about["run_id"]] = Run(about["run_id"], kind, name, stated, parent, said)
+            if parent is not None:
+                parent.below.add(run.identity)
             forgotten = self._runs.popitem(last=False)[1] if len(self._runs) > RUNS else None
         if forgotten is not None:
             forgotten.end()
+        if run.task is not None and (parent is None or parent.task is not run.task):
+            run.task.add_done_callback(self._abandoned)
         own = self._own_spans if self._own_spans is not None else not is_instrumented("langchain")
         run.begin(own=own)
         if stated is not None:
@@ -160,8 +165,28 @@ class SyscardCallbackHandler(BaseCallbackHandler):
     ) -> None:
         with self._lock:
             run = self._runs.pop(run_id, None)
-        if run is not None:
-            run.end(say, on_own_span, error)
+            if run is not None and run.parent is not None:
+                run.parent.below.discard(run_id)
+        if run is None:
+            return
+        for left in self._cancelled_below(run):
+            self._end(left, error=error or CancelledError())
+        run.end(say, on_own_span, error)
+        if run.task is not None and run.parent is None:
+            run.task.remove_done_callback(self._abandoned)
+
+    def _cancelled_below(self, run: Run) -> list[UUID]:
+        """Runs below one that has ended whose own end was not told: LangChain says nothing of what is cancelled."""
+        with self._lock:
+            there = [self._runs[below] for below in run.below if below in self._runs]
+        return [b.identity for b in there if b.task is not None and (b.task is run.task or b.task.done())]
+
+    def _abandoned(self, task: Task[Any]) -> None:
+        """A task is over: what began in it and was not told to have ended was cancelled."""
+        with self._lock:
+            left = [run.identity for run in self._runs.values() if run.task is task]
+        for run_id in left:
+            self._end(run_id, error=CancelledError())
 
 
 def _around() -> UUID | None:

@@ -35,8 +35,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags
 
 from syscard.observation import FEEDBACK
-from syscard_tracing.sdk_spans import Current, begun, ended, failed, plain, quietly
-from syscard_tracing.streams import watched, watched_async
+from syscard_tracing.sdk_spans import Current, begun, ended, failed, label, plain, quietly
+from syscard_tracing.streams import LATER, to_its_end, watched, watched_async
 
 USER_SALT = "SYSCARD_USER_SALT"
 """Environment variable with the salt of user keys; without it they are good for the life of the process."""
@@ -47,17 +47,23 @@ _log = logging.getLogger("syscard.tracing")
 class ComponentSpan:
     """The span of one call of a component."""
 
+    __slots__ = ("_name", "span")
+
     def __init__(self, name: str, span: Span | None) -> None:
-        self._name, self._prefix = name, f"syscard.{name}."
+        self._name = name
         self.span = span
         """The OpenTelemetry span, for what there are no words for."""
+
+    @property
+    def _prefix(self) -> str:
+        return f"syscard.{self._name}."
 
     @quietly
     def set(self, **fields: Any) -> None:
         """Write fields as `syscard.<component>.<field>`: numbers, booleans, short labels, lists of them."""
         if self.span is not None:
-            told = {key: plain(value) for key, value in fields.items()}
-            self.span.set_attributes({f"{self._prefix}{key}": v for key, v in told.items() if v is not None})
+            told, prefix = {key: plain(value) for key, value in fields.items()}, self._prefix
+            self.span.set_attributes({f"{prefix}{key}": v for key, v in told.items() if v is not None})
 
     @quietly
     def attribute(self, key: str, value: Any) -> None:
@@ -136,6 +142,7 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
     """
 
     def __init__(self, name: str, *, kind: str | None = None, version: str | None = None) -> None:
+        name, kind, version = label(name) or "unnamed", label(kind), label(version)
         self._name = name
         self._span_name = f"{kind or 'call'} {name}"
         facts = {"syscard.component": name, "syscard.component.version": version, "gen_ai.operation.name": kind}
@@ -151,10 +158,12 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         stack = _OPEN.get()
-        at_end = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][0] is self), None)
-        if at_end is not None:
-            opened = stack[at_end][1]
-            _OPEN.set((*stack[:at_end], *stack[at_end + 1 :]))
+        last = len(stack) - 1
+        while last >= 0 and stack[last][0] is not self:
+            last -= 1
+        if last >= 0:
+            opened = stack[last][1]
+            _OPEN.set((*stack[:last], *stack[last + 1 :]))
         elif self._open:
             opened = self._open[-1]
         else:
@@ -193,8 +202,17 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._opened():
-                return function(*args, **kwargs)
+            opened = self._opened()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                opened.__exit__(type(error), error, None)
+                raise
+            if type(result) in LATER:  # a function that only hands on another's coroutine or generator
+                opened.leave()
+                return to_its_end(result, opened.span)
+            opened.__exit__(None, None, None)
+            return result
 
         return cast("_F", call)
 

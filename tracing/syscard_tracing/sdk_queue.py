@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -36,6 +37,8 @@ class Delivery(NamedTuple):
     """Handed to the exporter, which could not deliver them."""
     dropped: int
     """Never queued: the queue was full."""
+    sending: int = 0
+    """Handed to the exporter, which has not answered yet."""
 
 
 class Queue(BatchSpanProcessor):
@@ -45,9 +48,12 @@ class Queue(BatchSpanProcessor):
         self._size = max(1, size if size is not None else _number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_SIZE))
         self._counts = _Counts()
         self._ended = False
+        self._forked_ns = 0
+        """When this process was forked off; 0 where it was not."""
         batch = min(self._size, _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE))
         exporter = _Exporter(make_exporter, self._counts)
         _in_forked_children(exporter.fresh)
+        _in_forked_children(self._note_fork)
         super().__init__(exporter, max_queue_size=self._size, max_export_batch_size=batch)
         _flushed_in_workers(self)
 
@@ -64,6 +70,8 @@ class Queue(BatchSpanProcessor):
         """Take a span that has ended, if there is room."""
         if self._ended or not (span.context and span.context.trace_flags.sampled):
             return
+        if span.start_time is not None and span.start_time < self._forked_ns:
+            return  # begun before the fork: the parent process has it, and sends it
         if self._counts.take(self._size):
             super().on_end(span)
         elif self._counts.is_first_drop():
@@ -72,6 +80,9 @@ class Queue(BatchSpanProcessor):
                 "(said once; syscard_tracing.delivery() counts them)",
                 self._size,
             )
+
+    def _note_fork(self) -> None:
+        self._forked_ns = time.time_ns()
 
     def shutdown(self) -> None:
         """Send what is left, for some seconds at most."""
@@ -99,7 +110,7 @@ class _Counts:
     def reset(self) -> None:
         """Begin at nothing, with a lock that nobody holds: so it is in a process that was just forked."""
         self._lock = threading.Lock()
-        self._waiting = self._sent = self._failed = self._dropped = 0
+        self._waiting = self._sending = self._sent = self._failed = self._dropped = 0
         self._mentioned = False
 
     def take(self, size: int) -> bool:
@@ -117,9 +128,11 @@ class _Counts:
     def handed(self, spans: int) -> None:
         with self._lock:
             self._waiting -= spans
+            self._sending += spans
 
     def done(self, spans: int, result: SpanExportResult) -> None:
         with self._lock:
+            self._sending -= spans
             if result is SpanExportResult.SUCCESS:
                 self._sent += spans
             else:
@@ -127,7 +140,7 @@ class _Counts:
 
     def delivery(self) -> Delivery:
         with self._lock:
-            return Delivery(self._waiting, self._sent, self._failed, self._dropped)
+            return Delivery(self._waiting, self._sent, self._failed, self._dropped, self._sending)
 
 
 class _Exporter(SpanExporter):
@@ -144,13 +157,30 @@ class _Exporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self._counts.handed(len(spans))
-        result = SpanExportResult.FAILURE
+        return self._sent(spans)
+
+    def _sent(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send them; where one of them cannot be written down, the others alone."""
         try:
             self._real = self._real or self._make()
             result = self._real.export(spans)
-        finally:
+        except Exception:
+            if len(spans) == 1:
+                self._counts.done(1, SpanExportResult.FAILURE)
+                raise
+        else:
             self._counts.done(len(spans), result)
-        return result
+            return result
+        middle = len(spans) // 2
+        halves = [self._quietly_sent(half) for half in (spans[:middle], spans[middle:])]
+        return SpanExportResult.FAILURE if SpanExportResult.FAILURE in halves else SpanExportResult.SUCCESS
+
+    def _quietly_sent(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return self._sent(spans)
+        except Exception:  # noqa: BLE001 - it is counted, and costs only itself
+            _log.debug("a span could not be sent", exc_info=True)
+            return SpanExportResult.FAILURE
 
     @quietly
     def shutdown(self) -> None:

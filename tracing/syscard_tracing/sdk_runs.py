@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -28,6 +29,8 @@ _ID: Final = re.compile(r"(?=.*[\d_:-])[\w.:/#-]{1,64}")
 """A word with a digit or a joint in it."""
 _IDS: Final = ("id", "item_id", "product_id", "item")
 _SCORES: Final = ("score", "relevance_score", "similarity", "probability")
+_CONTROL: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
+"""Exceptions of LangGraph that are no failures."""
 _FALLBACKS: Final = "RunnableWithFallbacks"
 _OPERATIONS: Final = {"llm": "chat", "tool": "execute_tool", "retriever": "retrieval"}
 
@@ -41,9 +44,13 @@ class Run:
         self.kind, self.name, self.parent, self.said = kind, name, parent, said
         self.template = ""
         """Of the prompt that was last filled in below it."""
+        self.below: set[UUID] = set()
+        """Runs that this one began and that go on."""
+        self.task = _task()
+        """The task that it runs in; None in a program without an event loop."""
         self.child_error: BaseException | None = None
         """What the last run below it failed with."""
-        self._identity, self._stated = identity, stated
+        self.identity, self._stated = identity, stated
         self._span: Span | None = None
         self._is_own = False
         self._around = context.get_current()
@@ -71,7 +78,7 @@ class Run:
         if self._is_own and self._span is not None:
             if on_own_span is not None:
                 _spoken(on_own_span, self._words_of(self._span))
-            ended(self._span, error)
+            ended(self._span, None if _is_control(error) else error)
 
     def stands_in_for(self) -> BaseException | None:
         """The error of the run in whose place this one is asked."""
@@ -85,7 +92,7 @@ class Run:
     def _find(self) -> None:
         """The instrumentor's span of this run; where it has none for a call, one of our own, dated back."""
         here, before = trace.get_current_span(), trace.get_current_span(self._around)
-        theirs = span_of_run(self._identity) or (here if here is not before and here.is_recording() else None)
+        theirs = span_of_run(self.identity) or (here if here is not before and here.is_recording() else None)
         if theirs is not None:
             self._span = theirs
         elif self.kind != "chain" and leaves_calls_out():
@@ -107,7 +114,7 @@ class Run:
 
     def nearest(self) -> Span | None:
         """Its span, else that of the run around it."""
-        own = self._span or span_of_run(self._identity)
+        own = self._span or span_of_run(self.identity)
         return own or (self.parent.nearest() if self.parent is not None else None)
 
     def _words_of(self, span: Span) -> ComponentSpan:
@@ -117,6 +124,18 @@ class Run:
 @quietly
 def _spoken(word: Word, span: ComponentSpan) -> None:
     word(span)
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _is_control(error: BaseException | None) -> bool:
+    """Whether a graph only hands control on by it: to a human, to its parent."""
+    return any(kind.__name__ in _CONTROL for kind in type(error).__mro__)
 
 
 class Picture(NamedTuple):

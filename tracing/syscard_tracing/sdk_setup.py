@@ -15,12 +15,15 @@ from syscard_tracing.sdk_instrumentors import Switchboard, Wanted
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from syscard_tracing.sdk_queue import Delivery, Queue
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+LONGEST = 1024 * 1024
+"""Characters of one attribute that are sent, where neither the host nor OpenTelemetry's variables say otherwise."""
+_LENGTH_LIMITS = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 _log = logging.getLogger("syscard.tracing")
 
 
@@ -94,7 +97,7 @@ def instrument(
 
 
 def delivery() -> Delivery:
-    """What became of this process's spans: waiting, sent, failed, dropped. All 0 before `instrument()`."""
+    """What became of this process's spans: waiting, sending, sent, failed, dropped. All 0 before `instrument()`."""
     from syscard_tracing.sdk_queue import Delivery
 
     return _process.setup.queue.delivery() if _process.setup is not None else Delivery(0, 0, 0, 0)
@@ -127,7 +130,7 @@ def _provider_of(settings: _Settings) -> TracerProvider:
     resource = _resource(settings)
     host = trace.get_tracer_provider()
     if isinstance(host, trace.ProxyTracerProvider):
-        own = TracerProvider(resource=resource, id_generator=_id_generator())
+        own = TracerProvider(resource=resource, id_generator=_id_generator(), span_limits=_limits())
         trace.set_tracer_provider(own)
         return own
     if not hasattr(host, "add_span_processor"):
@@ -135,6 +138,14 @@ def _provider_of(settings: _Settings) -> TracerProvider:
         return TracerProvider(resource=resource)
     _joined(host, resource)
     return host  # type: ignore[return-value]
+
+
+def _limits() -> SpanLimits:
+    """OpenTelemetry's, and where nobody says otherwise none of the attributes so long that its batch is refused."""
+    from opentelemetry.sdk.trace import SpanLimits
+
+    said = any(os.environ.get(name) for name in _LENGTH_LIMITS)
+    return SpanLimits() if said else SpanLimits(max_attribute_length=LONGEST)
 
 
 def _joined(host: Any, resource: Resource) -> None:

@@ -107,6 +107,14 @@ def plain(value: Any, most: int = ITEMS) -> Any:
         return None
 
 
+def label(value: Any) -> str | None:
+    """A name that a host gives, as text; None for none, and for what has no text."""
+    if type(value) is str or value is None:
+        return value or None
+    told = plain(value)
+    return None if told is None else str(told)
+
+
 class Current:
     """A span that is made current, until it is left again in the same task.
 

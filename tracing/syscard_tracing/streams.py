@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, Final
 
 from opentelemetry.trace import Span
 
@@ -17,6 +18,8 @@ from syscard_tracing.sdk_spans import Current, ended
 
 Begin = Callable[[], Span | None]
 """Starts a span that is not current; does not raise."""
+LATER: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""What a function gives back whose work is still to be done."""
 
 
 def watched(function: Callable[..., Generator[Any, Any, Any]], begin: Begin) -> Callable[..., Any]:
@@ -56,6 +59,20 @@ def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], begin: Begi
                     step = body.asend(sent)
 
     return generator
+
+
+def to_its_end(work: Any, span: Span | None) -> Any:
+    """Work that is still to be done, one of `LATER`, with a span that is open until it is."""
+    if type(work) is GeneratorType:
+        return watched(lambda: work, lambda: span)()
+    if type(work) is AsyncGeneratorType:
+        return watched_async(lambda: work, lambda: span)()
+    return _awaited(work, span)
+
+
+async def _awaited(work: CoroutineType[Any, Any, Any], span: Span | None) -> Any:
+    with Current(span):
+        return await work
 
 
 def _steps(body: Generator[Any, Any, Any], span: Span | None) -> Generator[Any, Any, Any]:
