@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-sdk
+.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-sdk
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -84,6 +84,11 @@ bench-ingest: .venv/.stamp
 # How long a look takes at 1 M and 10 M spans: minutes, 2 GB of disk.
 bench-lake: .venv/.stamp
 	@$(PY) benchmarks/lake.py
+
+# False alarms, delay and cost of change detection, beside what people use instead, and every recorded fault:
+# about an hour. A part alone: ARGS="--only faults".
+bench-monitors: .venv/.stamp
+	@$(PY) -m benchmarks.monitors $(ARGS)
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg

@@ -73,6 +73,10 @@ class AddEvidence(Value):
     high: float | None = None
     reference: float | None = None
     method: str | None = None
+    one_in: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of so many looks without a change, one says as much; a figure of a monitor has it."""
+    one_in_needed: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the false-alarm budget asked for."""
     p_value: float | None = None
     threshold: float | None = None
     window_start: datetime

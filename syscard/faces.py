@@ -18,7 +18,7 @@ from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
-from syscard.words import clock, figure, moment, one_line, plural, span_of
+from syscard.words import clock, figure, moment, one_in, one_line, plural, span_of
 
 _JUST_BEFORE: Final = timedelta(hours=1)
 """A version first seen this long before an incident is named beside it."""
@@ -293,8 +293,10 @@ def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
     change = f"{figure(finding['reference'], unit)} -> {figure(finding['value'], unit)}"
     record = card["evidence"].get(finding["evidence"], {"figure": {}})
     change = beside(change, record["figure"].get("sampled"))
+    rare = one_in(record["figure"].get("one_in"))
+    tested = f"  evidence {rare}" if rare else ""
     evidence = "".join(f"  {e}" for e in _evidence_ids(card, [finding["evidence"]]))
-    return f"{one_line(finding['about'])}: {one_line(finding['label'])} {change}  n {finding['n']:,}{evidence}"
+    return f"{one_line(finding['about'])}: {one_line(finding['label'])} {change}  n {finding['n']:,}{tested}{evidence}"
 
 
 def _cause(raw: dict[str, Any]) -> str:

@@ -72,7 +72,12 @@ class Finding(Value):
     tolerance: float | None = None
     method: str | None = None
     """Name of the test; None where the effect alone decided."""
+    one_in: float | None = None
+    """Evidence: of so many looks without a change, one says as much."""
+    one_in_needed: float | None = None
+    """What the false-alarm budget asks for."""
     p_value: float | None = None
+    """Of an exact test, or a second opinion by Evidently, which decides nothing."""
     threshold: float | None = None
     needs: int | None = None
     why: str = ""

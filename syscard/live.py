@@ -31,6 +31,8 @@ class SignalNow(Value):
     tolerance: float | None = None
     effect: float | None = None
     method: str | None = None
+    one_in: float | None = None
+    one_in_needed: float | None = None
     p_value: float | None = None
     threshold: float | None = None
     needs: int | None = None

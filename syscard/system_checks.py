@@ -362,8 +362,6 @@ def _forgotten_windows(system: System) -> Iterator[Fault]:
 def _not_in_force(system: System) -> Iterator[Fault]:
     """What was declared, not what is so by default: a promise that nothing keeps must not look kept."""
     what = "declared, not yet in force in this release"
-    if system.monitors.false_alarms:
-        yield Fault(("monitors", "false_alarms"), f"{what}: the packs' own thresholds decide")
     for key, tuned in system.monitors.tune.items():
         if tuned.objective:
             yield Fault(("monitors", "tune", key, "objective"), f"{what}: a claim can promise the same")

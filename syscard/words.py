@@ -36,6 +36,21 @@ def moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+E_DETECTOR: Final = "e-detector"
+"""Method of a signal whose evidence is gathered over all looks; what Evidently says of it is a second opinion."""
+MOST_RARE: Final = 1e9
+"""Rarer evidence is not told apart: nobody looks that often."""
+
+
+def one_in(rarity: float | None) -> str:
+    """`1 in 40,000`: of so many looks without a change, one says as much. Empty where nothing was tested."""
+    if rarity is None:
+        return ""
+    if rarity >= MOST_RARE:
+        return "1 in over a billion"
+    return f"1 in {rarity / 1e6:,.3g} million" if rarity >= 1e6 else f"1 in {rarity:,.0f}"
+
+
 def figure(value: float | None, unit: str = "") -> str:
     """A figure as people read it: `0.91`, `812 ms`, `2.4 s`, `1,204`."""
     if value is None:

@@ -6,16 +6,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from syscard.errors import MonitorError, UsageError
+from syscard.system import System
 from syscard_monitors import judge
 from syscard_monitors.assemble import Request
 from syscard_monitors.drift import Comparison, DriftWorker
 from syscard_monitors.frames import evaluate
-from syscard_monitors.judge import Reference
 from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference
 from syscard_monitors.stats import holm
+from syscard_monitors.strata import EVERYONE, strata_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,15 @@ def references(values: Mapping[str, Any]) -> dict[str, Reference]:
     """The reference of every signal, out of what a baseline keeps."""
     rate = values.get("per_minute")
     keys = tuple(values.get("keys", (0,)))  # earlier releases had one
-    return {key: Reference(tuple(found), rate, keys) for key, found in values["signals"].items()}
+    return {key: _reference(found, rate, keys) for key, found in values["signals"].items()}
+
+
+def _reference(found: list[Any] | dict[str, list[Any]], rate: float | None, keys: tuple[int, ...]) -> Reference:
+    """Values of one signal: a list, or lists by stratum where requests are told apart."""
+    if isinstance(found, list):
+        return Reference(tuple(found), rate, keys)
+    strata = {name: tuple(known) for name, known in found.items()}
+    return Reference(tuple(sorted(chain.from_iterable(strata.values()))), rate, keys, strata)
 
 
 def signal_values(signal: Signal, requests: Sequence[Request], previous_us: int | None) -> list[Any] | None:
@@ -68,7 +79,9 @@ def gaps(requests: Sequence[Request], previous_us: int | None) -> list[float]:
     return [(end - last) / 60_000_000 for end, last in zip(ends, before, strict=True)]
 
 
-def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker) -> BaselineData:
+def measure_baseline(
+    system: System, signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker
+) -> BaselineData:
     """The values of every signal over the requests, with an A/A check of its two halves.
 
     Raises:
@@ -77,10 +90,12 @@ def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], wor
     """
     if not requests:
         raise UsageError("no complete request in that time: nothing to take as a baseline")
-    columns = {s.key: _present(signal_values(s, requests, None)) for s in signals}
+    strata = strata_of(system, (s.about for s in signals), requests)
+    columns = {s.key: _by_stratum(signal_values(s, requests, None), strata.of(s.about, requests)) for s in signals}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
-    kept = {key: sorted(found) for key, found in columns.items() if found and len({type(v) for v in found}) == 1}
+    kept = {key: found for key, found in columns.items() if found}
     values: dict[str, Any] = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
+    values |= {"strata": strata.body()} if strata.dimensions else {}
     keys = sorted(frozenset[int]().union(*(r.keys for r in requests)))
     values |= {"keys": keys} if keys != [0] else {}
     constant = tuple(k for k, r in references(values).items() if r.constant is not None)
@@ -93,6 +108,17 @@ def measure_baseline(signals: Sequence[Signal], requests: Sequence[Request], wor
         too_constant=constant,
         agreement_p=_agreement(signals, requests, worker),
     )
+
+
+def _by_stratum(values: Sequence[Any] | None, strata: Sequence[str]) -> list[Any] | dict[str, list[Any]]:
+    """Sorted values, by stratum where requests are told apart."""
+    found: dict[str, list[Any]] = {}
+    for value, stratum in zip(values or (), strata, strict=bool(values)):
+        if value is not None:
+            found.setdefault(stratum, []).append(value)
+    if not {*strata} - {EVERYONE}:
+        return sorted(found.get(EVERYONE, []))
+    return {stratum: sorted(known) for stratum, known in sorted(found.items())}
 
 
 def _present(values: Sequence[Any] | None) -> list[Any]:

@@ -191,6 +191,8 @@ def _evidence(finding: Finding, author: Author) -> Draft:
         n=finding.n,
         reference=finding.reference,
         method=finding.method,
+        one_in=finding.one_in,
+        one_in_needed=finding.one_in_needed,
         p_value=finding.p_value,
         threshold=finding.threshold,
         window_start=finding.window.start,

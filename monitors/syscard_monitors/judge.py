@@ -1,8 +1,10 @@
 """Judging one signal in one window: effect first, then persistence, then evidence. Pure.
 
-A breach needs enough requests AND an effect beyond the tolerance in `persist` windows running AND a p-value below alpha
-over those windows together. Until then it is a warning. A breach that stands is over when the effect is below
-`HYSTERESIS` times the tolerance.
+A breach needs enough requests AND an effect beyond the tolerance in `persist` windows running AND evidence that a look
+without a change shows so rarely that the false-alarm budget allows it. Until then it is a warning. A breach that stands
+is over when the effect is below `HYSTERESIS` times the tolerance.
+
+Effects are measured against the baseline with the window's own mix of requests (`syscard_monitors.strata`).
 """
 
 from __future__ import annotations
@@ -10,72 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 from syscard.finding import Finding, State, Window
+from syscard.words import E_DETECTOR
 from syscard_monitors import stats
 from syscard_monitors.drift import Comparison, Method
 from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference, Standard, same
 
 HYSTERESIS: Final = 0.8
 MOST: Final = 10_000.0
 """Largest factor that is told: something that was and is no more has changed by no finite one."""
-_NEAR: Final = 1e-3
-"""Values this close (relative) to a constant are the constant."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The values of one signal in the baseline."""
-
-    values: tuple[float, ...] | tuple[str, ...]
-    """Sorted."""
-    per_minute: float | None = None
-    """For volume: requests a minute."""
-    keys: tuple[int, ...] = (0,)
-    """Under which keys words in the values were hashed."""
-
-    @property
-    def n(self) -> int:
-        """Requests with a value."""
-        return len(self.values)
-
-    @cached_property
-    def numbers(self) -> tuple[float, ...]:
-        """The values as numbers, sorted.
-
-        Raises:
-            ValueError: they are text.
-        """
-        return tuple(float(v) for v in self.values)
-
-    @cached_property
-    def mean(self) -> float:
-        """Mean of the numbers."""
-        return stats.mean(self.numbers)
-
-    @cached_property
-    def binary(self) -> bool:
-        """Whether every value is 0 or 1."""
-        return {*self.numbers} <= {0.0, 1.0}
-
-    @cached_property
-    def hits(self) -> int:
-        """Values above zero."""
-        return sum(v > 0 for v in self.numbers)
-
-    def quantile(self, q: float) -> float:
-        """The q-quantile of the numbers, which are sorted already."""
-        return self.numbers[max(0, math.ceil(q * self.n) - 1)]
-
-    @cached_property
-    def constant(self) -> float | str | None:
-        """The one value that (nearly) all requests have, None where they vary."""
-        if not self.values:
-            return None
-        middle = self.values[len(self.values) // 2]
-        return middle if all(_same(v, middle) for v in (self.values[0], self.values[-1])) else None
+_RAREST: Final = 1e-300
+"""Smallest p that is told apart from zero."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +40,13 @@ class Measured:
     exceeds: bool
     clear: bool
     """Back within `HYSTERESIS` of the tolerance."""
-    p_value: float | None = None
-    """Where the test is our own and exact."""
     method: str | None = None
+    log_rarity: float | None = None
+    """Evidence: natural logarithm of how many looks without a change there are to one that says as much."""
+    p_value: float | None = None
+    """Of an exact test of our own, or what Evidently says of the same values: that is a second opinion only."""
     comparison: Comparison | None = None
-    """Where Evidently has to be asked."""
+    """What Evidently is asked for it."""
 
 
 @dataclass(frozen=True)
@@ -107,67 +59,93 @@ class Missing:
     state: State = State.UNKNOWN
 
 
-def measure(signal: Signal, values: Sequence[Any] | None, reference: Reference | None) -> Measured | Missing:
-    """The effect of one window.
+def measure(
+    signal: Signal, values: Sequence[Any] | None, reference: Reference | None, strata: Sequence[str] = ()
+) -> Measured | Missing:
+    """The effect of one window, and its evidence where an exact test has it.
 
     Args:
         signal: what is watched, with its tolerance.
         values: one value a request, None where a request has none; None where no request has one.
         reference: the baseline's values; None without a baseline.
+        strata: the stratum of each request; empty where they are not told apart.
     """
     if reference is None:
         return Missing("no baseline: syscard baseline set")
     if reference.n < signal.min_n:
         return Missing(f"needs n {signal.min_n} in the baseline, has {reference.n}", signal.min_n, reference.n)
-    present = [v for v in values or () if v is not None]
+    present = [(v, s) for v, s in zip(values or (), strata or [""] * len(values or ()), strict=True) if v is not None]
     if len(present) < signal.min_window:
         why = f"no span carries {signal.expr}" if not present else f"needs n {signal.min_window}, has {len(present)}"
         return Missing(why, signal.min_window, len(present))
+    known = [(v, s) for v, s in present if s in reference.columns]
+    if len(known) < signal.min_window:
+        why = f"needs n {signal.min_window} of groups that the baseline has, has {len(known)}"
+        return Missing(why, signal.min_window, len(known))
+    return _measured_against(signal, [v for v, _ in known], [s for _, s in known], reference)
+
+
+def _measured_against(
+    signal: Signal, values: list[Any], strata: Sequence[str], reference: Reference
+) -> Measured | Missing:
     if signal.kind == "category":
-        return _category(signal, [str(v) for v in present], reference)
+        return _category(signal, [str(v) for v in values], reference.with_mix_of(strata))
     try:
-        numbers = [float(v) for v in present]
-        _ = reference.numbers
+        numbers = [float(v) for v in values]
+        _ = reference.everyone.numbers
     except (TypeError, ValueError):
         return Missing(f"{signal.expr} is not a number in every request", state=State.ERROR)
+    if signal.kind == "volume":
+        return _volume(signal, numbers, reference)
     if signal.kind == "number" and reference.constant is not None:
         return _left_the_constant(signal, numbers, reference)
-    return _NUMERIC[signal.kind](signal, numbers, reference)
+    if signal.kind == "rate":
+        return _rate(signal, numbers, strata, reference.with_mix_of(strata))
+    return _NUMERIC[signal.kind](signal, numbers, reference.with_mix_of(strata))
 
 
-def _share(signal: Signal, values: list[float], reference: Reference) -> Measured:
+def _share(signal: Signal, values: list[float], expected: Standard) -> Measured:
     now = stats.mean(values)
-    binary = reference.binary and {*values} <= {0.0, 1.0}
-    effect = _directed(now - reference.mean, signal.direction)
-    comparison = _compare(signal, values, reference, "syscard_fisher" if binary else "ks")
-    return _measured(signal, values, now, reference.mean, effect, comparison=comparison)
+    binary = expected.binary and {*values} <= {0.0, 1.0}
+    effect = _directed(now - expected.mean, signal.direction)
+    comparison = _compare(signal, values, expected, "syscard_fisher" if binary else "ks")
+    return _measured(signal, values, now, expected.mean, effect, comparison=comparison)
 
 
-def _rate(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    """Worse only, exact: Fisher's one-sided test of this window against the baseline."""
-    hits = sum(v > 0 for v in values)
-    now, then = hits / len(values), reference.hits / reference.n
-    p = stats.fisher_worse(hits, len(values), reference.hits, reference.n)
-    return _measured(signal, values, now, then, now - then, p_value=p, method="fisher one-sided")
+def _rate(signal: Signal, values: list[float], strata: Sequence[str], expected: Standard) -> Measured:
+    """Worse only, exact: this window against the baseline, stratum by stratum."""
+    now = sum(v > 0 for v in values) / len(values)
+    tables = [
+        stats.Rates(
+            hits=sum(v > 0 for v, s in zip(values, strata, strict=True) if s == part.stratum),
+            n=sum(s == part.stratum for s in strata),
+            hits_before=part.column.hits,
+            n_before=part.column.n,
+        )
+        for part in expected.parts
+    ]
+    p = stats.fisher_worse(*tables)
+    method = "fisher one-sided" if len(tables) == 1 else "fisher one-sided, by strata"
+    return _measured(signal, values, now, expected.hit_share, now - expected.hit_share, p_value=p, method=method)
 
 
-def _number(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    effect = stats.ks_distance(values, reference.numbers)
-    comparison = _compare(signal, values, reference, "ks")
-    return _measured(signal, values, stats.mean(values), reference.mean, effect, comparison=comparison)
+def _number(signal: Signal, values: list[float], expected: Standard) -> Measured:
+    effect = stats.ks_distance(values, expected.below, expected.up_to)
+    comparison = _compare(signal, values, expected, "ks")
+    return _measured(signal, values, stats.mean(values), expected.mean, effect, comparison=comparison)
 
 
-def _ratio(signal: Signal, values: list[float], reference: Reference) -> Measured:
-    effect = _factor(stats.quantile(values, 0.5), reference.quantile(0.5), signal)
-    comparison = _compare(signal, values, reference, "ks")
-    return _measured(signal, values, stats.mean(values), reference.mean, effect, comparison=comparison)
+def _ratio(signal: Signal, values: list[float], expected: Standard) -> Measured:
+    effect = _factor(stats.quantile(values, 0.5), expected.quantile(0.5), signal)
+    comparison = _compare(signal, values, expected, "ks")
+    return _measured(signal, values, stats.mean(values), expected.mean, effect, comparison=comparison)
 
 
-def _latency(signal: Signal, values: list[float], reference: Reference) -> Measured:
+def _latency(signal: Signal, values: list[float], expected: Standard) -> Measured:
     """Judged on medians (20 requests have no 95th percentile to speak of), shown as p95."""
-    effect = _factor(stats.quantile(values, 0.5), reference.quantile(0.5), signal)
-    comparison = _compare(signal, values, reference, "ks")
-    now, then = stats.quantile(values, 0.95), reference.quantile(0.95)
+    effect = _factor(stats.quantile(values, 0.5), expected.quantile(0.5), signal)
+    comparison = _compare(signal, values, expected, "ks")
+    now, then = stats.quantile(values, 0.95), expected.quantile(0.95)
     return _measured(signal, values, now, then, effect, comparison=comparison)
 
 
@@ -182,30 +160,23 @@ def _volume(signal: Signal, values: list[float], reference: Reference) -> Measur
     return _measured(signal, values, now, reference.per_minute, effect, p_value=p, method="erlang")
 
 
-def _category(signal: Signal, values: list[str], reference: Reference) -> Measured:
-    before = tuple(str(v) for v in reference.values)
-    effect = stats.total_variation(values, before)
+def _category(signal: Signal, values: list[str], expected: Standard) -> Measured:
+    effect = stats.total_variation(values, expected.shares)
+    before = tuple(str(v) for v in expected.sample())
     comparison = Comparison(signal.key, "syscard_chi2", signal.alpha, before, tuple(values))
     return _measured(signal, values, effect, 0.0, effect, comparison=comparison)
 
 
 def _left_the_constant(signal: Signal, values: list[float], reference: Reference) -> Measured:
     constant = reference.constant
-    off = sum(not _same(v, constant) for v in values)
+    off = sum(not same(v, constant) for v in values)
     share = off / len(values)
-    p = stats.fisher_worse(off, len(values), 0, reference.n)
+    p = stats.fisher_worse(stats.Rates(off, len(values), 0, reference.n))
     level = float(constant) if constant is not None else 0.0
     return _measured(signal, values, stats.mean(values), level, share, p_value=p, method="left the constant")
 
 
-_NUMERIC: Final = {
-    "share": _share,
-    "rate": _rate,
-    "number": _number,
-    "ratio": _ratio,
-    "latency": _latency,
-    "volume": _volume,
-}
+_NUMERIC: Final = {"share": _share, "number": _number, "ratio": _ratio, "latency": _latency}
 
 
 def _measured(
@@ -227,8 +198,9 @@ def _measured(
         effect=effect,
         exceeds=exceeds,
         clear=effect < _cleared(signal),
+        method=method or E_DETECTOR,
+        log_rarity=None if p_value is None else -math.log(max(p_value, _RAREST)),
         p_value=p_value,
-        method=method or (comparison.method if comparison else None),
         comparison=comparison if exceeds else None,
     )
 
@@ -253,14 +225,8 @@ def _factor(now: float, then: float, signal: Signal) -> float:
     return {"up": grown, "down": 1 / grown, "both": max(grown, 1 / grown)}[signal.direction]
 
 
-def _compare(signal: Signal, values: list[float], reference: Reference, method: Method) -> Comparison:
-    return Comparison(signal.key, method, signal.alpha, reference.numbers, tuple(values))
-
-
-def _same(a: float | str, b: float | str | None) -> bool:
-    if isinstance(a, str) or isinstance(b, str) or b is None:
-        return a == b
-    return math.isclose(a, b, rel_tol=_NEAR, abs_tol=1e-9)
+def _compare(signal: Signal, values: list[float], expected: Standard, method: Method) -> Comparison:
+    return Comparison(signal.key, method, signal.alpha, tuple(map(float, expected.sample())), tuple(values))
 
 
 @dataclass(frozen=True)
@@ -286,11 +252,17 @@ def is_due(signal: Signal, streak: Streak) -> bool:
 
 
 def verdict(
-    signal: Signal, measured: Measured | Missing, streak: Streak, window: Window, traces: tuple[str, ...]
+    signal: Signal,
+    measured: Measured | Missing,
+    streak: Streak,
+    window: Window,
+    traces: tuple[str, ...],
+    log_needed: float,
 ) -> tuple[Finding, int]:
     """The finding, and for how many windows in a row the signal is beyond its tolerance now.
 
-    Where the evidence is due, `measured` is of the windows of the streak together, with its p-value.
+    Where the evidence is due, `measured` is of the windows of the streak together. `log_needed` is the logarithm of how
+    rare its evidence must be.
     """
     shared: dict[str, Any] = {
         "signal": signal.name,
@@ -307,7 +279,7 @@ def verdict(
         finding = Finding(**shared, state=measured.state, n=measured.n, needs=measured.needs, why=measured.why)
         # A monitor that failed has not seen the signal come back: the streak waits for the next window.
         return finding, streak.windows if measured.state is State.ERROR else 0
-    state, count = _decided(signal, measured, streak)
+    state, count = _decided(signal, measured, streak, log_needed)
     finding = Finding(
         **shared,
         state=state,
@@ -316,18 +288,26 @@ def verdict(
         reference=measured.reference,
         effect=measured.effect,
         method=measured.method,
+        one_in=told_rarity(measured.log_rarity),
+        one_in_needed=told_rarity(log_needed),
         p_value=measured.p_value,
         traces=traces if state is not State.OK else (),
     )
     return finding, count
 
 
-def _decided(signal: Signal, measured: Measured, streak: Streak) -> tuple[State, int]:
+def told_rarity(log_rarity: float | None) -> float | None:
+    """N of "1 in N" to three digits; at least 1, and at most what a float holds."""
+    if log_rarity is None:
+        return None
+    return float(f"{math.exp(min(max(log_rarity, 0.0), 690.0)):.3g}")
+
+
+def _decided(signal: Signal, measured: Measured, streak: Streak, log_needed: float) -> tuple[State, int]:
     if stands(signal, streak):
         return (State.OK, 0) if measured.clear else (State.BREACH, streak.windows + 1)
     if not measured.exceeds:
         return State.OK, 0
-    significant = measured.p_value is not None and measured.p_value < signal.alpha
-    if is_due(signal, streak) and significant:
+    if is_due(signal, streak) and measured.log_rarity is not None and measured.log_rarity >= log_needed:
         return State.BREACH, signal.persist
     return State.WARN, min(streak.windows + 1, signal.persist - 1)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from syscard.finding import State
 from syscard_monitors.assemble import Frontier
+from syscard_monitors.edetector import Detector, read_detector
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
 from syscard_monitors.skew import Skews
@@ -37,9 +38,15 @@ class Memory:
     """Digest of the baseline that the last window was compared with."""
     rebaselined: list[int] = field(default_factory=list)
     """Incidents that were open when the baseline changed: being quiet now proves nothing for them."""
+    pace_us: int = 0
+    """Between the ends of the last two windows."""
+    detecting: str = ""
+    """Digest of the baseline that the detectors know."""
+    detectors: dict[str, Detector] = field(default_factory=dict)
+    """What e-detectors have seen, by signal."""
     streaks: dict[str, Streak] = field(default_factory=dict)
     pending: dict[str, list[Any]] = field(default_factory=dict)
-    """Values of the windows beyond the tolerance that wait for one more, by signal."""
+    """(value, stratum) in the windows beyond the tolerance that wait for one more, by signal."""
     history: dict[str, list[float | None]] = field(default_factory=dict)
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
@@ -68,6 +75,9 @@ class Memory:
             "floor_us": self.floor_us,
             "baseline": self.baseline,
             "rebaselined": self.rebaselined,
+            "pace_us": self.pace_us,
+            "detecting": self.detecting,
+            "detectors": {key: detector.body() for key, detector in self.detectors.items()},
             "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
             "pending": self.pending,
             "history": self.history,
@@ -97,8 +107,11 @@ def recall(body: Mapping[str, Any]) -> Memory:
         floor_us=body["floor_us"],
         baseline=body["baseline"],
         rebaselined=list(body["rebaselined"]),
+        pace_us=body.get("pace_us", 0),  # earlier releases had none
+        detecting=body.get("detecting", ""),
+        detectors={key: read_detector(known) for key, known in body.get("detectors", {}).items()},
         streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
-        pending=dict(body["pending"]),
+        pending=dict(body["pending"]) if "detectors" in body else {},  # earlier releases kept no strata
         history=dict(body["history"]),
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -22,17 +22,40 @@ class Interval(NamedTuple):
     high: float
 
 
-def fisher_worse(hits: int, n: int, hits_before: int, n_before: int) -> float:
-    """One-sided exact p that a rate has not risen (Fisher 1935): the upper tail of the hypergeometric distribution.
+class Rates(NamedTuple):
+    """One stratum's events now and in the reference."""
 
-    `hits` events among `n` requests now, `hits_before` among `n_before` requests of the reference.
+    hits: int
+    n: int
+    hits_before: int
+    n_before: int
+
+
+def fisher_worse(*strata: Rates) -> float:
+    """One-sided exact p that a rate has not risen in any stratum.
+
+    With one stratum the upper tail of the hypergeometric distribution (Fisher 1935); with several, of the sum of
+    theirs: the exact form of the Cochran-Mantel-Haenszel test (Mehta, Patel & Gray 1985).
     """
-    total_hits, total = hits + hits_before, n + n_before
-    every = math.comb(total, n)
-    tail = sum(
-        math.comb(total_hits, k) * math.comb(total - total_hits, n - k) for k in range(hits, min(n, total_hits) + 1)
-    )
-    return tail / every
+    hits, sums = sum(stratum.hits for stratum in strata), [1.0]
+    for stratum in strata:
+        sums = _convolved(sums, _hypergeometric(stratum))
+    return min(1.0, math.fsum(sums[hits:]))
+
+
+def _hypergeometric(rates: Rates) -> list[float]:
+    """Probability of 0, 1, ... of all events being among the requests now."""
+    events, total = rates.hits + rates.hits_before, rates.n + rates.n_before
+    every = math.comb(total, rates.n)
+    most = min(rates.n, events)
+    return [math.comb(events, k) * math.comb(total - events, rates.n - k) / every for k in range(most + 1)]
+
+
+def _convolved(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    return [
+        math.fsum(a[i] * b[k - i] for i in range(max(0, k - len(b) + 1), min(k + 1, len(a))))
+        for k in range(len(a) + len(b) - 1)
+    ]
 
 
 def gamma_rate_p(events: int, minutes: float, rate: float) -> float:
@@ -43,21 +66,28 @@ def gamma_rate_p(events: int, minutes: float, rate: float) -> float:
     return min(1.0, 2 * min(below, 1 - below)) if 0 < below < 1 else 0.0
 
 
-def ks_distance(current: Sequence[float], reference: Sequence[float]) -> float:
-    """Largest distance between two empirical distribution functions, 0..1. `reference` must be sorted."""
+def ks_distance(current: Sequence[float], below: Callable[[float], float], up_to: Callable[[float], float]) -> float:
+    """Largest distance between the values' distribution function and the reference's, 0..1.
+
+    `below` and `up_to` are the share of the reference below a value, and up to and with it.
+    """
     ordered = sorted(current)
-    n, m = len(ordered), len(reference)
+    n = len(ordered)
     # Both functions are flat between values of `current` but for steps of the reference, so its largest distance lies
     # at such a value or just below one.
-    steps = ((cut(ordered, x) / n, cut(reference, x) / m) for x in {*ordered} for cut in (bisect_left, bisect_right))
+    steps = (
+        (cut(ordered, x) / n, reference(x))
+        for x in {*ordered}
+        for cut, reference in ((bisect_left, below), (bisect_right, up_to))
+    )
     return max((abs(now - before) for now, before in steps), default=0.0)
 
 
-def total_variation(current: Sequence[str], reference: Sequence[str]) -> float:
-    """Half the sum of the differences between two sets of shares, 0..1."""
-    now, before = Counter(current), Counter(reference)
-    both = {*now, *before}
-    return sum(abs(now[k] / len(current) - before[k] / len(reference)) for k in both) / 2
+def total_variation(current: Sequence[str], shares: Mapping[str, float]) -> float:
+    """Half the sum of the differences between the categories' shares and those of the reference, 0..1."""
+    now = Counter(current)
+    both = {*now, *shares}
+    return math.fsum(abs(now[k] / len(current) - shares.get(k, 0.0)) for k in both) / 2
 
 
 def quantile(values: Sequence[float], q: float) -> float:

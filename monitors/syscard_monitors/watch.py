@@ -25,13 +25,14 @@ from syscard_monitors import baseline
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.graph import Graph
-from syscard_monitors.judge import Reference
 from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.skew import skews
+from syscard_monitors.strata import Strata, read_strata
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
@@ -86,7 +87,7 @@ class Watcher:
         self._packs = packs
         self._most_rows = most_rows
         self._rotated = rotated
-        self._baseline: tuple[str, dict[str, Reference]] | None = None
+        self._baseline: tuple[str, dict[str, Reference], Strata] | None = None
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
         """Take every full window of new requests of a system onto its card.
@@ -129,7 +130,7 @@ class Watcher:
         """
         system = system_of(self._records.current(ref))
         requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated())
-        data = baseline.measure_baseline(self._signals(system), requests, self._worker)
+        data = baseline.measure_baseline(system, self._signals(system), requests, self._worker)
         with self._records.transaction() as transaction:
             body = SetBaseline(
                 name=name,
@@ -149,17 +150,18 @@ class Watcher:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))
 
     def _plan(self, card: Card) -> Plan:
-        system, references = system_of(card), None
-        if card.baseline is not None:
-            references = self._references(card.baseline.data_digest)
+        system, signals = system_of(card), self._signals(system_of(card))
         graph = Graph(frozenset(system.components), frozenset(system.edges))
-        return Plan(system, self._signals(system), graph, references)
+        if card.baseline is None:
+            return Plan(system, signals, graph, None)
+        return Plan(system, signals, graph, *self._known(card.baseline.data_digest), card.baseline.data_digest)
 
-    def _references(self, data_digest: str) -> dict[str, Reference]:
-        """The baseline's values, read again only when there is another baseline."""
+    def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata]:
+        """The baseline's values and strata, read again only when there is another baseline."""
         if self._baseline is None or self._baseline[0] != data_digest:
-            self._baseline = data_digest, baseline.references(self._records.baseline_data(data_digest))
-        return self._baseline[1]
+            values = self._records.baseline_data(data_digest)
+            self._baseline = data_digest, baseline.references(values), read_strata(values.get("strata", {}))
+        return self._baseline[1:]
 
     def _sums(self, system: System, windows: Sequence[Sequence[Request]]) -> list[Sums]:
         """Kept sums of the windows that the claims of this look can reach back to."""
@@ -191,6 +193,7 @@ class Watcher:
             _alone(transaction, plan, memory, known, card)
             said = edits_of(card, plan, memory, requests, window, findings, sums, errors)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
+            memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
             memory.requests += len(requests)
             _remember_tracing(memory, requests, plan.system)
@@ -313,7 +316,7 @@ def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Wind
 def _signal(finding: Finding, memory: Memory) -> SignalNow:
     shared: dict[str, Any] = finding.model_dump(
         include={"about", "label", "kind", "state", "value", "reference", "unit", "n", "tolerance", "effect", "method"}
-        | {"p_value", "threshold", "needs", "why", "sampled"}
+        | {"one_in", "one_in_needed", "p_value", "threshold", "needs", "why", "sampled"}
     )
     since = moment(memory.streaks[finding.key].state_since_us)
     return SignalNow(**shared, key=finding.key, since=since, history=tuple(memory.history[finding.key]))

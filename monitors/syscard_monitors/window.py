@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from syscard.card import Card
@@ -15,16 +16,18 @@ from syscard.fold import fold
 from syscard.live import HISTORY
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
 from syscard.system import Claim, System
-from syscard_monitors import claims, incidents, judge, observed
+from syscard_monitors import claims, detecting, incidents, judge, observed
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison
 from syscard_monitors.graph import Graph
-from syscard_monitors.judge import Measured, Missing, Reference, Streak
+from syscard_monitors.judge import Measured, Missing, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
 from syscard_monitors.parts import part_drafts, reach_after
+from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
+from syscard_monitors.strata import Strata
 from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -57,6 +60,16 @@ class Plan:
     graph: Graph
     references: dict[str, Reference] | None
     """None without a baseline."""
+    strata: Strata = field(default_factory=Strata)
+    """How the baseline's requests are told apart."""
+    baseline: str = ""
+    """Digest of the baseline's data."""
+
+    @cached_property
+    def judged(self) -> int:
+        """Signals for which the baseline is large enough: the false-alarm budget is shared among them."""
+        known = self.references or {}
+        return sum(s.key in known and known[s.key].n >= s.min_n for s in self.signals)
 
 
 def window_of(index: int, requests: Sequence[Request]) -> Window:
@@ -69,22 +82,44 @@ def findings_of(
     card: Card, plan: Plan, memory: Memory, requests: Sequence[Request], window: Window, ask: Ask
 ) -> tuple[Finding, ...]:
     """A finding for every signal that the window speaks of; the memory's streaks and histories move on."""
-    measured = _measured(plan, memory, requests)
-    tested = _tested(measured, ask)
+    if memory.detecting != plan.baseline:
+        memory.detecting, memory.detectors = plan.baseline, {}
+    share = detecting.share_of_period(detecting.budget_of(plan.system), pace(plan, memory, window))
+    measured = _measured(plan, memory, requests, share)
+    tested = _second_opinions(plan, memory, measured, share, ask)
     traces = tuple(r.reference for r in requests[:3])
     sampled = sampling_of(sample_sums(requests), len(requests))
     found = []
     for signal in (s for s in plan.signals if s.key in tested):
         streak = memory.streaks.get(signal.key, Streak())
-        finding, count = judge.verdict(signal, tested[signal.key], streak, window, traces)
+        needed = _log_needed(plan, signal, share)
+        finding, count = judge.verdict(signal, tested[signal.key], streak, window, traces, needed)
+        if streak.windows and not count and judge.stands(signal, streak) and signal.key in memory.detectors:
+            memory.detectors[signal.key] = detecting.restarted(memory.detectors[signal.key])
         _remember(memory, finding, count)
         found.append(finding.model_copy(update={"sampled": sampled}) if sampled else finding)
     return (*found, *_undeclared(card, memory, requests, window))
 
 
-def _measured(plan: Plan, memory: Memory, requests: Sequence[Request]) -> dict[str, Measured | Missing]:
-    """Effects; an optional signal that no span carries is left out."""
-    found = {s.key: _measure(s, plan.references, memory, requests) for s in plan.signals}
+def pace(plan: Plan, memory: Memory, window: Window) -> int:
+    """Microseconds between looks, as they came before this one: the share of the budget must not depend on its values.
+
+    At first that of the baseline.
+    """
+    if memory.pace_us:
+        return memory.pace_us
+    rate = next((r.per_minute for r in (plan.references or {}).values() if r.per_minute), None)
+    return round(window.n * 60_000_000 / rate) if rate else micros(window.end) - micros(window.start)
+
+
+def _log_needed(plan: Plan, signal: Signal, share: float) -> float:
+    return detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, signal.alpha)
+
+
+def _measured(plan: Plan, memory: Memory, requests: Sequence[Request], share: float) -> dict[str, Measured | Missing]:
+    """Effects and evidence; an optional signal that no span carries is left out."""
+    strata = {about: plan.strata.of(about, requests) for about in {s.about for s in plan.signals}}
+    found = {s.key: _measure(s, plan, memory, requests, strata[s.about], share) for s in plan.signals}
     left_out = {s.key for s in plan.signals if s.optional and _is_unknown(found[s.key])}
     return {k: m for k, m in found.items() if k not in left_out}
 
@@ -94,27 +129,57 @@ def _is_unknown(measured: Measured | Missing) -> bool:
 
 
 def _measure(
-    signal: Signal, references: dict[str, Reference] | None, memory: Memory, requests: Sequence[Request]
+    signal: Signal,
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    strata: Sequence[str],
+    share: float,
 ) -> Measured | Missing:
     """The effect of the window; where evidence is due, of the whole streak of windows together."""
     streak = memory.streaks.get(signal.key, Streak())
+    references = plan.references
     reference = references.get(signal.key, Reference(())) if references is not None else None
     try:
         values = signal_values(signal, requests, memory.frontier.end_us or None)
-        measured = _rotated(signal, values, requests, reference) or judge.measure(signal, values, reference)
+        measured = _rotated(signal, values, requests, reference) or judge.measure(signal, values, reference, strata)
     except MonitorError as error:
         return Missing(str(error), state=State.ERROR)
     before = memory.pending.pop(signal.key, [])
-    if isinstance(measured, Missing):
+    if isinstance(measured, Missing) or values is None or reference is None:
         return measured
-    if not measured.exceeds or judge.stands(signal, streak):
+    stands = judge.stands(signal, streak)
+    if not stands:  # while a breach stands the reference must not learn from it
+        measured = _with_evidence(signal, plan, memory, reference, measured, values, strata, share)
+    if not measured.exceeds or stands:
         return replace(measured, comparison=None)
-    together = [*before, *(values or ())]
+    together = [*before, *([value, stratum] for value, stratum in zip(values, strata, strict=True))]
     memory.pending[signal.key] = together[-len(requests) * max(1, signal.persist - 1) :]
     if not judge.is_due(signal, streak):
         return replace(measured, comparison=None, p_value=None)
-    whole = judge.measure(signal, together, reference)
-    return replace(whole, exceeds=True) if isinstance(whole, Measured) else measured
+    whole = judge.measure(signal, [v for v, _ in together], reference, [s for _, s in together])
+    if isinstance(whole, Missing):
+        return measured
+    evidence = whole.log_rarity if whole.log_rarity is not None else measured.log_rarity
+    return replace(whole, exceeds=True, log_rarity=evidence)
+
+
+def _with_evidence(
+    signal: Signal,
+    plan: Plan,
+    memory: Memory,
+    reference: Reference,
+    measured: Measured,
+    values: Sequence[Any],
+    strata: Sequence[str],
+    share: float,
+) -> Measured:
+    """With what its e-detector says, which looks at these values now; where it has none, as it was."""
+    if not detecting.uses_detector(signal, reference):
+        return measured
+    known = memory.detectors.get(signal.key) or detecting.begun(signal, reference, plan.baseline)
+    memory.detectors[signal.key] = detecting.looked(known, signal, reference, values, strata, share)
+    return replace(measured, log_rarity=detecting.log_rarity(memory.detectors[signal.key], share))
 
 
 def _rotated(
@@ -128,19 +193,30 @@ def _rotated(
     return Missing(f"{NOT_COMPARABLE}: set the baseline anew with: syscard baseline set")
 
 
-def _tested(measured: dict[str, Measured | Missing], ask: Ask) -> dict[str, Measured | Missing]:
-    """Ask Evidently about the effects that are large enough, for long enough."""
-    comparisons = [m.comparison for m in measured.values() if isinstance(m, Measured) and m.comparison is not None]
-    if not comparisons:
-        return measured
+def _second_opinions(
+    plan: Plan, memory: Memory, measured: dict[str, Measured | Missing], share: float, ask: Ask
+) -> dict[str, Measured | Missing]:
+    """What Evidently says of the values with which a breach begins; the breach stands without it, too."""
+    signals = {s.key: s for s in plan.signals}
+    comparisons = [
+        m.comparison
+        for key, m in measured.items()
+        if isinstance(m, Measured)
+        and m.comparison
+        and _begins(signals[key], memory, m, _log_needed(plan, signals[key], share))
+    ]
     try:
-        scores = ask(comparisons)
-    except (MonitorError, MissingExtra) as error:
-        failed = {c.key: Missing(str(error), state=State.ERROR) for c in comparisons}
-        return {**measured, **failed}
+        scores = ask(comparisons) if comparisons else {}
+    except (MonitorError, MissingExtra):
+        scores = {}
     return {
         k: replace(m, p_value=scores[k]) if k in scores and isinstance(m, Measured) else m for k, m in measured.items()
     }
+
+
+def _begins(signal: Signal, memory: Memory, measured: Measured, log_needed: float) -> bool:
+    due = judge.is_due(signal, memory.streaks.get(signal.key, Streak()))
+    return due and measured.log_rarity is not None and measured.log_rarity >= log_needed
 
 
 def _remember(memory: Memory, finding: Finding, count: int) -> None:

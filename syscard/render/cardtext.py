@@ -13,6 +13,7 @@ from syscard.render.facts import (
     answered,
     evidence_value,
     is_share_of_group,
+    method_text,
     observed_text,
     referenced,
     spread,
@@ -22,7 +23,7 @@ from syscard.render.facts import (
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
-from syscard.words import cells, figure, moment, one_line, pad, plural, stamp, wrap
+from syscard.words import cells, figure, moment, one_in, one_line, pad, plural, stamp, wrap
 
 _WIDTH: Final = 80
 _RULES: Final = {
@@ -163,9 +164,7 @@ def _figure(item: dict[str, Any], width: int) -> list[str]:
     """One evidence record: figure, n, window, method and the beginning of its digest."""
     fig = item["figure"]
     text = f"{one_line(fig['about'])} {one_line(fig['metric'])} {evidence_value(fig)}  n {fig['n']:,}  "
-    text += (
-        f"to {stamp(moment(fig['window_end']))}  {one_line(fig['method'] or 'by effect alone')}  {item['digest'][:12]}"
-    )
+    text += f"to {stamp(moment(fig['window_end']))}  {method_text(fig) or 'by effect alone'}  {item['digest'][:12]}"
     return wrap(text, width, first=f"  {pad(item['id'], 6)}")
 
 
@@ -346,8 +345,10 @@ def signal_text(signal: dict[str, Any]) -> str:
     was = f"{figure(signal['reference'], unit)} -> " if signal["reference"] is not None else ""
     tolerance = f"  tolerance {signal['tolerance']:g}" if signal["tolerance"] is not None else ""
     why = f"  {one_line(signal['why'])}" if signal["why"] else ""
+    rare = one_in(signal.get("one_in")) if signal["state"] in ("warn", "breach") else ""
+    tested = f"  evidence {rare}, asked for {one_in(signal['one_in_needed'])}" if rare else ""
     value = beside(figure(signal["value"], unit), signal.get("sampled"))
-    return f"{text} {was}{value}{tolerance}  n {signal['n']:,}{why}"
+    return f"{text} {was}{value}{tolerance}  n {signal['n']:,}{tested}{why}"
 
 
 def incident_list_text(view: View, width: int = _WIDTH) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from syscard.samples import beside
 from syscard.views import View
-from syscard.words import figure, moment, one_line, plural, stamp
+from syscard.words import E_DETECTOR, figure, moment, one_in, one_line, plural, stamp
 
 _QUESTIONS: Final = (
     ("intended use", "intended_use"),
@@ -20,6 +20,18 @@ _QUESTIONS: Final = (
 )
 
 _EVIDENCE: Final = {"tool_call": "tool-call id", "value": "value carried"}
+
+
+def method_text(fig: dict[str, Any]) -> str:
+    """`e-detector, evidence 1 in 40,000 (asked for 1 in 6,500), p 1e-09 by Evidently`; empty without a test."""
+    words = [one_line(fig["method"])] if fig["method"] else []
+    if fig.get("one_in") is not None:
+        words.append(f"evidence {one_in(fig['one_in'])} (asked for {one_in(fig.get('one_in_needed')) or 'nothing'})")
+    if fig["p_value"] is not None:
+        second = fig["method"] == E_DETECTOR
+        level = f" < {fig['threshold']:g}" if fig["threshold"] is not None and fig.get("one_in") is None else ""
+        words.append(f"p {fig['p_value']:.2g}{' by Evidently' if second else level}")
+    return ", ".join(words)
 
 
 def answered(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:

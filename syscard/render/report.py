@@ -20,6 +20,7 @@ from syscard.render.facts import (
     answered,
     evidence_value,
     is_share_of_group,
+    method_text,
     observed_text,
     spread,
     version_rows,
@@ -286,9 +287,7 @@ def _evidence(view: View) -> Section:
 def _evidence_row(item: dict[str, Any]) -> tuple[str, ...]:
     fig = item["figure"]
     window = f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}"
-    method = one_line(fig["method"] or "no test")
-    if fig["p_value"] is not None:
-        method += f", p {fig['p_value']:.2g}" + (f" < {fig['threshold']:g}" if fig["threshold"] is not None else "")
+    method = method_text(fig) or "no test"
     about, metric = one_line(fig["about"]), one_line(fig["metric"])
     return item["id"], about, metric, evidence_value(fig), f"{fig['n']:,}", method, window, item["digest"]
 

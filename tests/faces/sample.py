@@ -203,6 +203,7 @@ def _all_hold(at: datetime) -> list[e.Draft]:
 def _broke() -> list[e.Draft]:
     at = FAULT
     agrees = draft(evidence("vlm", "agrees", 0.30, 1204, 0.27, 0.33, reference=0.91, p_value=1e-9, threshold=0.01,
+                            one_in=4.2e7, one_in_needed=136_000,
                             traces=("4f1c" * 8 + "@2026-11-22T14:02:11Z",)), at)  # fmt: skip
     found = e.IncidentFinding(key="vlm.agrees", about="vlm", label="agrees with the catalogue", reference=0.91,
                               value=0.30, n=1204, evidence=agrees.digest)  # fmt: skip

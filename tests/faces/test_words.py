@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syscard.words import cells, clip, figure, one_line, pad, plural, safe, span_of, wrap
+from syscard.words import cells, clip, figure, one_in, one_line, pad, plural, safe, span_of, wrap
 from tests.faces import sample
 
 
@@ -74,3 +74,20 @@ def test_wrapping_loses_no_letter(words: list[str], width: int) -> None:
 def test_wide_characters_take_two_columns_and_combining_ones_none() -> None:
     assert (cells("漢字"), cells("e\u0301"), cells("abc")) == (4, 1, 3)
     assert cells(clip(sample.HOSTILE, 20)) <= 20
+
+
+@pytest.mark.parametrize(
+    ("rarity", "told"),
+    [
+        (None, ""),
+        (1.0, "1 in 1"),
+        (40_100.0, "1 in 40,100"),
+        (1e6, "1 in 1 million"),
+        (4.2e7, "1 in 42 million"),
+        (9.99e8, "1 in 999 million"),
+        (1e9, "1 in over a billion"),
+        (1e299, "1 in over a billion"),
+    ],
+)
+def test_how_rare_evidence_is_is_told_as_people_say_it(rarity: float | None, told: str) -> None:
+    assert one_in(rarity) == told

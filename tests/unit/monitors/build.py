@@ -17,8 +17,8 @@ from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import Comparison
 from syscard_monitors.facts import SpanFacts
 from syscard_monitors.graph import Graph
-from syscard_monitors.judge import Reference
 from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference
 from syscard_monitors.traces import Row, moment
 from syscard_monitors.window import Plan
 from tests.unit.build import HUMAN, NOW, claim, declared
@@ -110,6 +110,12 @@ def signal(kind: str = "share", **changes: Any) -> Signal:
 def reference(values: Sequence[Any], per_minute: float | None = None) -> Reference:
     """A baseline's values."""
     return Reference(tuple(sorted(values)), per_minute)
+
+
+def stratified(**strata: Sequence[Any]) -> Reference:
+    """A baseline's values by stratum."""
+    known = {name: tuple(sorted(values)) for name, values in strata.items()}
+    return Reference(tuple(sorted(value for values in known.values() for value in values)), strata=known)
 
 
 def window(index: int = 0, n: int = 20) -> Window:

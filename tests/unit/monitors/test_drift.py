@@ -17,6 +17,7 @@ from syscard.errors import MonitorError, UsageError
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references
 from syscard_monitors.drift import Comparison, DriftWorker, Method
+from tests.unit.build import declared
 from tests.unit.monitors.build import request, signal
 
 # One worker, so one process: never spread over several.
@@ -118,7 +119,7 @@ def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(wo
         signal("volume", name="volume", about="agent"),
         signal(name="gone", expr="vlm.gone"),
     ]
-    found = measure_baseline(signals, requests(), worker)
+    found = measure_baseline(declared(), signals, requests(), worker)
     assert found.watched == ("agent.volume", "vlm.agrees", "vlm.flat", "vlm.score")
     assert found.too_constant == ("vlm.flat",)
     assert found.requests == 60
@@ -132,9 +133,9 @@ def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(wo
 
 def test_a_baseline_whose_halves_differ_says_so(worker: DriftWorker) -> None:
     unlike = tuple(request(i, {"vlm.agrees": i % 2}) for i in range(60))
-    assert (measure_baseline([signal()], unlike, worker).agreement_p or 0) < 1e-6
+    assert (measure_baseline(declared(), [signal()], unlike, worker).agreement_p or 0) < 1e-6
 
 
 def test_a_baseline_of_no_requests_is_refused(worker: DriftWorker) -> None:
     with pytest.raises(UsageError, match="no complete request in that time"):
-        measure_baseline([signal()], (), worker)
+        measure_baseline(declared(), [signal()], (), worker)

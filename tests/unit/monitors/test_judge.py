@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from syscard.finding import Finding, State
 from syscard_monitors import stats
-from syscard_monitors.judge import MOST, Measured, Missing, Reference, Streak, is_due, measure, stands, verdict
+from syscard_monitors.judge import MOST, Measured, Missing, Streak, is_due, measure, stands, told_rarity, verdict
 from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference
 from tests.unit.monitors.build import reference, signal, window
 
 VARIED = reference([i / 100 for i in range(100)])
@@ -58,18 +60,20 @@ def test_a_share_moves_by_a_difference_in_the_direction_that_is_watched(directio
     assert found.exceeds is (effect > 0)
 
 
-def test_a_share_of_yes_and_no_is_tested_by_fisher_and_one_of_values_between_by_kolmogorov_and_smirnov() -> None:
+def test_evidently_is_asked_by_fisher_of_yes_and_no_and_by_kolmogorov_and_smirnov_of_values_between() -> None:
     binary = measured(signal(), [0.0] * 10, YES)
     graded = measured(signal(), [0.5] * 10, YES)
-    assert (binary.method, graded.method) == ("syscard_fisher", "ks")
     assert binary.comparison is not None
+    assert graded.comparison is not None
+    assert (binary.comparison.method, graded.comparison.method) == ("syscard_fisher", "ks")
     assert binary.comparison.reference == YES.values
 
 
 def test_a_rate_is_worse_only_and_its_p_is_exact() -> None:
     before = reference([0.0] * 95 + [1.0] * 5)
     found = measured(signal("rate", direction="up"), [1.0] * 6 + [0.0] * 14, before)
-    assert found.p_value == stats.fisher_worse(6, 20, 5, 100)
+    assert found.p_value == stats.fisher_worse(stats.Rates(6, 20, 5, 100))
+    assert found.log_rarity == pytest.approx(-math.log(found.p_value or 0))
     assert (found.method, found.comparison) == ("fisher one-sided", None)
     assert found.effect == pytest.approx(0.25)
     assert not measured(signal("rate", direction="up"), [0.0] * 20, reference([1.0] * 100)).exceeds
@@ -82,7 +86,7 @@ def test_a_rate_counts_requests_with_any_not_how_many() -> None:
 
 def test_a_number_moves_by_the_distance_of_its_distribution() -> None:
     found = measured(signal("number", tolerance=0.4), [0.9] * 20, VARIED)
-    assert found.effect == stats.ks_distance([0.9] * 20, [float(v) for v in VARIED.values])
+    assert found.effect == pytest.approx(0.9)
     assert found.value == pytest.approx(0.9)
     assert found.comparison is not None
     assert found.comparison.method == "ks"
@@ -144,9 +148,10 @@ def test_a_number_that_was_constant_is_watched_as_left_the_constant() -> None:
     flat = reference([0.7] * 200)
     same = measured(signal("number"), [0.7, 0.70001, 0.7, 0.7, 0.7], flat)
     left = measured(signal("number"), [0.7] * 5 + [0.9] * 15, flat)
-    assert (same.effect, same.exceeds, same.p_value) == (0, False, 1)
+    assert (same.effect, same.exceeds) == (0, False)
+    assert same.p_value == pytest.approx(1)
     assert (left.effect, left.method) == (0.75, "left the constant")
-    assert left.p_value == stats.fisher_worse(15, 20, 0, 200)
+    assert left.p_value == stats.fisher_worse(stats.Rates(15, 20, 0, 200))
     assert left.comparison is None
 
 
@@ -162,32 +167,44 @@ def test_a_change_within_tolerance_is_never_asked_about() -> None:
     assert (found.exceeds, found.comparison) == (False, None)
 
 
-def beyond(p_value: float | None = None, *, exceeds: bool = True, clear: bool = False) -> Measured:
+NEEDED = math.log(1_000)
+"""Evidence must be 1 in 1,000."""
+
+
+def beyond(one_in: float | None = None, *, exceeds: bool = True, clear: bool = False) -> Measured:
+    rarity = None if one_in is None else math.log(one_in)
     return Measured(
-        n=20, value=0.3, reference=0.9, effect=0.6, exceeds=exceeds, clear=clear, p_value=p_value, method="ks"
+        n=20, value=0.3, reference=0.9, effect=0.6, exceeds=exceeds, clear=clear, method="ks", log_rarity=rarity
     )
 
 
 def judged(of: Signal, found: Measured | Missing, streak: Streak) -> tuple[Finding, int]:
-    return verdict(of, found, streak, window(), ("t@1",))
+    return verdict(of, found, streak, window(), ("t@1",), NEEDED)
 
 
 def test_the_first_window_beyond_the_tolerance_warns_whatever_the_evidence() -> None:
-    finding, windows = judged(signal(), beyond(0.0), Streak())
+    finding, windows = judged(signal(), beyond(1e9), Streak())
     assert (finding.state, windows) == (State.WARN, 1)
 
 
 def test_the_second_with_evidence_is_a_breach() -> None:
-    finding, windows = judged(signal(), beyond(1e-6), Streak(windows=1))
+    finding, windows = judged(signal(), beyond(1e6), Streak(windows=1))
     assert (finding.state, windows) == (State.BREACH, 2)
-    assert (finding.p_value, finding.threshold, finding.method) == (1e-6, 0.001, "ks")
+    assert (finding.one_in, finding.one_in_needed, finding.method) == (1e6, 1_000, "ks")
 
 
-@pytest.mark.parametrize("p_value", [0.001, 0.5, None])
-def test_the_second_without_evidence_warns_again_and_the_next_may_still_breach(p_value: float | None) -> None:
-    finding, windows = judged(signal(), beyond(p_value), Streak(windows=1))
+@pytest.mark.parametrize("one_in", [999.0, 2.0, None])
+def test_the_second_without_evidence_warns_again_and_the_next_may_still_breach(one_in: float | None) -> None:
+    finding, windows = judged(signal(), beyond(one_in), Streak(windows=1))
     assert (finding.state, windows) == (State.WARN, 1)
-    assert judged(signal(), beyond(1e-6), Streak(windows=windows))[0].state is State.BREACH
+    assert judged(signal(), beyond(1e6), Streak(windows=windows))[0].state is State.BREACH
+
+
+@pytest.mark.parametrize(
+    ("log_rarity", "told"), [(None, None), (-3.0, 1.0), (0.0, 1.0), (math.log(40_123), 40_100.0), (1e4, math.exp(690))]
+)
+def test_how_rare_the_evidence_is_is_told_to_three_digits(log_rarity: float | None, told: float | None) -> None:
+    assert told_rarity(log_rarity) == (told if told is None else pytest.approx(told, rel=1e-2))
 
 
 def test_evidence_is_due_only_when_it_can_decide() -> None:
@@ -197,7 +214,7 @@ def test_evidence_is_due_only_when_it_can_decide() -> None:
 
 
 def test_a_signal_that_need_not_persist_breaches_at_once() -> None:
-    assert judged(signal(persist=1), beyond(0.0), Streak())[0].state is State.BREACH
+    assert judged(signal(persist=1), beyond(1e9), Streak())[0].state is State.BREACH
 
 
 def test_a_breach_that_stands_asks_for_no_evidence_again() -> None:

@@ -13,11 +13,12 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.facts import Terms, carries_words
-from syscard_monitors.judge import Reference
 from syscard_monitors.look import look
 from syscard_monitors.memory import Memory
+from syscard_monitors.reference import Reference
 from syscard_monitors.tracing_health import figures
 from syscard_monitors.window import findings_of
+from tests.unit.build import declared
 from tests.unit.monitors.build import SECOND, START_US, Asked, card_of, facts, plan, request, signal, span, window
 from tests.unit.monitors.test_look import NOW_US, SHOP, lake
 
@@ -85,8 +86,10 @@ def test_a_baseline_remembers_under_which_keys_its_words_were_hashed() -> None:
     requests = [replace(r, keys=frozenset({1})) for r in (request(i, {"vlm.kind": "cat"}) for i in range(30))]
     worker = DriftWorker()
     try:
-        kept = measure_baseline([signal("category", expr="vlm.kind")], requests, worker).values
-        before = measure_baseline([signal("category", expr="vlm.kind")], [request(i) for i in range(30)], worker).values
+        kept = measure_baseline(declared(), [signal("category", expr="vlm.kind")], requests, worker).values
+        before = measure_baseline(
+            declared(), [signal("category", expr="vlm.kind")], [request(i) for i in range(30)], worker
+        ).values
     finally:
         worker.close()
     assert [r.keys for r in references(kept).values()] == [(1,)]

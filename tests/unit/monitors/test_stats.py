@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import combinations
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy
 
+from syscard_monitors.reference import Reference
 from syscard_monitors.stats import (
+    Rates,
     effective_n,
     fisher_worse,
     gamma_rate_p,
@@ -37,7 +40,7 @@ def hits_of(draw: st.DrawFn) -> tuple[int, int]:
 def test_fisher_s_p_is_scipy_s(now: tuple[int, int], before: tuple[int, int]) -> None:
     (hits, n), (hits_before, n_before) = now, before
     table = [[hits, n - hits], [hits_before, n_before - hits_before]]
-    ours = fisher_worse(hits, n, hits_before, n_before)
+    ours = fisher_worse(Rates(hits, n, hits_before, n_before))
     assert ours == pytest.approx(scipy.fisher_exact(table, alternative="greater").pvalue, rel=1e-7)
     upper = scipy.hypergeom.sf(hits - 1, n + n_before, hits + hits_before, n)
     assert ours == pytest.approx(upper, rel=1e-7, abs=1e-300)
@@ -46,7 +49,33 @@ def test_fisher_s_p_is_scipy_s(now: tuple[int, int], before: tuple[int, int]) ->
 @given(hits_of(), hits_of())
 def test_more_hits_are_never_less_evidence(now: tuple[int, int], before: tuple[int, int]) -> None:
     assume(now[0] < now[1])
-    assert fisher_worse(now[0] + 1, now[1], *before) <= fisher_worse(*now, *before) <= 1
+    assert (
+        fisher_worse(Rates(now[0] + 1, now[1], *before)) <= fisher_worse(Rates(*now, *before)) * (1 + 1e-9) <= 1 + 1e-9
+    )
+
+
+def test_a_mix_that_changed_is_no_evidence_where_the_strata_are_as_they_were() -> None:
+    """Simpson's paradox: 5 % and 50 % as ever, but most requests are of the second kind now."""
+    strata = Rates(1, 20, 45, 900), Rates(90, 180, 50, 100)
+    assert fisher_worse(*strata) > 0.3
+    assert fisher_worse(Rates(91, 200, 95, 1_000)) < 1e-20
+
+
+def test_the_exact_p_of_several_strata_is_the_share_of_all_ways_to_deal_their_events() -> None:
+    strata = Rates(2, 3, 1, 4), Rates(1, 2, 2, 3)
+    ways = Counter(
+        first + second
+        for first in (sum(dealt) for dealt in combinations([1] * 3 + [0] * 4, 3))
+        for second in (sum(dealt) for dealt in combinations([1] * 3 + [0] * 2, 2))
+    )
+    wanted = sum(n for hits, n in ways.items() if hits >= 3) / ways.total()
+    assert fisher_worse(*strata) == pytest.approx(wanted)
+    assert fisher_worse(*strata[::-1]) == pytest.approx(wanted)
+
+
+def distance(now: list[float], before: list[float]) -> float:
+    expected = Reference(tuple(sorted(before))).with_mix_of([""])
+    return ks_distance(now, expected.below, expected.up_to)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of their p-value, which is not looked at
@@ -54,14 +83,14 @@ def test_more_hits_are_never_less_evidence(now: tuple[int, int], before: tuple[i
 def test_the_distance_of_kolmogorov_and_smirnov_is_scipy_s_also_with_ties(
     now: list[float], before: list[float]
 ) -> None:
-    ours = ks_distance(now, sorted(before))
+    ours = distance(now, before)
     assert ours == pytest.approx(scipy.ks_2samp(now, before, method="asymp").statistic, abs=1e-12)
 
 
 @given(_tied)
 def test_a_sample_is_at_no_distance_from_itself(values: list[float]) -> None:
-    assert ks_distance(values, sorted(values)) == 0
-    assert ks_distance([], sorted(values)) == 0
+    assert distance(values, values) == 0
+    assert distance([], values) == 0
 
 
 @given(st.integers(1, 60), st.floats(0.01, 200), st.floats(0.01, 200))
@@ -80,16 +109,20 @@ def test_a_rate_as_expected_is_no_evidence_and_one_far_off_is() -> None:
     assert gamma_rate_p(20, 1e-9, 1.0) == 0
 
 
+def shares(labels: list[str]) -> dict[str, float]:
+    return {label: labels.count(label) / len(labels) for label in labels}
+
+
 @given(_labels, _labels)
 def test_total_variation_is_the_largest_difference_that_any_set_of_labels_can_have(
     now: list[str], before: list[str]
 ) -> None:
     both = (Counter(now), Counter(before))
     rises = [both[0][k] / len(now) - both[1][k] / len(before) for k in {*now, *before}]
-    found = total_variation(now, before)
+    found = total_variation(now, shares(before))
     assert found == pytest.approx(sum(r for r in rises if r > 0), abs=1e-12)
     assert 0 <= found <= 1 + 1e-12
-    assert total_variation(now, now) == 0
+    assert total_variation(now, shares(now)) == 0
 
 
 @given(_free, st.floats(0.01, 1))

@@ -14,9 +14,9 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import gaps, signal_values
 from syscard_monitors.claims import promise
 from syscard_monitors.drift import Comparison
-from syscard_monitors.judge import Reference
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference
 from syscard_monitors.window import (
     Plan,
     Said,
@@ -73,7 +73,22 @@ def test_a_change_warns_once_and_is_a_breach_the_second_time() -> None:
 
 
 def test_a_change_without_evidence_only_warns() -> None:
-    assert states(plan(signal(), references=YES), Memory(), BAD, BAD, BAD, ask=Asked(0.5)) == ["warn"] * 3
+    """Six of twenty where one in ten was usual: beyond the tolerance at once, but it may be chance for a while."""
+    poor = [0.0] * 6 + [1.0] * 14
+    usual = {"vlm.agrees": reference([1.0] * 1_800 + [0.0] * 200)}
+    found = states(plan(signal(), references=usual), Memory(), *[poor] * 8)
+    assert found[:2] == ["warn"] * 2
+    assert found[-1] == "breach"
+
+
+def test_evidently_gives_a_second_opinion_that_decides_nothing() -> None:
+    the_plan, memory = plan(signal(), references=YES), Memory()
+    look(the_plan, memory, BAD, Asked(0.5))
+    (found,) = look(the_plan, memory, BAD, Asked(0.5))
+    assert (found.state, found.method, found.p_value) == (State.BREACH, "e-detector", 0.5)
+    assert found.one_in is not None
+    assert found.one_in_needed is not None
+    assert found.one_in > found.one_in_needed > 1_000
 
 
 def test_evidence_is_asked_for_once_over_the_windows_of_the_streak_together() -> None:
@@ -86,10 +101,10 @@ def test_evidence_is_asked_for_once_over_the_windows_of_the_streak_together() ->
 
 
 def test_only_the_newest_windows_of_a_long_streak_are_pooled() -> None:
-    ask = Asked(0.5)
-    the_plan, memory = plan(signal(persist=3), references=YES), Memory()
-    states(the_plan, memory, *[BAD] * 6, ask=ask)
-    assert [len(c.current) for c in ask.comparisons] == [60, 60, 60, 60]
+    before = {"vlm.agrees": reference([0.0] * 90 + [1.0] * 9)}
+    the_plan = plan(signal("rate", persist=3, direction="up"), references=before)
+    memory, some = Memory(), [1.0] * 5 + [0.0] * 15
+    assert [look(the_plan, memory, some)[0].n for _ in range(4)] == [20, 20, 60, 60]
     assert len(memory.pending["vlm.agrees"]) == 40
 
 
@@ -137,11 +152,11 @@ def test_an_expression_that_cannot_be_computed_is_an_error_never_ok() -> None:
 
 
 @pytest.mark.parametrize("error", [MonitorError("the drift worker died"), MissingExtra("server", "drift")])
-def test_what_evidently_could_not_compare_is_an_error_never_ok(error: Exception) -> None:
+def test_a_breach_stands_also_where_evidently_could_not_be_asked(error: Exception) -> None:
     def fail(_comparisons: Sequence[Comparison]) -> dict[str, float]:
         raise error
 
-    assert states(plan(signal(), references=YES), Memory(), BAD, BAD, ask=fail) == ["warn", "error"]
+    assert states(plan(signal(), references=YES), Memory(), BAD, BAD, ask=fail) == ["warn", "breach"]
 
 
 def test_one_signal_s_error_does_not_take_the_others_with_it() -> None:

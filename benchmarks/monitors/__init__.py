@@ -1,0 +1,1 @@
+"""Change detection: false alarms, delay and cost, beside what people use instead."""

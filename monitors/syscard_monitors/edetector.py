@@ -1,0 +1,259 @@
+"""A change detector that may look as often as it likes: an e-detector on conformal ranks.
+
+Each value is ranked among all values before it in its stratum, ties broken at random from a stored seed. Without a
+change these ranks are independent and uniform on [0, 1], whatever the values' distribution (Vovk, Gammerman & Shafer,
+Algorithmic Learning in a Random World, 2005, theorem 8.1). Against that, every expert bets on one way to change: a
+shifted mean, another spread, a heavier tail, or what the last ranks looked like. The evidence is the weighted mean of
+their Shiryaev-Roberts sums (Shin, Ramdas & Rinaldo, E-detectors, 2023):
+
+    R(t) = (R(t-1) + w(t)) * e(t)      where the bet's expected value E[e(t)] is 1 without a change
+
+so P(R reaches c while the weights w sum up to W) <= W / c. With w the share of a period that a look takes, c = 40,000
+means: without a change, at most once in 40,000 periods. The reference grows with the stream: a frozen one has a
+sampling error of its own, which every detector that looks for long enough will find.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from statistics import NormalDist
+from typing import Any, Final, NamedTuple
+
+RANK_BINS: Final = 10
+"""Equal bins of ranks on which the learning experts bet."""
+TAILS: Final = (0.002, 0.01, 0.05, 0.95, 0.99, 0.998)
+"""Edges of the bins of the learning expert that watches the tails: rare values that come more often, new categories."""
+HALF_LIVES: Final = (500, 2_000, 8_000)
+"""Of what the learning experts remember, in values."""
+_PRIOR: Final = 40.0
+"""Values' worth of the belief that nothing has changed."""
+_CAUTION: Final = 0.3
+"""Share of a learning expert's stake that is never bet."""
+SHIFTS: Final = (0.15, 0.3, 0.6, 1.2)
+"""Shifts of the mean that are bet on, up and down, in standard deviations of the ranks' normal scores."""
+SPREADS: Final = (0.6, 0.8, 1.25, 1.6)
+"""Factors of the spread that are bet on."""
+_CLIP: Final = 1e-6
+_score = NormalDist().inv_cdf
+_MASK: Final = (1 << 64) - 1
+_NEVER: Final = -math.inf
+
+
+class Grid(NamedTuple):
+    """The cells in which values are ranked: intervals of numbers, or categories and one cell for all others."""
+
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        """How many."""
+        return len(self.edges) + 1 if not self.categories else len(self.categories) + 1
+
+
+class _Normal(NamedTuple):
+    """An expert that bets that normal scores have this mean and spread."""
+
+    mean: float
+    spread: float
+
+
+_NORMALS: Final = (
+    *(_Normal(sign * shift, 1.0) for shift in SHIFTS for sign in (1, -1)),
+    *(_Normal(0.0, spread) for spread in SPREADS),
+)
+_LEARNERS: Final = tuple((kind, half) for kind in ("even", "tails") for half in HALF_LIVES)
+_WIDTHS: Final = {
+    "even": (1 / RANK_BINS,) * RANK_BINS,
+    "tails": tuple(high - low for low, high in zip((0.0, *TAILS), (*TAILS, 1.0), strict=True)),
+}
+_KINDS: Final = tuple(_WIDTHS)
+_LOG_EXPERTS: Final = math.log(len(_NORMALS) + len(_LEARNERS))
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The state of one signal: a few hundred numbers, plain JSON.
+
+    `counts` is by stratum and cell and holds the reference and everything since. A detector that has alarmed is
+    started anew on a new reference by a human; it never moves its own.
+    """
+
+    grid: Grid
+    seed: int
+    counts: Mapping[str, tuple[int, ...]]
+    seen: int = 0
+    """Values since the start: with the seed, what breaks ties."""
+    log_sums: tuple[float, ...] = field(default=(_NEVER,) * (len(_NORMALS) + len(_LEARNERS)))
+    """Logarithms of the experts' sums."""
+    learnt: tuple[tuple[float, ...], ...] = field(default=tuple((0.0,) * len(_WIDTHS[kind]) for kind, _ in _LEARNERS))
+    """What each learning expert remembers: faded counts of ranks by bin."""
+
+    @property
+    def log_evidence(self) -> float:
+        """Natural logarithm of R; minus infinity before the first look."""
+        return _log_sum(self.log_sums) - _LOG_EXPERTS
+
+    def body(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "edges": self.grid.edges,
+            "categories": self.grid.categories,
+            "seed": self.seed,
+            "counts": {stratum: list(counts) for stratum, counts in self.counts.items()},
+            "seen": self.seen,
+            "log_sums": [None if value == _NEVER else value for value in self.log_sums],
+            "learnt": [list(counts) for counts in self.learnt],
+        }
+
+
+def read_detector(body: Mapping[str, Any]) -> Detector:
+    """A detector from its JSON form."""
+    return Detector(
+        grid=Grid(tuple(body["edges"]), tuple(body["categories"])),
+        seed=body["seed"],
+        counts={stratum: tuple(counts) for stratum, counts in body["counts"].items()},
+        seen=body["seen"],
+        log_sums=tuple(_NEVER if value is None else value for value in body["log_sums"]),
+        learnt=tuple(tuple(counts) for counts in body["learnt"]),
+    )
+
+
+def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float) -> Detector:
+    """The detector after one look.
+
+    Args:
+        detector: before.
+        values: (stratum, cell) of each new value, in their order; see `cell_of`.
+        weight: share of the budget's period that this look takes; it must not depend on the values.
+    """
+    ranks, counts = _ranks(detector, values)
+    scores = [_score(min(max(rank, _CLIP), 1 - _CLIP)) for rank in ranks]
+    bets = [_normal_bet(expert, scores) for expert in _NORMALS]
+    seen = {kind: _binned(kind, ranks) for kind in _KINDS}
+    learnt = []
+    for (kind, half), known in zip(_LEARNERS, detector.learnt, strict=True):
+        bets.append(_learnt_bet(_WIDTHS[kind], known, seen[kind]))
+        fade = 0.5 ** (len(ranks) / half)
+        learnt.append(tuple(fade * a + b for a, b in zip(known, seen[kind], strict=True)))
+    start = math.log(weight) if weight > 0 else _NEVER
+    return replace(
+        detector,
+        counts=counts,
+        seen=detector.seen + len(ranks),
+        log_sums=tuple(_log_add(r, start) + bet for r, bet in zip(detector.log_sums, bets, strict=True)),
+        learnt=tuple(learnt),
+    )
+
+
+def start(grid: Grid, reference: Iterable[tuple[str, int]], seed: int) -> Detector:
+    """A detector that has seen the (stratum, cell) of each value of a reference and bet on none."""
+    counts: dict[str, list[int]] = {}
+    for stratum, cell in reference:
+        counts.setdefault(stratum, [0] * grid.cells)[cell] += 1
+    return Detector(grid, seed, {stratum: tuple(found) for stratum, found in counts.items()})
+
+
+def grid_of_numbers(values: Sequence[float], most: int = 64) -> Grid:
+    """Cells of about equally many of these values, or one for each where they are few: at most `most`.
+
+    What is less than all of them, or more, has cells of its own.
+    """
+    ordered = sorted(values)
+    different = sorted({*ordered})
+    inner = max(1, most - 2)
+    if len(different) > inner:
+        cells = max(1, min(inner, len(ordered) // 20))
+        different = sorted({ordered[(i * len(ordered)) // cells] for i in range(cells)})
+    return Grid(edges=(*different, math.nextafter(ordered[-1], math.inf)))
+
+
+def grid_of_categories(values: Iterable[str], most: int = 63) -> Grid:
+    """A cell for each of the most frequent categories, the rarest last, and one more for what is none of them."""
+    found: dict[str, int] = {}
+    for value in values:
+        found[value] = found.get(value, 0) + 1
+    order = sorted(found, key=lambda name: (-found[name], name))
+    return Grid(categories=tuple(order[:most]))
+
+
+def cell_of(grid: Grid, value: float | str) -> int:
+    """The cell that a value lies in; the last one for a category that was not among the reference's most frequent."""
+    if isinstance(value, str):
+        return grid.categories.index(value) if value in grid.categories else len(grid.categories)
+    return bisect_right(grid.edges, value)
+
+
+def _ranks(detector: Detector, values: Sequence[tuple[str, int]]) -> tuple[list[float], Mapping[str, tuple[int, ...]]]:
+    """The conformal rank of each value among all before it in its stratum, and the counts with them."""
+    places: dict[str, list[int]] = {}
+    for at, (stratum, _) in enumerate(values):
+        places.setdefault(stratum, []).append(at)
+    ranks, counts = [0.0] * len(values), dict(detector.counts)
+    for stratum, found in places.items():
+        known = list(counts.get(stratum, (0,) * detector.grid.cells))
+        below, total = [0, *accumulate(known)], sum(known)
+        cells: list[int] = []  # of this look so far, sorted: `below` holds what was before it
+        for before, at in enumerate(found):
+            cell = values[at][1]
+            lower, upper = bisect_left(cells, cell), bisect_right(cells, cell)
+            tie = _uniform(detector.seed, detector.seen + at)
+            ranks[at] = (below[cell] + lower + tie * (known[cell] + upper - lower + 1)) / (total + before + 1)
+            cells.insert(upper, cell)
+        for cell in cells:
+            known[cell] += 1
+        counts[stratum] = tuple(known)
+    return ranks, counts
+
+
+def _uniform(seed: int, number: int) -> float:
+    """The same number in [0, 1) for the same seed and place (SplitMix64: Steele, Lea & Flood 2014)."""
+    z = (seed + (number + 1) * 0x9E3779B97F4A7C15) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return (z ^ (z >> 31)) / 2**64
+
+
+def _normal_bet(expert: _Normal, scores: Sequence[float]) -> float:
+    """Logarithm of the likelihood ratio of the expert's normal against the standard one."""
+    precision = 1 / expert.spread**2
+    squares = math.fsum(score * score for score in scores)
+    total = math.fsum(scores)
+    n = len(scores)
+    return (
+        (1 - precision) * squares / 2
+        + precision * (expert.mean * total - n * expert.mean**2 / 2)
+        - n * math.log(expert.spread)
+    )
+
+
+def _binned(kind: str, ranks: Sequence[float]) -> list[int]:
+    counts = [0] * len(_WIDTHS[kind])
+    for rank in ranks:
+        counts[int(rank * RANK_BINS) if kind == "even" else bisect_right(TAILS, rank)] += 1
+    return counts
+
+
+def _learnt_bet(widths: Sequence[float], known: Sequence[float], seen: Sequence[int]) -> float:
+    """Logarithm of what the densities that were learnt before this look make of its ranks."""
+    total = sum(known) + _PRIOR
+    bet = 0.0
+    for width, before, now in zip(widths, known, seen, strict=True):
+        if now:
+            density = (before + _PRIOR * width) / (total * width)
+            bet += now * math.log(_CAUTION + (1 - _CAUTION) * density)
+    return bet
+
+
+def _log_add(a: float, b: float) -> float:
+    high, low = (a, b) if a >= b else (b, a)
+    return high if low == _NEVER else high + math.log1p(math.exp(low - high))
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    high = max(values)
+    return high if high == _NEVER else high + math.log(math.fsum(math.exp(value - high) for value in values))
