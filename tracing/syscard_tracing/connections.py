@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import resource
 import socket
@@ -13,10 +12,7 @@ from typing import Any, Final
 MOST: Final = 1000
 """Connections, where the process may open files enough."""
 HEADER_S: Final = 10.0
-"""Seconds until the header of a request is there, from the connection or from its first byte on a kept one.
-
-A TLS handshake before it has as long.
-"""
+"""Seconds until the header of a request is there, from the connection or from its first byte on a kept one."""
 _SAY_EVERY_S: Final = 60.0
 _log = logging.getLogger("syscard.tracing")
 
@@ -35,8 +31,6 @@ class BoundedListener(socket.socket):
         super().__init__(fileno=listener.detach())
         self._most = most
         self._open: list[socket.socket] = []
-        self._handshakes: dict[int, asyncio.TimerHandle] = {}
-        """By file: what hangs up on those that have not got through their handshake."""
         self._refused = 0
         self._said = -_SAY_EVERY_S
 
@@ -54,40 +48,19 @@ class BoundedListener(socket.socket):
             self._say()
             raise ConnectionAbortedError
         self._open.append(connection)
-        with contextlib.suppress(RuntimeError):  # no event loop: nobody shakes hands
-            loop = asyncio.get_running_loop()
-            self._handshakes[connection.fileno()] = loop.call_later(HEADER_S, _hang_up, connection)
         return connection, address
-
-    def began(self, connection: Any) -> None:
-        """A connection is through its handshake: from now on the header's own deadline holds."""
-        waiting = self._handshakes.pop(connection.fileno(), None)
-        if waiting is not None:
-            waiting.cancel()
 
     def _say(self) -> None:
         self._refused += 1
         now = time.monotonic()
         if now - self._said >= _SAY_EVERY_S:
-            _log.warning(
-                "%d connections to the port of HTTP are open, and that is the most it takes: %s closed at once. "
-                "Let senders share connections, or raise `ulimit -n`",
-                self._most,
-                "one more was" if self._refused == 1 else f"{self._refused} more were",
-            )
+            _log.warning("%d connections are open, no more are taken: refused %d", self._most, self._refused)
             self._said, self._refused = now, 0
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it has gone by itself
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 class HeaderDeadline(asyncio.Protocol):
     """Goes before a protocol of uvicorn: closes a connection whose next header is not complete in time."""
 
-    listener: BoundedListener | None = None
-    """Where the connection came in."""
     cycle: Any
     """uvicorn's request that was read last, None before the first."""
     _deadline: asyncio.TimerHandle | None = None
@@ -95,8 +68,6 @@ class HeaderDeadline(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first header is waited for."""
         super().connection_made(transport)
-        if self.listener is not None:
-            self.listener.began(transport.get_extra_info("socket"))
         self._transport = transport
         self._deadline = asyncio.get_running_loop().call_later(HEADER_S, self._close_if_waiting)
 

@@ -33,15 +33,6 @@ except ImportError as error:
 
 READING: Final = 8
 """Messages that are read at one time: how long one is, is not known before."""
-HURRIED_S: Final = 1.0
-"""How long a message has to arrive once others wait for a turn to be read."""
-MOST_CONNECTIONS: Final = 256
-MOST_STREAMS: Final = 64
-"""Calls at one time over one connection."""
-HANDSHAKE_MS: Final = 10_000
-"""Until a connection has begun to speak HTTP/2, behind its TLS."""
-IDLE_MS: Final = 60_000
-"""After so long without a call a connection is told to go; its exporter connects again when it has something."""
 GRACE_S: Final = 10.0
 _SERVICES: Final = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -60,16 +51,9 @@ async def grpc_door(intake: Intake, host: str, port: int, tls: Tls | None) -> As
     Raises:
         UsageError: the address cannot be used.
     """
-    options = [
-        ("grpc.max_receive_message_length", intake.limits.body),
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
-        ("grpc.max_concurrent_streams", MOST_STREAMS),
-        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-        ("grpc.max_connection_idle_ms", IDLE_MS),
-    ]
+    options = [("grpc.max_receive_message_length", intake.limits.body), ("grpc.so_reuseport", 0)]
     server = aio.server(options=options)
-    reading = Turns(READING)
+    reading = asyncio.Semaphore(READING)
     for signal, name in _SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, reading))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"Export": handler}),))
@@ -89,15 +73,15 @@ def _credentials(tls: Tls) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(tls.key.read_bytes(), tls.cert.read_bytes())])
 
 
-def _export(intake: Intake, signal: Signal, reading: Turns) -> _Export:
+def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Export:
     """The handler of one service. Its caller sends one message: on the wire that is a stream of one."""
 
     async def export(_messages: Any, context: Any) -> bytes:
         try:
             intake.check(_authorization(context))
             async with intake.place() as place:
-                async with reading.turn(intake.limits.wait_s, intake.limits.read_s):
-                    message = await context.read()
+                async with _turn(reading, intake.limits.wait_s):
+                    message = await asyncio.wait_for(context.read(), intake.limits.read_s)
                 if message is aio.EOF:  # gRPC has refused it, or the sender has gone
                     raise too_large(intake.limits.body)
                 place.hold(len(message))
@@ -116,54 +100,18 @@ def _export(intake: Intake, signal: Signal, reading: Turns) -> _Export:
     return export
 
 
-class Turns:
-    """Turns to read a message. A stream may send nothing and hold one: while others wait, it does not hold it long."""
-
-    def __init__(self, turns: int) -> None:
-        self._free = asyncio.Semaphore(turns)
-        self._waiting = 0
-        self._held: dict[asyncio.Timeout, float] = {}
-        """Until when each may be held, in order, and when it began."""
-
-    @asynccontextmanager
-    async def turn(self, wait_s: float, read_s: float) -> AsyncIterator[None]:
-        """A turn of at most `read_s`, or of `HURRIED_S` when another waits for one.
-
-        Raises:
-            InboxFull: none came free in `wait_s`.
-            TimeoutError: what is done in it takes longer.
-        """
-        await self._wait(wait_s)
-        try:
-            async with asyncio.timeout(HURRIED_S if self._waiting else read_s) as limit:
-                self._held[limit] = asyncio.get_running_loop().time()
-                try:
-                    yield
-                finally:
-                    del self._held[limit]
-        finally:
-            self._free.release()
-
-    async def _wait(self, wait_s: float) -> None:
-        if self._free.locked():
-            self._hurry()
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise InboxFull("too many messages are being read: try again") from error
-        finally:
-            self._waiting -= 1
-
-    def _hurry(self) -> None:
-        """The turn that is held longest, and was not hurried yet, ends soon."""
-        now = asyncio.get_running_loop().time()
-        for limit, began in self._held.items():
-            soon = max(now, began + HURRIED_S)
-            if (limit.when() or soon) > soon:
-                limit.reschedule(soon)
-                return
+@asynccontextmanager
+async def _turn(reading: asyncio.Semaphore, wait_s: float) -> AsyncIterator[None]:
+    """A turn to read; InboxFull when none comes free in time: a stream may send nothing and hold one."""
+    try:
+        async with asyncio.timeout(wait_s):
+            await reading.acquire()
+    except TimeoutError as error:
+        raise InboxFull("too many messages are being read: try again") from error
+    try:
+        yield
+    finally:
+        reading.release()
 
 
 def _authorization(context: Any) -> str:

@@ -226,17 +226,17 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
     no_door = {status: partial(_no_door, status) for status in _NO_DOOR}
     app = Starlette(routes=receiver.routes(), lifespan=lifespan, exception_handlers=no_door)
     app.router.redirect_slashes = False  # an exporter does not follow: a 404 says what is wrong
+    config = uvicorn.Config(
+        app,
+        http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {}),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        ssl_certfile=tls.cert if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
     with BoundedListener(listener, most_connections()) as bounded:
-        config = uvicorn.Config(
-            app,
-            http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {"listener": bounded}),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=10,
-            server_header=False,
-            ssl_certfile=tls.cert if tls else None,
-            ssl_keyfile=tls.key if tls else None,
-        )
         await _Server(config).serve(sockets=[bounded])
 
 
