@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from syscard.errors import InboxFull, MissingExtra, SyscardError, UsageError
+from syscard.errors import MissingExtra, SyscardError, UsageError
 from syscard_tracing.inflate import too_large
-from syscard_tracing.intake import RETRY_AFTER_S, Intake, SlowBody, answer_to
+from syscard_tracing.intake import RETRY_AFTER_S, Intake, answer_to
 from syscard_tracing.otlp_proto import retry_details
 from syscard_tracing.pipeline import place_of
+from syscard_tracing.reading import Reading
 from syscard_tracing.signals import Signal
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ try:
 except ImportError as error:
     raise MissingExtra("grpc", "OTLP over gRPC") from error
 
-READING: Final = 8
-"""Messages that are read at one time: how long one is, is not known before."""
 GRACE_S: Final = 10.0
 _SERVICES: Final = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -53,7 +52,7 @@ async def grpc_door(intake: Intake, host: str, port: int, tls: Tls | None) -> As
     """
     options = [("grpc.max_receive_message_length", intake.limits.body), ("grpc.so_reuseport", 0)]
     server = aio.server(options=options)
-    reading = asyncio.Semaphore(READING)
+    reading = Reading(intake.limits)
     for signal, name in _SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, reading))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"Export": handler}),))
@@ -73,23 +72,21 @@ def _credentials(tls: Tls) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([(tls.key.read_bytes(), tls.cert.read_bytes())])
 
 
-def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Export:
+def _export(intake: Intake, signal: Signal, reading: Reading) -> _Export:
     """The handler of one service. Its caller sends one message: on the wire that is a stream of one."""
 
     async def export(_messages: Any, context: Any) -> bytes:
         try:
             intake.check(_authorization(context))
             async with intake.place() as place:
-                async with _turn(reading, intake.limits.wait_s):
-                    message = await asyncio.wait_for(context.read(), intake.limits.read_s)
+                async with reading.place():
+                    message = await context.read()
                 if message is aio.EOF:  # gRPC has refused it, or the sender has gone
                     raise too_large(intake.limits.body)
                 place.hold(len(message))
                 return await intake.take(signal, message)
         except SyscardError as error:
             refused = error
-        except TimeoutError:
-            refused = SlowBody("the message did not arrive in time: send smaller batches")
         except (aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - the sender must get an answer, whatever broke
@@ -98,20 +95,6 @@ def _export(intake: Intake, signal: Signal, reading: asyncio.Semaphore) -> _Expo
         return await _refuse(context, refused)
 
     return export
-
-
-@asynccontextmanager
-async def _turn(reading: asyncio.Semaphore, wait_s: float) -> AsyncIterator[None]:
-    """A turn to read; InboxFull when none comes free in time: a stream may send nothing and hold one."""
-    try:
-        async with asyncio.timeout(wait_s):
-            await reading.acquire()
-    except TimeoutError as error:
-        raise InboxFull("too many messages are being read: try again") from error
-    try:
-        yield
-    finally:
-        reading.release()
 
 
 def _authorization(context: Any) -> str:

@@ -44,6 +44,10 @@ class Limits(NamedTuple):
     """Seconds that a request waits for its turn. Senders wait 10 s before they give up, and then send again."""
     read_s: float = 30.0
     """Seconds for one body to arrive."""
+    reading: int = 8
+    """Messages of gRPC that are read at one time."""
+    patience_s: float = 1.0
+    """Seconds for one of them to arrive while others wait to be read."""
 
 
 class Unauthorised(TraceError):
