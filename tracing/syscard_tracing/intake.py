@@ -32,7 +32,7 @@ RETRY_AFTER_S: Final = 2
 
 
 class Limits(NamedTuple):
-    """How much one receiver holds in memory."""
+    """How much one receiver holds, and for how long."""
 
     body: int = LIMIT
     """Bytes of one request after inflating. At most so many are decoded at one time, whoever sent them."""
@@ -48,6 +48,10 @@ class Limits(NamedTuple):
     """Messages of gRPC that are read at one time."""
     patience_s: float = 1.0
     """Seconds for one of them to arrive while others wait to be read."""
+    connections: int = 1000
+    """Over HTTP, where the process may open files enough."""
+    header_s: float = 10.0
+    """Seconds for a handshake of TLS, and then for a header: from the first byte where the connection is a kept one."""
 
 
 class Unauthorised(TraceError):

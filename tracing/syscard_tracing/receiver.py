@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from syscard.clock import Clock
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
-from syscard_tracing.connections import BoundedListener, HeaderDeadline, most_connections
+from syscard_tracing.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
@@ -187,14 +187,15 @@ def serve(
                 async with AsyncExitStack() as doors:
                     ports = Ports(listener.getsockname()[1], *await _grpc(doors, intake, listener, grpc_port, tls))
                     receiver = Receiver(intake, lambda: _health(inbox, roller))
-                    await _http(receiver, listener, tls, lambda: on_ready(ports) if on_ready else None)
+                    await _http(receiver, listener, tls, limits, lambda: on_ready(ports) if on_ready else None)
             finally:
                 await intake.close()
                 await asyncio.to_thread(housekeeper.stop)
                 await asyncio.to_thread(roller.stop)
                 pipeline.close()
 
-        asyncio.run(run())
+        with asyncio.Runner(loop_factory=partial(TlsDeadline, limits.header_s)) as runner:
+            runner.run(run())
 
 
 def _spare_the_collector() -> None:
@@ -217,7 +218,9 @@ async def _grpc(
     return await doors.enter_async_context(grpc_door(intake, listener.getsockname()[0], port, tls)), ""
 
 
-async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on_ready: Callable[[], None]) -> None:
+async def _http(
+    receiver: Receiver, listener: socket.socket, tls: Tls | None, limits: Limits, on_ready: Callable[[], None]
+) -> None:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         on_ready()
@@ -228,7 +231,7 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
     app.router.redirect_slashes = False  # an exporter does not follow: a 404 says what is wrong
     config = uvicorn.Config(
         app,
-        http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {}),
+        http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {"header_s": limits.header_s}),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
@@ -236,7 +239,7 @@ async def _http(receiver: Receiver, listener: socket.socket, tls: Tls | None, on
         ssl_certfile=tls.cert if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
-    with BoundedListener(listener, most_connections()) as bounded:
+    with BoundedListener(listener, most_connections(limits.connections, 2)) as bounded:
         await _Server(config).serve(sockets=[bounded])
 
 
