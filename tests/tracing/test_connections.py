@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from syscard.home import Home
 from syscard_tracing import connections
 from syscard_tracing.connections import BoundedListener, HeaderDeadline, most_connections
-from tests.tracing.test_receiver import JSON, finish, post
+from tests.tracing.test_receiver import JSON, ended, finish, post
 from tests.tracing.test_tls import made
 
 HALF = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n"
@@ -92,17 +92,6 @@ def test_who_does_not_finish_a_header_is_closed_and_who_waits_for_an_answer_gets
     protocol: type[asyncio.Protocol], sent: tuple[bytes, ...], answers: int
 ) -> None:
     assert asyncio.run(_said(protocol, *sent)).count(b" 204 ") == answers
-
-
-def ended(connection: socket.socket) -> bool:
-    """Whether the server hangs up within a time that no test of ours waits for."""
-    connection.settimeout(30)
-    try:
-        while connection.recv(4096):
-            pass
-    except ConnectionResetError:
-        pass
-    return True
 
 
 def answered(ask: Callable[[], int]) -> int:

@@ -14,7 +14,6 @@ import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -28,7 +27,7 @@ from syscard_tracing.intake import TURNS
 from syscard_tracing.lake import Lake
 from syscard_tracing.roller import roll_all
 from tests.tracing.test_grpc import dial
-from tests.tracing.test_receiver import JSON, finish, post
+from tests.tracing.test_receiver import JSON, finish, peak_kib, post
 
 pytestmark = pytest.mark.endurance
 KILLS = 20
@@ -152,11 +151,3 @@ def test_a_gzip_bomb_costs_no_more_than_the_limit(home: Home, children: Any, lin
     assert grown < 8 * limit / 1024, f"{grown} KiB for a bomb of a gigabyte"
     assert post(port, line_of(1), JSON)[0] == 200
     assert finish(child) == (0, "")
-
-
-def peak_kib(pid: int) -> int:
-    """The most memory that a process ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    pytest.skip("this system does not tell how much memory a process had")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from syscard.home import Home
+from tests.tracing.test_receiver import ended, peak_kib
 
 SERVICE = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
 TRACES, LOGS, METRICS = (SERVICE.format(*n) for n in (("trace", "Trace"), ("logs", "Logs"), ("metrics", "Metrics")))
@@ -227,5 +229,59 @@ def test_a_message_that_does_not_arrive_is_told_so_though_nobody_waits(home: Hom
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         idle = channel.stream_unary(TRACES).future(nothing(), timeout=60)
         assert said_by(idle.exception())[0] == "DEADLINE_EXCEEDED"
+        silent.set()
+    assert finish(child)[0] == 0
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""A connection of HTTP/2 that is ready, and brings no request."""
+
+
+def test_connections_that_bring_nothing_are_closed_and_those_over_the_bound_at_once(
+    home: Home, children: Any, stored: Callable[[], list[int]]
+) -> None:
+    child, _, port = children.serve_both(home, limits={"connections": 3, "header_s": 1, "idle_s": 2})
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(6)]
+        for connection in connections[1:3]:
+            connection.sendall(PREFACE)
+        assert all(ended(connection) for connection in connections[3:])
+        assert all(ended(connection) for connection in connections[:3])
+        with dial(port) as client:
+            assert client.send(request(0)) == b""
+    assert finish(child)[0] == 0
+    assert stored() == [0]
+
+
+def test_a_sender_whose_idle_connection_was_closed_sends_on_another(
+    home: Home, children: Any, stored: Callable[[], list[int]]
+) -> None:
+    child, _, port = children.serve_both(home, limits={"idle_s": 1})
+    with dial(port) as client:
+        for n in range(2):
+            assert client.send(request(n)) == b""
+            time.sleep(2.5 * (1 - n))
+    assert finish(child)[0] == 0
+    assert stored() == [0, 1]
+
+
+def test_what_nobody_reads_yet_is_left_with_its_senders(home: Home, children: Any) -> None:
+    child, _, port = children.serve_both(home, limits={"reading": 1, "patience_s": 60, "wait_s": 60, "read_s": 60})
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait(60)
+        yield from ()
+
+    own = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
+    with ExitStack() as stack:
+        senders = [stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", own)) for _ in range(20)]
+        idle = senders[0].stream_unary(TRACES).future(nothing(), timeout=60)
+        time.sleep(0.5)
+        before = peak_kib(child.pid)
+        waiting = [Client(sender).start(bytes(8 << 20)) for sender in senders[1:]]
+        time.sleep(2)
+        assert peak_kib(child.pid) - before < 32 * 1024, "19 senders of 8 MiB each"
+        assert not any(answer.done() for answer in (idle, *waiting))
         silent.set()
     assert finish(child)[0] == 0

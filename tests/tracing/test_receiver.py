@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -56,6 +57,25 @@ def finish(child: Any, number: int = signal.SIGTERM) -> tuple[int, str]:
     child.send_signal(number)
     errors = child.communicate(timeout=60)[1]
     return child.returncode, errors
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the server hangs up within a time that no test of ours waits for."""
+    connection.settimeout(30)
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def peak_kib(pid: int) -> int:
+    """The most memory that a process ever had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    pytest.skip("this system does not tell how much memory a process had")
 
 
 def test_requests_are_answered_as_otlp_asks(

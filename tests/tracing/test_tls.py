@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -23,7 +24,8 @@ from cryptography.x509.oid import NameOID
 from syscard.errors import UsageError
 from syscard.home import Home
 from syscard_tracing.serving import Tls, check_host, check_tls, read_token
-from tests.tracing.test_grpc import Client, request
+from tests.tracing.test_grpc import Client, finish, request
+from tests.tracing.test_receiver import ended
 
 SYSCARD = """
 import sys
@@ -174,3 +176,12 @@ def test_the_token_is_read_from_the_environment_or_a_file_and_never_repeated(tmp
         with pytest.raises(UsageError, match=wanted) as told:
             read_token(environ)
         assert "s3cr" not in str(told.value)
+
+
+def test_half_a_handshake_with_grpc_is_hung_up_on(home: Home, children: Any, tmp_path: Path) -> None:
+    child, _, port = children.serve_both(home, token="t", tls=list(made(tmp_path)), limits={"header_s": 0.5})
+    for sent in (b"", b"\x16\x03\x01\x02\x00"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(sent)
+            assert ended(connection)
+    assert finish(child)[0] == 0

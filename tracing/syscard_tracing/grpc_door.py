@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from syscard.errors import MissingExtra, SyscardError, UsageError
+from syscard_tracing.connections import most_connections
 from syscard_tracing.inflate import too_large
-from syscard_tracing.intake import RETRY_AFTER_S, Intake, answer_to
+from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
 from syscard_tracing.otlp_proto import retry_details
 from syscard_tracing.pipeline import place_of
 from syscard_tracing.reading import Reading
@@ -32,6 +33,8 @@ try:
 except ImportError as error:
     raise MissingExtra("grpc", "OTLP over gRPC") from error
 
+STREAMS: Final = 100
+"""Requests at one time on one connection; a sender's library holds more back."""
 GRACE_S: Final = 10.0
 _SERVICES: Final = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -50,8 +53,7 @@ async def grpc_door(intake: Intake, host: str, port: int, tls: Tls | None) -> As
     Raises:
         UsageError: the address cannot be used.
     """
-    options = [("grpc.max_receive_message_length", intake.limits.body), ("grpc.so_reuseport", 0)]
-    server = aio.server(options=options)
+    server = aio.server(options=_options(intake.limits))
     reading = Reading(intake.limits)
     for signal, name in _SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, reading))
@@ -66,6 +68,19 @@ async def grpc_door(intake: Intake, host: str, port: int, tls: Tls | None) -> As
         yield taken
     finally:
         await server.stop(GRACE_S)
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", limits.body),
+        ("grpc.max_allowed_incoming_connections", most_connections(limits.connections, 4)),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.server_handshake_timeout_ms", int(limits.header_s * 1000)),
+        ("grpc.max_connection_idle_ms", int(limits.idle_s * 1000)),
+        # With the probe, a connection may bring 4 MiB before anybody reads it; without, 64 KiB.
+        ("grpc.http2.bdp_probe", 0),
+    ]
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:

@@ -49,9 +49,11 @@ class Limits(NamedTuple):
     patience_s: float = 1.0
     """Seconds for one of them to arrive while others wait to be read."""
     connections: int = 1000
-    """Over HTTP, where the process may open files enough."""
+    """Over HTTP, and as many over gRPC, where the process may open files enough."""
     header_s: float = 10.0
     """Seconds for a handshake of TLS, and then for a header: from the first byte where the connection is a kept one."""
+    idle_s: float = 120.0
+    """Seconds that a connection of gRPC may bring no request: exporters of metrics send once a minute."""
 
 
 class Unauthorised(TraceError):
