@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from syscard.records.tables import TextRow
 
 _REASON = "what was held is gone: a person was erased"
 _EVER = timedelta(days=36_500)
+_ID = re.compile(r"(?=([0-9a-f]{32}))")
 GONE = "~"
 """Stands for the id of an erased trace where something must stand; sorts behind every id."""
 
@@ -44,6 +46,7 @@ def erase_from(
     Raises:
         RecordsError: the database refused; nothing was changed in the system at hand.
     """
+    traces = frozenset(traces)
     for ref in records.systems():
         edits = list(records.edits(ref))
         if not any(isinstance(e.body, Erasure) and e.body.reference == erasure.reference for e in edits):
@@ -63,7 +66,7 @@ def _erase_system(
 ) -> None:
     held_still = sorted({h.trace for h in held(records.card(ref), edits, recorded, _EVER) if takes(h.trace)})
     with records.transaction() as transaction:
-        texts = _erase_texts(transaction.session, ref, (*names, *traces))
+        texts = _erase_texts(transaction.session, ref, names, traces)
         evidence = sum(_names_trace(edit, traces) for edit in edits)
         transaction.set_watch(ref, without(transaction.watch(ref), traces))
         live = transaction.live(ref)
@@ -80,9 +83,9 @@ def _lifted(trace: str) -> Hold:
     return Hold(trace=trace, reason_sha256=text_digest(_REASON), lifted=True, erased=True)
 
 
-def _erase_texts(session: Session, ref: str, sought: Collection[str]) -> int:
+def _erase_texts(session: Session, ref: str, names: Collection[str], traces: Collection[str]) -> int:
     rows = session.exec(select(TextRow).where(TextRow.system == ref)).all()
-    naming = [row for row in rows if any(name in row.body for name in sought)]
+    naming = [row for row in rows if any(name in row.body for name in names) or _names(row.body, traces)]
     for row in naming:
         session.delete(row)
     session.flush()
@@ -107,4 +110,5 @@ def without(value: Any, traces: Collection[str]) -> Any:
 
 
 def _names(text: str, traces: Collection[str]) -> bool:
-    return text[:32] in traces or any(trace in text for trace in traces) if len(text) >= 32 else False
+    """Whether a text holds the id of one of the traces. They may be very many: the text's own ids are looked up."""
+    return any(found[1] in traces for found in _ID.finditer(text))

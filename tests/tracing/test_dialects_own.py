@@ -162,6 +162,7 @@ KEYS, MODEL = "  keys: [acme.kind]\n\n", "  model: [acme.model]"
         (("labels: [acme.stage]", "labels: [acme.who]"), 38, "labels[0]: 'acme.who' stands under user as well"),
         (("also: [otel-genai, syscard]", "also: [syscard, acme]"), 5, "also[1]: 'acme' is this table itself"),
         (("also: [otel-genai, syscard]", "also: [syscard, syscard]"), 5, "also[1]: 'syscard' is named twice"),
+        (("named:\n", "named:\n  acme.promt: x\n"), 35, "named.acme.promt: 'acme.promt' stands neither"),
         (("  provider: [acme.vendor]", "  provider: #acme.vendor"), 25, "YAML takes #acme.vendor for a comment"),
     ],
 )
@@ -176,6 +177,21 @@ def test_what_cannot_be_meant_is_told_with_its_line(
     assert said.startswith(f"{folder / 'acme.yaml'}:{line}: ")
     assert says in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_name_for_what_is_read_nowhere_is_told_with_the_nearest_key(folder: Path) -> None:
+    (folder / "acme.yaml").write_text(ACME.replace("named:\n", "named:\n  acme.promt: x\n"))
+    with pytest.raises(UsageError) as caught:
+        home_dialects(folder)
+    says = "named.acme.promt: 'acme.promt' stands neither under text nor under hashed (write: acme.prompt)"
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["gen_ai.input.messages", "acme.turns"])
+def test_texts_of_tables_that_are_read_also_and_flattened_ones_may_bear_a_name(key: str, folder: Path) -> None:
+    flattened = ACME.replace("text: [acme.prompt,", "text: [acme.turns.*, acme.prompt,")
+    (folder / "acme.yaml").write_text(flattened.replace("named:\n", f"named:\n  {key}: x\n"))
+    assert "acme" in {dialect.name for dialect in home_dialects(folder).all}
 
 
 def test_of_several_mistakes_the_first_in_the_file_is_told(folder: Path) -> None:

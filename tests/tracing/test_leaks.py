@@ -17,7 +17,8 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.pipeline import Pipeline, decode
 from syscard_tracing.roller import open_lake, roll_all
 from syscard_tracing.rules import TraceRules
-from tests.tracing.leaks import LEVEL, LEVELS, SHAPES, Canary, Plant, every_byte, filled, keys_of, pairs, tables
+from syscard_tracing.signals import Signal
+from tests.tracing.leaks import LEVEL, LEVELS, SHAPES, Canary, Plant, every_byte, filled, keys_of, pairs, tables, wire
 from tests.tracing.shop import shop
 
 START = "1795176000000000000"
@@ -222,3 +223,93 @@ def _search_works(found: set[Canary]) -> None:
     }
     said = {c.place for c in found if c.level == "masked" and c.shape == "sentence"}
     assert {"status message", "exception message", "stack trace", "the declared text"} <= said
+
+
+# --- what comes as log records, and what `only` leaves out -----------------------------------------------------------
+
+EVENTS = (
+    "gen_ai.evaluation.result", "gen_ai.client.inference.operation.details", "gen_ai.user.message", "gen_ai.choice",
+    "shop.event",
+)  # fmt: skip
+"""The last one is read by no dialect."""
+SAID = (
+    "gen_ai.evaluation.explanation", "gen_ai.input.messages", "gen_ai.system_instructions", "gen_ai.output.messages",
+    "gen_ai.tool.call.arguments",
+)  # fmt: skip
+JUDGED = {"gen_ai.evaluation.name": "fit", "gen_ai.evaluation.score.label": "good"}
+
+
+def log_record(name: str, attributes: dict[str, Any], body: Any = None) -> dict[str, Any]:
+    said = {"attributes": pairs(attributes)} | ({} if body is None else {"body": wire(body)})
+    return {"traceId": "a" * 32, "spanId": "c" * 16, "timeUnixNano": START, "eventName": name} | said
+
+
+def logs_request(plant: Plant, shape: str) -> bytes:
+    """Log records with a canary in each place of each event."""
+    one = partial(plant.one, "logs", shape)
+    records = []
+    for name in EVENTS:
+        keys = (*UNKNOWN, *OWN, *NAMED, *SAID)
+        records += [log_record(name, {**JUDGED, key: one("text", f"{name}: {key}")}) for key in keys]
+        records += [log_record(name, {**JUDGED, key: one("label", f"{name}: {key}")}) for key in JUDGED]
+        records.append(log_record(name, {}, one("text", f"{name}: body")))
+        records.append(log_record(name, {}, {"content": one("text", f"{name}: body"), "role": "user"}))
+    records.append(log_record(str(one("text", "event name")), {}))
+    scope = {"scope": {"name": "judge", "version": str(one("text", "version"))}, "logRecords": records}
+    resource = {"attributes": pairs({"service.name": "shop", "host.name": one("text", "host")})}
+    return json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": [scope]}]}).encode()
+
+
+def kept_of(
+    body: bytes, signal: Signal, rules: TraceRules, home: Home, clock: ReplayClock, plant: Plant
+) -> set[Canary]:
+    """The canaries that are in any byte of a home that took a request, before and after it was rolled."""
+    with Inbox(home.inbox, clock=clock) as inbox:
+        accepted = Pipeline(home, inbox, lambda: rules, clock).accept(body, as_json=True, signal=signal)
+        waiting = every_byte(home)
+        assert roll_all(inbox, open_lake(home)).rows == accepted.rows > 0
+    files = [*waiting.values(), *every_byte(home).values()]
+    return set().union(*(plant.found_in(content) for content in files))
+
+
+def rules_at(keep: str, **more: Any) -> TraceRules:
+    component = {"kind": "llm", "owner": "o", "select": {"gen_ai.operation.name": "chat"}, "keep": keep, **more}
+    return TraceRules.of([System.model_validate(shop({"keep": keep}, {"llm": component}))])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("keep", LEVELS)
+def test_of_log_records_no_more_is_kept_than_the_level_says(
+    keep: str, shape: str, home: Home, clock: ReplayClock
+) -> None:
+    plant = Plant([])
+    found = kept_of(logs_request(plant, shape), Signal.LOGS, rules_at(keep), home, clock, plant)
+    texts = {"masked": TEXTS, "full": AT_FULL}.get(keep, set())
+    assert not {c for c in found if c.group == "text" and c.shape not in texts}, found
+    assert not {c for c in found if c.group == "label" and c.shape not in LABELS | {"number"}}, found
+    assert not {c for c in found if c.place in ("event name", "host", "version", "shop.event: body")}, found
+    if shape == "sentence" and keep in ("masked", "full"):
+        assert any("body" in c.place for c in found), "the search works"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_only_does_not_name_leaves_nothing_at_any_level(shape: str, home: Home, clock: ReplayClock) -> None:
+    plant = Plant([])
+    left = (*UNKNOWN, *OWN, *NAMED, "gen_ai.input.messages", "status.message", "exception.message")
+    spans: list[dict[str, Any]] = [
+        {"traceId": "a" * 32, "spanId": f"{n + 1:016x}", "name": "chat", "startTimeUnixNano": START,
+         "attributes": pairs({"gen_ai.operation.name": "chat", key: plant.one("only", shape, "left", key)})}
+        for n, key in enumerate(left)
+    ]  # fmt: skip
+    raised = pairs({"exception.message": plant.one("only", shape, "left", "message of an exception")})
+    spans[0] |= {"status": {"code": 2, "message": str(plant.one("only", shape, "left", "message of the status"))}}
+    spans[1] |= {"events": [{"name": "exception", "attributes": raised}]}
+    kept = plant.one("only", shape, "named", "shop.kept")
+    spans[2]["attributes"] += pairs({"shop.kept": kept})
+    body = {"resourceSpans": [{"resource": {"attributes": pairs({"service.name": "shop"})},
+                               "scopeSpans": [{"scope": {"name": "other"}, "spans": spans}]}]}  # fmt: skip
+    rules = rules_at("full", only=["shop.kept"], text=["shop.kept"])
+    found = kept_of(json.dumps(body).encode(), Signal.TRACES, rules, home, clock, plant)
+    assert not {c for c in found if c.group == "left"}, found
+    if shape == "sentence":
+        assert {c.place for c in found} == {"shop.kept"}, "the search works"

@@ -28,6 +28,12 @@ from syscard_tracing.signals import Signal
 from syscard_tracing.spans import Attributes
 
 KEY = bytes(32)
+
+
+def one_key(_time_ns: int) -> bytes:
+    return KEY
+
+
 SHIPPED = shipped_dialects()
 TRACE, SPAN = "a" * 32, "b" * 16
 AT = 1_795_000_000_000_000_000
@@ -49,7 +55,7 @@ def record(name: str, attributes: dict[str, Any] | None = None, body: Any = None
 
 
 def row_of(one: LogRecord, rules: TraceRules | None = None) -> dict[str, Any]:
-    decoded = as_spans([one], SHIPPED, KEY)
+    decoded = as_spans([one], SHIPPED, one_key)
     assert not decoded.rejected
     received = datetime.fromtimestamp(AT / 1e9, UTC)
     (reading,) = Normaliser(rules or TraceRules(), KEY).read(decoded.spans, received)
@@ -107,6 +113,20 @@ def test_older_events_hold_their_message_in_the_body(name: str, field: str) -> N
     assert row_of(record("", {"event.name": name}, "two words"))["features"][f"{field}.words"] == 2
 
 
+def test_a_record_that_is_sent_again_after_the_key_was_changed_keeps_its_id() -> None:
+    """The key is that of the record's own time; without one, it is the key in use."""
+    changed = AT + 1
+
+    def key_at(time_ns: int) -> bytes:
+        return bytes(32) if 0 < time_ns < changed else bytes(31) + b"x"
+
+    said = record("gen_ai.evaluation.result", JUDGED)
+    before, after = (as_spans([said], SHIPPED, of).spans[0].span_id for of in (one_key, key_at))
+    assert before == after
+    later = said._replace(time_ns=changed)
+    assert as_spans([later], SHIPPED, key_at).spans[0].span_id != as_spans([later], SHIPPED, one_key).spans[0].span_id
+
+
 def test_everything_else_is_counted_by_reason() -> None:
     judged = record("gen_ai.evaluation.result", JUDGED)
     decoded = as_spans(
@@ -119,7 +139,7 @@ def test_everything_else_is_counted_by_reason() -> None:
             judged,
         ],
         SHIPPED,
-        KEY,
+        one_key,
     )
     assert len(decoded.spans) == 1
     assert decoded.rejected == {
@@ -137,10 +157,10 @@ def test_an_event_sent_again_has_the_same_id_and_another_has_not() -> None:
         judged._replace(attributes=JUDGED | {"gen_ai.evaluation.score.value": 0.5}),
         judged._replace(span_id="c" * 16),
     ]
-    first, again = (tuple(s.span_id for s in as_spans(others, SHIPPED, KEY).spans) for _ in range(2))
+    first, again = (tuple(s.span_id for s in as_spans(others, SHIPPED, one_key).spans) for _ in range(2))
     assert first == again
     assert len(set(first)) == 4
-    (elsewhere,) = as_spans([judged], SHIPPED, bytes(31) + b"x").spans
+    (elsewhere,) = as_spans([judged], SHIPPED, lambda _: bytes(31) + b"x").spans
     assert elsewhere.span_id != first[0], "or the id would give the content away"
 
 

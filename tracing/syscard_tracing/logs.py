@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from syscard.observation import CONTENT_EVENT, EVALUATION
@@ -37,10 +37,12 @@ class LogRecord(NamedTuple):
     scope: str
 
 
-def as_spans(records: Iterable[LogRecord], dialects: Dialects, key: bytes) -> Decoded:
+def as_spans(records: Iterable[LogRecord], dialects: Dialects, key_at: Callable[[int], bytes]) -> Decoded:
     """Each event that a dialect reads as a span below the one that it belongs to.
 
-    `key` is the home's: an id that were made of content without it would give the content away.
+    `key_at` gives the key that the home used at a time in nanoseconds: an id that were made of content without one
+    would give the content away. It is the key of the record's own time, so that a record which is sent again after the
+    key was changed keeps its id.
     """
     spans: list[RawSpan] = []
     rejected: Counter[str] = Counter()
@@ -52,7 +54,7 @@ def as_spans(records: Iterable[LogRecord], dialects: Dialects, key: bytes) -> De
         elif problem := ids_problem(record.trace_id, record.span_id, ""):
             rejected[f"{problem}, so the event belongs to no span"] += 1
         elif read_event(dialect, *event):
-            spans.append(_span(record, event, _operation(dialect.events[event.name]), key))
+            spans.append(_span(record, event, _operation(dialect.events[event.name]), key_at(record.time_ns)))
         else:
             rejected[_EMPTY] += 1
     return Decoded(spans, rejected)

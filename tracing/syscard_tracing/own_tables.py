@@ -14,7 +14,7 @@ from syscard.errors import Problem, SyscardError, UsageError
 from syscard.system_checks import Lines, Place, line_of, located, shown, where
 from syscard.yaml_tree import Tree, Unreadable, decoded
 from syscard_tracing.dialects import Dialects, shipped_dialects
-from syscard_tracing.table_checks import circle, table_faults
+from syscard_tracing.table_checks import circle, table_faults, unread_name
 from syscard_tracing.tables import DialectTable
 
 LARGEST: Final = 256 * 1024
@@ -47,6 +47,7 @@ def home_dialects(folder: Path) -> Dialects:
     shipped = {table.name: table for table in shipped_dialects().tables}
     named = _by_name(own)
     _check_also(named, shipped)
+    _check_names(named, shipped)
     return Dialects((shipped | {name: read.table for name, read in named.items()}).values())
 
 
@@ -166,3 +167,10 @@ def _check_also(own: Mapping[str, _Read], shipped: Mapping[str, DialectTable]) -
     # Those that ship read each other (`otel-genai`, `syscard`), and may be replaced by a copy that does.
     if round_ := circle({name: read.table for name, read in own.items() if name not in shipped}):
         raise _at(own[round_[0]], ("also",), f"these read each other in a circle: {' -> '.join(round_)}")
+
+
+def _check_names(own: Mapping[str, _Read], shipped: Mapping[str, DialectTable]) -> None:
+    tables = {**shipped, **{name: read.table for name, read in own.items()}}
+    for read in own.values():
+        if fault := unread_name(read.table, [tables[name] for name in read.table.also]):
+            raise _at(read, fault.path, f"{fault.what} (write: {fault.write})")

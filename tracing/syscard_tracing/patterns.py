@@ -90,6 +90,17 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         Rule(
             r"(?<![\w-])(?:-u\s{0,3}|--(?:proxy-)?user[ =]\s{0,3})[^\s:]{1,64}:[^\s]{1,200}", (("-u",), (":",))
         ),  # curl
+        Rule(
+            r"(?i:\b(?:mysql|mariadb|mysqldump|mysqladmin|sshpass|docker\s{1,4}login)\b)(?:\s{1,4}[^\s|;&]{1,80}){0,12}?"
+            r"\s{1,4}-p(?:\s{0,4}(?=[^\s-])[^\s]{3,200})",
+            (("mysql", "mariadb", "sshpass", "docker"), ("-p",)),
+        ),
+        Rule(r"(?i:\bredis-cli\b)(?:\s{1,4}[^\s|;&]{1,80}){0,12}?\s{1,4}-a\s{1,4}[^\s]{3,200}", (("redis-cli",),)),
+        Rule(  # a block of YAML: all that stands further in
+            rf"(?i:{_UP_TO_IT}(?:{_PASSWORD}|secret|token|credentials?|(?:api|access|private)[_-]?key)"
+            r"[\w-]{0,30}[ \t]{0,8}:[ \t]{1,8}[|>][+-]?\d?[ \t]{0,8}\n(?:[ \t]{1,80}\S[^\n]{0,500}(?:\n|\Z)){1,40})",
+            ((*_PASS, "secret", "token", "credential", "key"), ("|", ">"), ("\n",)),
+        ),
         Rule(r"(?i:<[\w:-]{0,30}(?:password|passwd|pwd|secret|token)(?:\s[^<>]{0,200})?>)[^<]{1,200}", (("<",),)),
         Rule(
             r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
@@ -114,11 +125,19 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         ),
     ),
     "basic": (Rule(r"(?i:\bbasic\s{1,4})[A-Za-z0-9+/]{6,}={0,2}", (("basic",),)),),
-    "email": (Rule(rf"[\w.+'%-]{{1,64}}{_AT}[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}", (("@", "%40", "\\u0040"),)),),
+    "email": (
+        Rule(
+            rf"[\w.+'%-]{{1,64}}{_AT}(?:[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}|(?i:localhost)\b)",
+            (("@", "%40", "\\u0040"),),
+        ),
+    ),
+    "home": (
+        Rule(r"(?:/home/|/Users/|(?i:\\users\\{1,4}))[^/\\\s\"':<>|~]{1,64}", (("/home/", "/users/", "\\users"),)),
+    ),
     "mac": (
         Rule(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])", ((":", "-"),)),
     ),
-    "iban": (Rule(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", digit=True),),
+    "iban": (Rule(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?\b", digit=True),),
     "card": (Rule(_alone(r"[2-6]\d{3}(?:[ ./_-]{0,2}\d){9,15}"), digit=True),),
     "id": (
         Rule(
@@ -190,6 +209,8 @@ OPAQUE: Final = (
     # a word that a secret begins with, or a network card's address
     r"(?!.*(?:[spr]k[-_]|AIza|GOCSPX-|gh[opusr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|(?:hf|npm|gsk|whsec|[ps]t)_|pypi-"
     r"|dapi))(?![0-9a-f]{2}(?:-[0-9a-f]{2}){5}\Z)"
+    # what may be an account's number
+    r"(?![A-Za-z]{2}\d\d[A-Za-z0-9-]{11,40}\Z)"
     # with a small letter in it, in each part that is long
     r"(?=.*[a-z])(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11})(?:-(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11}))*"
 )
@@ -208,8 +229,24 @@ def luhn(found: str) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _mod97(found: str) -> bool:
-    plain = found.replace(" ", "")
+_IBAN_LENGTHS: Final = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE", 18: "DK FI FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+        29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+"""Characters of an account number by country (SWIFT's IBAN registry, release 99, 2024)."""
+
+
+def _is_iban(found: str) -> bool:
+    """Whether it has its country's length and the right check digits; in small letters it may be any hexadecimal id."""
+    plain = found.replace(" ", "").replace("-", "").upper()
+    if _IBAN_LENGTHS.get(plain[:2]) != len(plain):
+        return False
     turned = plain[4:] + plain[:4]
     return int("".join(str(int(c, 36)) for c in turned)) % 97 == 1
 
@@ -261,7 +298,7 @@ def _is_personnummer(found: str) -> bool:
 
 CHECKS: Final[dict[str, Callable[[str], bool]]] = {
     "card": luhn,
-    "iban": _mod97,
+    "iban": _is_iban,
     "ip": _is_address,
     "ip6": _is_address,
     "basic": _is_basic,

@@ -87,7 +87,10 @@ def _matches(text: str) -> Iterator[tuple[str, re.Match[str]]]:
 
 def is_word(text: str) -> bool:
     """Whether a text is one word of letters and digits, a small letter among them, in which no rule finds anything."""
-    return text.isalnum() and text.isascii() and text != text.upper() and "AIza" not in text and "dapi" not in text
+    return (
+        text.isalnum() and text.isascii() and text != text.upper() and "AIza" not in text and "dapi" not in text
+        and not (text[2:4].isdigit() and 14 < len(text) < 35)  # may be an account's number
+    )  # fmt: skip
 
 
 def clean(text: str) -> str:

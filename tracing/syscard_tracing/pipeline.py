@@ -105,7 +105,8 @@ class Pipeline:
         self.close = weakref.finalize(self, os.close, keys.hold(home.keys))
         note_lost(home, clock())
         self._key = keys.load_or_make(home.keys / keys.FILE)
-        self._since = keys.ring(home.keys)[-1].since_us
+        self._ring = keys.ring(home.keys)
+        self._since = self._ring[-1].since_us
         self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None
         self._current()  # what the rules need must be there before the first span is
 
@@ -158,10 +159,14 @@ class Pipeline:
             points = count_points(body, as_json=as_json)
             return [], Accepted(0, Counter({"metrics are not read": points} if points else {}), signal)
         if signal is Signal.LOGS:
-            spans, rejected = as_spans(decode_logs(body, as_json=as_json), dialects, self._key)
+            spans, rejected = as_spans(decode_logs(body, as_json=as_json), dialects, self._key_at)
         else:
             spans, rejected = decode(body, as_json=as_json)
         return spans, Accepted(len(spans), rejected, signal)
+
+    def _key_at(self, time_ns: int) -> bytes:
+        """The key of a moment; the one in use where that is gone, or no moment is told."""
+        return (keys.key_at(self._ring, time_ns // 1_000).secret if time_ns else None) or self._key
 
     def _current(self) -> Normaliser:
         known = self._normaliser

@@ -6,6 +6,7 @@ Only tables of a home are asked; a test asks those that ship.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Final, Literal, NamedTuple
 
 from syscard.system_checks import Fault, Place, nearest
@@ -41,6 +42,17 @@ def table_faults(table: DialectTable) -> Iterator[Fault]:
     yield from _double_faults(table)
     yield from _also_faults(table)
     yield from _operation_faults(table)
+
+
+def unread_name(table: DialectTable, also: Iterable[DialectTable]) -> Fault | None:
+    """The first name that is given to nothing that this table, or one that is read behind it, reads as text or hash."""
+    read = [key for one in (table, *also) for key in (*one.text, *one.hashed)]
+    for key in table.named:
+        # An attribute that is flattened is named by what stands before its numbers.
+        if not any(fnmatchcase(key, known) or known.startswith(f"{key}.") for known in read):
+            what = f"'{key}' stands neither under text nor under hashed"
+            return Fault(("named", key), what, nearest(key, (*table.text, *table.hashed)) or f"text: [{key}]")
+    return None
 
 
 def circle(tables: Mapping[str, DialectTable]) -> tuple[str, ...]:
