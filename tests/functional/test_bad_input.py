@@ -148,9 +148,22 @@ def test_paths_that_are_no_files_are_said_in_one_line(stored: Path, tmp_path: Pa
     one_line(syscard("--home", stored, "ingest", odd), "pipe.json")
     for moment, words in (("tomorrow", "retime tomorrow"), ("end=2026-01-01", "time zone"), ("end=", "retime end=")):
         one_line(syscard("--home", stored, "ingest", tmp_path / "before.jsonl", "--retime", moment), words)
-    ran = syscard("--home", stored, "ingest", empty_file)
-    assert (ran.code, ran.err) == (0, "")
-    assert "0 spans" in ran.out
+    still_whole(stored)
+
+
+def test_files_without_a_trace_are_said_in_one_line(stored: Path, tmp_path: Path) -> None:
+    empty, other, refused = tmp_path / "empty.json", tmp_path / "other.json", tmp_path / "refused.json"
+    empty.touch()
+    other.write_text('{"resourceLogs": [], "some": "thing"}')
+    refused.write_text('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "ab"}]}]}]}')
+    for file in (empty, other):
+        one_line(syscard("--home", stored, "ingest", file), f"{file}: there is no trace in it", "OTLP traces")
+        one_line(syscard("--home", stored, "ingest", file, "--retime", "end=now"), "there is no trace in it")
+    one_line(syscard("--home", stored, "ingest", refused), "1 refused (1 trace id is not 16 bytes)")
+    one_line(syscard("--home", stored, "ingest", empty, other), f"{empty}, {other}: there is no trace in it")
+    one_line(syscard("--home", stored, "ingest", *[empty] * 4), "4 files: there is no trace in it")
+    ran = syscard("--home", stored, "ingest", tmp_path / "before.jsonl", empty, other)
+    assert (ran.code, ran.err) == (0, f"no trace in 2 of them: {empty} and others\n")
     still_whole(stored)
 
 

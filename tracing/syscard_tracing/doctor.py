@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from syscard.digest import iso
-from syscard.errors import BadSpanData, InboxFull, LakeError, TraceError, UsageError
+from syscard.errors import InboxFull, LakeError, TraceError, UsageError
 from syscard.home import Home
 from syscard.rotations import ended
 from syscard_tracing.dialects import Dialects, shipped_dialects
 from syscard_tracing.durable import emptied, log_entries, missing_entries
 from syscard_tracing.erase import FILE as ERASING
-from syscard_tracing.files import requests
+from syscard_tracing.files import no_trace, refusals, requests
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.journal import last as last_entry
 from syscard_tracing.keys import FILE as KEY
@@ -37,7 +37,6 @@ SHOWN: Final = (
     "input_tokens", "output_tokens", "counts_tokens", "error_type", "segment",
 )  # fmt: skip
 _REPAIR: Final = "mend it with: syscard doctor --repair"
-_TRACES: Final = "name a file of OTLP traces; log records and metrics hold none"
 TRACE_REFERENCE: Final = re.compile(r"^([0-9a-f]{32})(?:@([0-9]{1,17}))?$")
 
 
@@ -127,18 +126,13 @@ class TraceFile(NamedTuple):
         parts = (
             f"{_many(len(self.spans), 'span')}, {_many(len(dialects), 'dialect')}, {unknown} not recognised,"
             f" {_many(len(keys), 'key')} not understood",
-            _refusals(self.refused),
+            refusals(self.refused),
             f"{len(self.strays)} calls are traces of their own while a request was under way,"
             f" {alike} of the same session: a thread pool? (nothing is merged)"
             if self.strays
             else "",
         )
         return "; ".join(part for part in parts if part)
-
-
-def _refusals(refused: Counter[str]) -> str:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
-    return f"{refused.total()} refused ({reasons})" if refused else ""
 
 
 def _many(count: int, what: str) -> str:
@@ -166,8 +160,7 @@ def trace_file(path: Path, rules: TraceRules, dialects: Dialects | None = None) 
     decoded = [request.decoded for request in requests(path)]
     spans, refused = [s for part in decoded for s in part.spans], sum((p.rejected for p in decoded), Counter[str]())
     if not spans:
-        said = ", ".join(part for part in ("there is no trace in it", _refusals(refused)) if part)
-        raise BadSpanData(f"{path}: {said}: {_TRACES}")
+        raise no_trace(str(path), refused)
     readings = normaliser.read(spans, datetime.now(UTC))
     rows = [reading.as_dict() for reading in readings]
     sessions: dict[str, str | None] = {}

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -76,6 +77,18 @@ def requests(path: Path, limit: int = LIMIT) -> Iterator[Request]:
         raise BadSpanData(f"{path}: {error}") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+def refusals(refused: Counter[str]) -> str:
+    """How many spans were refused, and why; nothing where none was."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+    return f"{refused.total()} refused ({reasons})" if refused else ""
+
+
+def no_trace(where: str, refused: Counter[str]) -> BadSpanData:
+    """The error for files without a single span that could be taken."""
+    said = ", ".join(part for part in ("there is no trace in it", refusals(refused)) if part)
+    return BadSpanData(f"{where}: {said}: name a file of OTLP traces; log records and metrics hold none")
 
 
 class _AtLine(Exception):

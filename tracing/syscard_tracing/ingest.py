@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from syscard.clock import Clock
 from syscard.errors import SyscardError
 from syscard.home import Home
-from syscard_tracing.files import Request, requests, trace_files
+from syscard_tracing.files import Request, no_trace, requests, trace_files
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.normalise import microseconds
 from syscard_tracing.otlp import decode_json
@@ -47,6 +47,8 @@ class IngestResult:
     """What an ingest did."""
 
     files: int = 0
+    without_trace: list[Path] = field(default_factory=list)
+    """Files in which no span was good."""
     requests: int = 0
     spans: int = 0
     """Good spans that were read."""
@@ -80,6 +82,7 @@ def ingest(
 
     Raises:
         UsageError: a path is not there, or a dialect table of the home is none.
+        BadSpanData: there is no trace in any of it.
         BadSpanData, BodyTooLarge: something cannot be read, said as file:line; what came before stays.
         InboxFull: no room.
     """
@@ -88,11 +91,16 @@ def ingest(
     shift = retime - _latest_end(files, clock(), progress) if retime else timedelta(0)
     with _Ingest(home, rules, clock, shift, moved=retime is not None) as run:
         for number, path in enumerate(files):
+            before = run.result.spans
             for request in _told(run, requests(path)):
                 run.take(request.decoded.spans, request.decoded.rejected)
                 progress(IngestProgress("storing", str(path), number, len(files), run.result.spans))
             run.result.files += 1
+            run.result.without_trace += [path] if run.result.spans == before else []
             progress(IngestProgress("storing", str(path), number + 1, len(files), run.result.spans))
+        if not run.result.spans:
+            where = ", ".join(map(str, paths)) if len(files) == len(paths) < 4 else f"{len(files)} files"
+            raise no_trace(where, run.result.rejected)
         return run.finish()
 
 

@@ -38,7 +38,7 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders of OTLP: .json, .jsonl, .pb; also .gz, .xz.")],
     retime: Annotated[str | None, typer.Option("--retime", help="end=now, or end=2026-11-22T12:00:00Z.")] = None,
 ) -> None:
-    """Store recorded spans. A span seen twice counts once."""
+    """Store recorded spans. A span seen twice counts once. Exit 2 if there is no trace."""
     from syscard_tracing.ingest import IngestProgress, ingest
     from syscard_tui.progress import progress
     from syscard_tui.wiring import House
@@ -76,6 +76,9 @@ def _report(result: IngestResult) -> None:
         f"{result.duplicates:,} seen before, {sum(result.rejected.values()):,} refused")  # fmt: skip
     for reason, count in result.rejected.most_common(5):
         note(f"refused {count:,}: {reason}")
+    if result.without_trace:
+        note(f"no trace in {len(result.without_trace)} of them: {result.without_trace[0]}"
+             + (" and others" if result.without_trace[1:] else ""))  # fmt: skip
     if result.first and result.last:
         say(f"event time {result.first:%Y-%m-%d %H:%M:%S} to {result.last:%Y-%m-%d %H:%M:%S} UTC")
 
