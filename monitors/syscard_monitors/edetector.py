@@ -3,8 +3,8 @@
 Each value is ranked among all values before it in its stratum, ties broken at random from a stored seed. Without a
 change these ranks are independent and uniform on [0, 1], whatever the values' distribution (Vovk, Gammerman & Shafer,
 Algorithmic Learning in a Random World, 2005, theorem 8.1). Against that, every expert bets on one way to change: a
-shifted mean, another spread, a heavier tail, or what the last ranks looked like. The evidence is the weighted mean of
-their Shiryaev-Roberts sums (Shin, Ramdas & Rinaldo, E-detectors, 2023):
+shifted mean or another spread (other odds, where a signal has few values), a heavier tail, or what the last ranks
+looked like. The evidence is the mean of their Shiryaev-Roberts sums (Shin, Ramdas & Rinaldo, E-detectors, 2023):
 
     R(t) = (R(t-1) + w(t)) * e(t)      where the bet's expected value E[e(t)] is 1 without a change
 
@@ -37,6 +37,10 @@ SHIFTS: Final = (0.15, 0.3, 0.6, 1.2)
 """Shifts of the mean that are bet on, up and down, in standard deviations of the ranks' normal scores."""
 SPREADS: Final = (0.6, 0.8, 1.25, 1.6)
 """Factors of the spread that are bet on."""
+ODDS: Final = (0.5, 1.0, 2.0, 4.0)
+"""Logarithms of factors, up and down, of the odds that are bet on where a signal has few values (yes and no)."""
+FEW: Final = 4
+"""So many values are few: then each cut between two of them has experts of its own."""
 _CLIP: Final = 1e-6
 _score = NormalDist().inv_cdf
 _MASK: Final = (1 << 64) - 1
@@ -53,6 +57,12 @@ class Grid(NamedTuple):
     def cells(self) -> int:
         """How many."""
         return len(self.edges) + 1 if not self.categories else len(self.categories) + 1
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Between few values: the first cell above each cut. Empty where there are many values."""
+        first, values = (0, len(self.categories)) if self.categories else (1, self.cells - 2)
+        return tuple(range(first + 1, first + values)) if values <= FEW else ()
 
 
 class _Normal(NamedTuple):
@@ -72,7 +82,7 @@ _WIDTHS: Final = {
     "tails": tuple(high - low for low, high in zip((0.0, *TAILS), (*TAILS, 1.0), strict=True)),
 }
 _KINDS: Final = tuple(_WIDTHS)
-_LOG_EXPERTS: Final = math.log(len(_NORMALS) + len(_LEARNERS))
+_FACTORS: Final = tuple(sign * odds for odds in ODDS for sign in (1, -1))
 
 
 @dataclass(frozen=True)
@@ -88,15 +98,15 @@ class Detector:
     counts: Mapping[str, tuple[int, ...]]
     seen: int = 0
     """Values since the start: with the seed, what breaks ties."""
-    log_sums: tuple[float, ...] = field(default=(_NEVER,) * (len(_NORMALS) + len(_LEARNERS)))
-    """Logarithms of the experts' sums."""
+    log_sums: tuple[float, ...] = ()
+    """Logarithms of the experts' sums; empty before the first look."""
     learnt: tuple[tuple[float, ...], ...] = field(default=tuple((0.0,) * len(_WIDTHS[kind]) for kind, _ in _LEARNERS))
     """What each learning expert remembers: faded counts of ranks by bin."""
 
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of R; minus infinity before the first look."""
-        return _log_sum(self.log_sums) - _LOG_EXPERTS
+        return _log_sum(self.log_sums) - math.log(len(self.log_sums)) if self.log_sums else _NEVER
 
     def body(self) -> dict[str, Any]:
         """JSON form."""
@@ -131,9 +141,11 @@ def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float
         values: (stratum, cell) of each new value, in their order; see `cell_of`.
         weight: share of the budget's period that this look takes; it must not depend on the values.
     """
-    ranks, counts = _ranks(detector, values)
-    scores = [_score(min(max(rank, _CLIP), 1 - _CLIP)) for rank in ranks]
-    bets = [_normal_bet(expert, scores) for expert in _NORMALS]
+    ranks, counts, chances = _ranks(detector, values)
+    bets = [bet for at in range(len(detector.grid.cuts)) for bet in _odds_bets(ranks, [below[at] for below in chances])]
+    if not bets:
+        scores = [_score(min(max(rank, _CLIP), 1 - _CLIP)) for rank in ranks]
+        bets = [_normal_bet(expert, scores) for expert in _NORMALS]
     seen = {kind: _binned(kind, ranks) for kind in _KINDS}
     learnt = []
     for (kind, half), known in zip(_LEARNERS, detector.learnt, strict=True):
@@ -145,7 +157,9 @@ def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float
         detector,
         counts=counts,
         seen=detector.seen + len(ranks),
-        log_sums=tuple(_log_add(r, start) + bet for r, bet in zip(detector.log_sums, bets, strict=True)),
+        log_sums=tuple(
+            _log_add(r, start) + bet for r, bet in zip(detector.log_sums or (_NEVER,) * len(bets), bets, strict=True)
+        ),
         learnt=tuple(learnt),
     )
 
@@ -188,18 +202,28 @@ def cell_of(grid: Grid, value: float | str) -> int:
     return bisect_right(grid.edges, value)
 
 
-def _ranks(detector: Detector, values: Sequence[tuple[str, int]]) -> tuple[list[float], Mapping[str, tuple[int, ...]]]:
-    """The conformal rank of each value among all before it in its stratum, and the counts with them."""
+def _ranks(
+    detector: Detector, values: Sequence[tuple[str, int]]
+) -> tuple[list[float], Mapping[str, tuple[int, ...]], list[tuple[float, ...]]]:
+    """The conformal rank of each value among all before it in its stratum, and the counts with them.
+
+    Also, by value, the share of all before it that lies below each cut of the grid.
+    """
     places: dict[str, list[int]] = {}
     for at, (stratum, _) in enumerate(values):
         places.setdefault(stratum, []).append(at)
     ranks, counts = [0.0] * len(values), dict(detector.counts)
+    cuts = detector.grid.cuts
+    chances: list[tuple[float, ...]] = [()] * len(values)
     for stratum, found in places.items():
         known = list(counts.get(stratum, (0,) * detector.grid.cells))
         below, total = [0, *accumulate(known)], sum(known)
         cells: list[int] = []  # of this look so far, sorted: `below` holds what was before it
         for before, at in enumerate(found):
             cell = values[at][1]
+            if cuts:
+                so_far = total + before
+                chances[at] = tuple((below[cut] + bisect_left(cells, cut)) / so_far if so_far else 0.5 for cut in cuts)
             lower, upper = bisect_left(cells, cell), bisect_right(cells, cell)
             tie = _uniform(detector.seed, detector.seen + at)
             ranks[at] = (below[cell] + lower + tie * (known[cell] + upper - lower + 1)) / (total + before + 1)
@@ -207,7 +231,7 @@ def _ranks(detector: Detector, values: Sequence[tuple[str, int]]) -> tuple[list[
         for cell in cells:
             known[cell] += 1
         counts[stratum] = tuple(known)
-    return ranks, counts
+    return ranks, counts, chances
 
 
 def _uniform(seed: int, number: int) -> float:
@@ -229,6 +253,20 @@ def _normal_bet(expert: _Normal, scores: Sequence[float]) -> float:
         + precision * (expert.mean * total - n * expert.mean**2 / 2)
         - n * math.log(expert.spread)
     )
+
+
+def _odds_bets(ranks: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Logarithms of what experts make of ranks above a cut when its odds are another factor of what they were.
+
+    Where a share q lies below, and the odds of lying above are a times as high, the density is a / (q + a (1 - q))
+    above q, and 1 / (q + a (1 - q)) below it: that of the odds of a yes, if values are yes and no.
+    """
+    above = sum(rank >= q for rank, q in zip(ranks, below, strict=True))
+    return [
+        factor * above - math.fsum(math.log(q + odds * (1 - q)) for q in below)
+        for factor in _FACTORS
+        for odds in (math.exp(factor),)
+    ]
 
 
 def _binned(kind: str, ranks: Sequence[float]) -> list[int]:

@@ -128,6 +128,27 @@ def load_packs(wanted: Iterable[str], folder: Path | None = None) -> tuple[Pack,
     return tuple(_load(name, folder) for name in dict.fromkeys((COMMON, *wanted)))
 
 
+def origin(signal: str, wanted: Iterable[str], folder: Path | None = None) -> str:
+    """The pack file that a signal of this name comes from: the folder's over ours, the last pack that has it.
+
+    Raises:
+        UsageError: as `load_packs`.
+    """
+    found = ""
+    for name in dict.fromkeys((COMMON, *wanted)):
+        for file, text in _files(name, folder):
+            if any(known.name == signal for known in read_pack(text, file).signals):
+                found = file
+    return found
+
+
+def _files(name: str, folder: Path | None) -> Iterator[tuple[str, str]]:
+    if f"{name}.yaml" in names("packs"):
+        yield f"packs/{name}.yaml of syscard", read_text("packs", f"{name}.yaml")
+    if folder is not None and (own := folder / f"{name}.yaml").is_file():
+        yield str(own), own.read_text(encoding="utf-8")
+
+
 def _load(name: str, folder: Path | None) -> Pack:
     ours = read_pack(read_text("packs", f"{name}.yaml"), f"{name}.yaml") if f"{name}.yaml" in names("packs") else None
     theirs_file = folder / f"{name}.yaml" if folder else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,16 +16,19 @@ from syscard.card import Card
 from syscard.clock import Clock
 from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
-from syscard.errors import MonitorError
+from syscard.errors import MonitorError, UsageError
 from syscard.finding import Finding, State, Window
 from syscard.live import Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
 from syscard.system import System
-from syscard_monitors import baseline
+from syscard.words import one_line
+from syscard_monitors import baseline, detecting
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
+from syscard_monitors.explain import Explanation, explanation
 from syscard_monitors.graph import Graph
+from syscard_monitors.judge import told_rarity
 from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
@@ -37,12 +41,14 @@ from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import (
+    WINDOW,
     Plan,
     Said,
     Sums,
     edits_of,
     findings_of,
     micros_of,
+    pace,
     stale_drafts,
     sums_of,
     window_of,
@@ -50,8 +56,6 @@ from syscard_monitors.window import (
 
 LEAST_MINUTES: Final = 1 / 60
 """A window that took less than a second says nothing of a rate."""
-WINDOW: Final = 20
-"""Requests in a counted window."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,32 @@ class Watcher:
             )
             draft = Draft(body=body, author=author, observed=data.end)
             return transaction.append(ref, [draft], cause=f"baseline {name}", recorded=self._clock())
+
+    def signals(self, ref: str) -> tuple[Signal, ...]:
+        """Every signal that watches a system, tuned as the system says."""
+        return self._signals(system_of(self._records.current(ref)))
+
+    def explain(self, ref: str, key: str) -> tuple[Explanation, Reference | None]:
+        """What one signal means and when it is a breach; with its values in the baseline.
+
+        Raises:
+            UsageError: there is no such signal.
+        """
+        plan = self._plan(self._records.current(ref))
+        signal = next((s for s in plan.signals if s.key == key), None)
+        if signal is None:
+            keys = [s.key for s in plan.signals]
+            near = [known for known in keys if key in known] or get_close_matches(key, keys)
+            there = f"there is {', '.join(near[:5])}; " if near else ""
+            raise UsageError(f"no signal '{one_line(key)}': {there}syscard explain lists them all")
+        pace_us = pace(plan, recall(self._records.watch(ref)))
+        asked = None
+        if pace_us is not None:
+            budget = detecting.budget_of(plan.system)
+            share = detecting.share_of_period(budget, pace_us)
+            asked = told_rarity(detecting.log_needed(budget, plan.judged, share, signal.alpha))
+        known = (plan.references or {}).get(key)
+        return explanation(signal, known, WINDOW, asked), known
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))

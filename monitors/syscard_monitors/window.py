@@ -31,6 +31,8 @@ from syscard_monitors.strata import Strata
 from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
+WINDOW: Final = 20
+"""Requests in a counted window."""
 UNDECLARED_PERSIST: Final = 2
 Ask = Callable[[Sequence[Comparison]], dict[str, float]]
 Sums = tuple[int, dict[str, Any]]
@@ -84,7 +86,8 @@ def findings_of(
     """A finding for every signal that the window speaks of; the memory's streaks and histories move on."""
     if memory.detecting != plan.baseline:
         memory.detecting, memory.detectors = plan.baseline, {}
-    share = detecting.share_of_period(detecting.budget_of(plan.system), pace(plan, memory, window))
+    pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
+    share = detecting.share_of_period(detecting.budget_of(plan.system), pace_us)
     measured = _measured(plan, memory, requests, share)
     tested = _second_opinions(plan, memory, measured, share, ask)
     traces = tuple(r.reference for r in requests[:3])
@@ -101,15 +104,15 @@ def findings_of(
     return (*found, *_undeclared(card, memory, requests, window))
 
 
-def pace(plan: Plan, memory: Memory, window: Window) -> int:
+def pace(plan: Plan, memory: Memory) -> int | None:
     """Microseconds between looks, as they came before this one: the share of the budget must not depend on its values.
 
-    At first that of the baseline.
+    At first that of the baseline; None where it has no rate.
     """
     if memory.pace_us:
         return memory.pace_us
     rate = next((r.per_minute for r in (plan.references or {}).values() if r.per_minute), None)
-    return round(window.n * 60_000_000 / rate) if rate else micros(window.end) - micros(window.start)
+    return round(WINDOW * 60_000_000 / rate) if rate else None
 
 
 def _log_needed(plan: Plan, signal: Signal, share: float) -> float:

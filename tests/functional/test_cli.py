@@ -345,3 +345,22 @@ def test_the_process_gives_the_same_answers(demo_home: Path, tmp_path: Path) -> 
     assert usage.code == 2
     assert "shwo" in usage.err
     assert "Traceback" not in usage.err
+
+
+def test_a_signal_is_explained_with_what_it_means_where_it_comes_from_and_how_it_stands(in_demo: Any) -> None:
+    out = answered(in_demo("explain", "llm.cites_history")).out
+    for words in ("means     the mean, over requests, of llm.rationale.cites_history",
+                  "breach    an effect beyond 0.15",
+                  "from      packs/llm.yaml of syscard", "baseline  launch: ", "owner     discovery",
+                  "now       BREACH cites the history"):  # fmt: skip
+        assert words in out
+    body = answered(in_demo("explain", "llm.cites_history", "--json")).document
+    assert body["now"]["state"] == "breach"
+    assert body["baseline"]["groups"] == 6
+
+
+def test_signals_are_listed_and_one_that_is_not_there_names_those_near_it(in_demo: Any) -> None:
+    lines = answered(in_demo("explain")).out.splitlines()
+    assert len(lines) == len(answered(in_demo("explain", "--json")).document) > 40
+    assert next(line for line in lines if line.startswith("vlm.category")).split()[1] == "ok"
+    one_line(in_demo("explain", "vlm.agree"), "no signal 'vlm.agree'", "vlm.agrees_with_catalogue")

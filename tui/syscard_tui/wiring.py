@@ -87,6 +87,11 @@ class House:
 
         return open_lake(self.home).scan(since)
 
+    @property
+    def packs(self) -> Path:
+        """The folder of the home's own packs."""
+        return self.home.root / "packs"
+
     def watcher(self, records: Records, worker: DriftWorker) -> Watcher:
         """The monitors of this home."""
         try:
@@ -94,7 +99,7 @@ class House:
         except ImportError as error:
             raise MissingExtra("server", "the monitors") from error
         rotated = partial(rotations, self.home.keys)
-        return Watcher(records, self.scan, self.clock, worker, packs=self.home.root / "packs", rotated=rotated)
+        return Watcher(records, self.scan, self.clock, worker, packs=self.packs, rotated=rotated)
 
     def systems(self, records: Records) -> tuple[System, ...]:
         """The declared systems."""

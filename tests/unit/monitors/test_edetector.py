@@ -69,7 +69,15 @@ def looks_until_alarm(before: Draw, after: Draw, seed: int, most: int = 200) -> 
     return next((number for number, seen in enumerate(found, start=1) if seen.log_evidence >= LEVEL), None)
 
 
-@pytest.mark.parametrize("draw", [gauss, heavy, discrete, word])
+def yes(rng: random.Random, _: int) -> float:
+    return float(rng.random() < 0.9)
+
+
+def rarely(rng: random.Random, _: int) -> float:
+    return float(rng.random() < 0.004)
+
+
+@pytest.mark.parametrize("draw", [gauss, heavy, discrete, word, yes, rarely])
 def test_without_a_change_the_evidence_stays_below_its_bound(draw: Draw) -> None:
     """R reaches c within n looks in at most n/c of all runs: with c = 4n in at most a quarter of them."""
     looks, runs, alarms = 100, 40, 0
@@ -93,6 +101,9 @@ def test_without_a_change_the_evidence_stays_below_its_bound(draw: Draw) -> None
             word, lambda rng, look: "new" if rng.random() < 0.05 else word(rng, look), 12, id="a new category"
         ),
         pytest.param(discrete, lambda rng, _: float(rng.random() < 0.6), 12, id="another share"),
+        pytest.param(yes, lambda rng, _: float(rng.random() < 0.8), 15, id="a yes that is ten points rarer"),
+        pytest.param(yes, lambda rng, _: float(rng.random() < 0.6), 2, id="a yes that is thirty points rarer"),
+        pytest.param(rarely, lambda rng, _: float(rng.random() < 0.05), 12, id="what was rare is not"),
     ],
 )
 def test_a_change_is_found_within_some_looks(before: Draw, after: Draw, most: int) -> None:
@@ -121,7 +132,7 @@ def test_a_daily_rhythm_is_no_change_where_hours_are_strata(strata: int, is_quie
 def test_ranks_are_uniform_also_where_values_are_tied() -> None:
     rng = random.Random(3)
     detector = begun(discrete, rng, 3)
-    ranks, _ = edetector._ranks(detector, [("", cell_of(detector.grid, discrete(rng, 0))) for _ in range(4_000)])
+    ranks, *_ = edetector._ranks(detector, [("", cell_of(detector.grid, discrete(rng, 0))) for _ in range(4_000)])
     shares = [sum(low <= rank * 10 < low + 1 for rank in ranks) / len(ranks) for low in range(10)]
     assert all(abs(share - 0.1) < 0.02 for share in shares), shares
 
@@ -148,6 +159,21 @@ def test_a_look_without_values_only_adds_its_weight() -> None:
     once = advance(begun(gauss, random.Random(1), 1), [], 2.0)
     assert math.isclose(once.log_evidence, math.log(2))
     assert math.isclose(advance(once, [], 3.0).log_evidence, math.log(5))
+
+
+def test_the_odds_of_few_values_have_bets_of_their_own_and_those_of_many_have_not() -> None:
+    assert edetector.grid_of_numbers([0.0, 1.0] * 50).cuts == (2,)
+    assert edetector.grid_of_numbers([0.0, 0.5, 1.0] * 50).cuts == (2, 3)
+    assert edetector.grid_of_numbers([float(i) for i in range(50)] * 3).cuts == ()
+    assert edetector.grid_of_categories(["a", "b", "b"]).cuts == (1,)
+    assert edetector.grid_of_numbers([1.0] * 50).cuts == ()
+
+
+@given(st.floats(0.001, 0.999))
+def test_a_bet_on_odds_is_fair_whatever_share_was_below(q: float) -> None:
+    """Its density over uniform ranks has the integral 1."""
+    for low, high in zip(edetector._odds_bets([0.0], [q]), edetector._odds_bets([q], [q]), strict=True):
+        assert q * math.exp(low) + (1 - q) * math.exp(high) == pytest.approx(1)
 
 
 def test_a_stratum_that_the_reference_did_not_have_begins_with_nothing() -> None:

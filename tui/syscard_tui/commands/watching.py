@@ -26,6 +26,7 @@ LEASE_FOR: Final = timedelta(seconds=60)
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("monitor")(monitor)
+    app.command("explain")(explain)
     baseline = typer.Typer(no_args_is_help=True, help="The reference window that drift is measured against.")
     baseline.command("set")(set_baseline)
     baseline.command("show")(show_baseline)
@@ -53,6 +54,35 @@ def monitor(
             _say(ref, watcher.tick(ref, lambda done, of: tell(done, of, "windows")))
     finally:
         worker.close()
+
+
+def explain(
+    context: typer.Context, name: Annotated[str, typer.Argument(metavar="SIGNAL")] = "", as_json: AsJson = False
+) -> None:
+    """What a signal means, how it is judged, where it comes from and how it stands; all of them without a name."""
+    from syscard.declare import system_of
+    from syscard_monitors.drift import DriftWorker
+    from syscard_tui.explained import document, listed, text
+
+    options = options_of(context)
+    house, ref, view = options.house(), options.ref(), options.view()
+    with house.records() as records:
+        watcher = house.watcher(records, DriftWorker())
+        if not name:
+            signals = watcher.signals(ref)
+            _answer(listed(signals, view), [s.model_dump() for s in signals], as_json=as_json)
+            return
+        found, reference = watcher.explain(ref, name)
+        signal = next(s for s in watcher.signals(ref) if s.key == name)
+        body = document(found, signal, reference, view, system_of(records.current(ref)), house.packs)
+    _answer(text(body), body, as_json=as_json)
+
+
+def _answer(words: str, body: object, *, as_json: bool) -> None:
+    if as_json:
+        say_json(body)
+    else:
+        say(words)
 
 
 def _say(ref: str, tick: Tick) -> None:

@@ -1,0 +1,111 @@
+"""What a signal is: its meaning, how it is judged, where it comes from, and how it stands. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference
+
+_WATCHED: Final = {
+    "up": "watched for getting more",
+    "down": "watched for getting less",
+    "both": "watched for changing either way",
+}
+_MEANS: Final = {
+    "share": "the mean, over requests, of {expr}: a share from 0 to 1",
+    "rate": "the share of requests with any {expr}",
+    "number": "the distribution, over requests, of {expr}",
+    "category": "the mix, over requests, of {expr}",
+    "ratio": "the median, over requests, of {expr}",
+    "latency": "the median, over requests, of {expr}; shown is the 95th percentile",
+    "volume": "requests a minute",
+}
+_EFFECT: Final = {
+    "share": "the difference of the means in the direction that is watched",
+    "rate": "the rise of the share",
+    "number": "the Kolmogorov-Smirnov distance (0 to 1) between the distributions",
+    "category": "the total variation distance (0 to 1) between the mixes",
+    "ratio": "how many times larger or smaller the median is",
+    "latency": "how many times larger the median is",
+    "volume": "how many times more or fewer requests a minute there are",
+}
+_FISHER: Final = "Fisher's exact test of the windows of the streak (by strata: exact Cochran-Mantel-Haenszel)"
+_EVIDENCE: Final = {
+    "rate": _FISHER,
+    "constant": "Fisher's exact test: how many requests left the value that the baseline always had",
+    "volume": "the waiting time of Poisson arrivals (Erlang), two-sided",
+}
+_SPREAD: Final = 60.0
+"""What bets on many ways to change cost beside the one right bet: 18 experts, none of them quite right (simulated)."""
+_E_DETECTOR: Final = "an e-detector on conformal ranks, over all looks since the baseline, group by group"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A signal in words."""
+
+    key: str
+    label: str
+    means: str
+    effect: str
+    tolerance: float
+    evidence: str
+    breach: str
+    shows: str
+    """How small a change two windows running can show; empty where that is not known."""
+
+
+def explanation(signal: Signal, reference: Reference | None, window: int, one_in: float | None) -> Explanation:
+    """What a signal means and when it is a breach.
+
+    Args:
+        signal: as the system has it, tuned.
+        reference: its values in the baseline; None where it has none.
+        window: requests in a window.
+        one_in: how rare its evidence must be; None where no baseline says how often it is looked at.
+    """
+    is_constant = signal.kind == "number" and reference is not None and reference.constant is not None
+    asked = f"evidence of 1 in {one_in:,.0f} or rarer" if one_in is not None else "evidence that the budget accepts"
+    means, effect = _MEANS[signal.kind].format(expr=signal.expr), _EFFECT[signal.kind]
+    return Explanation(
+        key=signal.key,
+        label=signal.label,
+        means=f"{means}, {_WATCHED[signal.direction]}",
+        effect="the share of requests that left the constant" if is_constant else effect,
+        tolerance=signal.tolerance,
+        evidence=_EVIDENCE.get("constant" if is_constant else signal.kind, _E_DETECTOR),
+        breach=(
+            f"an effect beyond {signal.tolerance:g} in {signal.persist} windows of {window} requests running, each "
+            f"with a value in at least {signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
+        ),
+        shows=_shows(signal, reference, signal.persist * window, one_in),
+    )
+
+
+def smallest_effect(signal: Signal, reference: Reference, n: int, one_in: float) -> float | None:
+    """The smallest effect that `n` requests show with evidence of 1 in `one_in`; None for kinds without an easy answer.
+
+    A difference of means by the tail of a normal distribution with the baseline's variance, sd * sqrt(2 ln N / n);
+    distances between distributions by Dvoretzky, Kiefer & Wolfowitz as Massart (1990) has it, sqrt(ln(2N) / 2n). N is
+    taken `_SPREAD` times larger: the detector does not know which change will come, and spreads its bets.
+    """
+    one_in *= _SPREAD
+    if reference.n < 2 or n < 1:
+        return None
+    if signal.kind == "share":
+        mean = reference.everyone.mean
+        variance = math.fsum((v - mean) ** 2 for v in reference.everyone.numbers) / (reference.n - 1)
+        return math.sqrt(2 * variance * math.log(one_in) / n)
+    if signal.kind in ("number", "category") and reference.constant is None:
+        return math.sqrt(math.log(2 * one_in) / (2 * n))
+    return None
+
+
+def _shows(signal: Signal, reference: Reference | None, n: int, one_in: float | None) -> str:
+    found = smallest_effect(signal, reference, n, one_in) if reference is not None and one_in is not None else None
+    if found is None or found < 1.05 * signal.tolerance:
+        return ""
+    return f"{n} requests show an effect of about {found:.2g}; one between {signal.tolerance:g} and that takes longer"
