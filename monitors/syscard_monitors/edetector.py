@@ -4,7 +4,7 @@ Each value is ranked among all values before it in its stratum, ties broken at r
 change these ranks are independent and uniform on [0, 1], whatever the values' distribution (Vovk, Gammerman & Shafer,
 Algorithmic Learning in a Random World, 2005, theorem 8.1). Against that, every expert bets on one way to change: a
 shifted mean or another spread (other odds, where a signal has few values), a heavier tail, or what the last ranks
-looked like. The evidence is the mean of their Shiryaev-Roberts sums (Shin, Ramdas & Rinaldo, E-detectors, 2023):
+looked like. The evidence is the weighted mean of their Shiryaev-Roberts sums (Shin, Ramdas & Rinaldo, 2023):
 
     R(t) = (R(t-1) + w(t)) * e(t)      where the bet's expected value E[e(t)] is 1 without a change
 
@@ -19,6 +19,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import accumulate
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple
@@ -29,14 +30,15 @@ TAILS: Final = (0.002, 0.01, 0.05, 0.95, 0.99, 0.998)
 """Edges of the bins of the learning expert that watches the tails: rare values that come more often, new categories."""
 HALF_LIVES: Final = (500, 2_000, 8_000)
 """Of what the learning experts remember, in values."""
+_LEARNER_STAKE: Final = 0.5
 _PRIOR: Final = 40.0
 """Values' worth of the belief that nothing has changed."""
 _CAUTION: Final = 0.3
 """Share of a learning expert's stake that is never bet."""
-SHIFTS: Final = (0.15, 0.3, 0.6, 1.2)
-"""Shifts of the mean that are bet on, up and down, in standard deviations of the ranks' normal scores."""
-SPREADS: Final = (0.6, 0.8, 1.25, 1.6)
-"""Factors of the spread that are bet on."""
+SHIFTS: Final = {0.125: 1.0, 0.25: 8.0, 0.5: 2.0, 1.0: 2.0}
+"""Shifts of the mean that are bet on, up and down, in standard deviations of the ranks' normal scores -> the stake."""
+SPREADS: Final = {0.6: 1.0, 0.8: 2.0, 1.25: 2.0, 1.6: 1.0}
+"""Factors of the spread that are bet on -> the stake."""
 ODDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Logarithms of factors, up and down, of the odds that are bet on where a signal has few values (yes and no)."""
 FEW: Final = 4
@@ -70,11 +72,12 @@ class _Normal(NamedTuple):
 
     mean: float
     spread: float
+    stake: float
 
 
 _NORMALS: Final = (
-    *(_Normal(sign * shift, 1.0) for shift in SHIFTS for sign in (1, -1)),
-    *(_Normal(0.0, spread) for spread in SPREADS),
+    *(_Normal(sign * shift, 1.0, stake) for shift, stake in SHIFTS.items() for sign in (1, -1)),
+    *(_Normal(0.0, spread, stake) for spread, stake in SPREADS.items()),
 )
 _LEARNERS: Final = tuple((kind, half) for kind in ("even", "tails") for half in HALF_LIVES)
 _WIDTHS: Final = {
@@ -106,7 +109,11 @@ class Detector:
     @property
     def log_evidence(self) -> float:
         """Natural logarithm of R; minus infinity before the first look."""
-        return _log_sum(self.log_sums) - math.log(len(self.log_sums)) if self.log_sums else _NEVER
+        if not self.log_sums:
+            return _NEVER
+        stakes = _stakes(self.grid)
+        staked = [math.log(stake) + value for stake, value in zip(stakes, self.log_sums, strict=True)]
+        return _log_sum(staked) - math.log(sum(stakes))
 
     def body(self) -> dict[str, Any]:
         """JSON form."""
@@ -131,6 +138,13 @@ def read_detector(body: Mapping[str, Any]) -> Detector:
         log_sums=tuple(_NEVER if value is None else value for value in body["log_sums"]),
         learnt=tuple(tuple(counts) for counts in body["learnt"]),
     )
+
+
+@cache
+def _stakes(grid: Grid) -> tuple[float, ...]:
+    """What each expert may bet, beside the others."""
+    odds = (1.0,) * (len(_FACTORS) * len(grid.cuts))
+    return (*(odds or (expert.stake for expert in _NORMALS)), *(_LEARNER_STAKE for _ in _LEARNERS))
 
 
 def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float) -> Detector:
