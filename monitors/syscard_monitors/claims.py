@@ -27,6 +27,8 @@ ALL: Final = "all"
 OTHER: Final = "other groups"
 MOST_SLICES: Final = 20
 """Groups of a claim that are told apart: a segment can have any number of labels."""
+MOST_KEPT: Final = 500
+"""Groups of a claim that are kept apart in one stretch of time."""
 BROKEN_AFTER: Final = 2
 """Windows running in which the whole interval must violate the promise."""
 Slices = dict[str, Tally]
@@ -90,6 +92,13 @@ def body(slices: Slices) -> dict[str, Any]:
     return {name: t.body() for name, t in slices.items()}
 
 
+def together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The sums of two stretches, slice by slice; of very many groups the smallest are put together."""
+    names = dict.fromkeys((*one, *other))
+    found = {name: merged(read_tally(sums[name]) for sums in (one, other) if name in sums) for name in names}
+    return body(_bounded(found, MOST_KEPT))
+
+
 def over_windows(bodies: Iterable[Mapping[str, Any]]) -> Slices:
     """The sums of several windows, slice by slice; beyond `MOST_SLICES` the smallest groups are put together."""
     gathered: dict[str, list[Tally]] = {}
@@ -99,9 +108,10 @@ def over_windows(bodies: Iterable[Mapping[str, Any]]) -> Slices:
     return _bounded({name: merged(found) for name, found in gathered.items()})
 
 
-def _bounded(slices: Slices) -> Slices:
-    largest = sorted((name for name in slices if name != ALL), key=lambda name: (-slices[name].n, name))
-    kept, rest = sorted(largest[:MOST_SLICES]), largest[MOST_SLICES:]
+def _bounded(slices: Slices, most: int = MOST_SLICES) -> Slices:
+    groups = (name for name in slices if name not in (ALL, OTHER))
+    largest = sorted(groups, key=lambda name: (-slices[name].n, name))
+    kept, rest = sorted(largest[:most]), [*largest[most:], *({OTHER} & slices.keys())]
     named = {name: slices[name] for name in (ALL, *kept) if name in slices}
     return named | ({OTHER: merged(slices[name] for name in rest)} if rest else {})
 

@@ -37,6 +37,7 @@ from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
+from syscard_monitors.stretches import Stretches
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
@@ -44,10 +45,8 @@ from syscard_monitors.window import (
     WINDOW,
     Plan,
     Said,
-    Sums,
     edits_of,
     findings_of,
-    micros_of,
     pace,
     stale_drafts,
     sums_of,
@@ -114,7 +113,7 @@ class Watcher:
         memory.tracing = added(memory.tracing, of_look, window=False)
         full = len(looked.complete) // WINDOW
         windows = [looked.complete[i * WINDOW : (i + 1) * WINDOW] for i in range(full)]
-        sums = self._sums(plan.system, windows)
+        sums = Stretches(self._records.tallies(ref) if windows else ())
         found: list[Finding] = []
         for done, requests in enumerate(windows, start=1):
             feedback = looked.feedback_between(memory.frontier.end_us, requests[-1].end_us)
@@ -193,13 +192,6 @@ class Watcher:
             self._baseline = data_digest, baseline.references(values), read_strata(values.get("strata", {}))
         return self._baseline[1:]
 
-    def _sums(self, system: System, windows: Sequence[Sequence[Request]]) -> list[Sums]:
-        """Kept sums of the windows that the claims of this look can reach back to."""
-        if not windows:
-            return []
-        since = windows[0][-1].end_us - _longest(system)
-        return [(end, body) for _, end, body in self._records.tallies(system.system.ref, since)]
-
     def _window(
         self,
         known: Card,
@@ -207,7 +199,7 @@ class Watcher:
         memory: Memory,
         requests: Sequence[Request],
         feedback: Sequence[Request],
-        sums: list[Sums],
+        sums: Stretches,
     ) -> tuple[Card, tuple[Finding, ...]]:
         """One window in one transaction: edits, live values, sums, and what is remembered.
 
@@ -216,12 +208,12 @@ class Watcher:
         ref, window = plan.system.system.ref, window_of(memory.windows, requests)
         end = micros(window.end)
         own, errors = sums_of(plan.system, requests, feedback)
-        sums.append((end, own))
+        changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
         findings = findings_of(known, plan, memory, requests, window, self._worker.p_values)
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
-            said = edits_of(card, plan, memory, requests, window, findings, sums, errors)
+            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
@@ -232,8 +224,10 @@ class Watcher:
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
             )
-            transaction.add_tally(ref, window.index, end, own)
-            transaction.drop_tallies(ref, end - _longest(plan.system))
+            for place in changed:
+                transaction.set_tally(ref, *place, sums[place])
+            for place in gone:
+                transaction.drop_tally(ref, *place)
             transaction.set_watch(ref, memory.body())
         return card, findings
 
@@ -294,11 +288,6 @@ def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, ca
         raise MonitorError(f"another monitor is at work on {ref}: it has taken this window, nothing was written twice")
     if card.version != known.version and system_of(card) != plan.system:
         raise MonitorError(f"{ref} was declared anew while it was looked at: look again")
-
-
-def _longest(system: System) -> int:
-    """How far back any claim looks, in microseconds."""
-    return max((micros_of(c) for c in system.claims), default=0)
 
 
 def _live(

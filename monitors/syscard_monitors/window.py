@@ -28,6 +28,7 @@ from syscard_monitors.parts import part_drafts, reach_after
 from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.strata import Strata
+from syscard_monitors.stretches import length
 from syscard_monitors.traces import moment
 
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -323,7 +324,7 @@ def assess_claims(
     found: dict[str, Slices] = {}
     violating: dict[str, dict[str, int]] = {}
     for claim in system.claims:
-        key, since = claims.promise(claim), micros(window.end) - micros_of(claim)
+        key, since = claims.promise(claim), micros(window.end) - length(claim)
         if claim.id in errors:
             found[claim.id] = (SliceStatus(status="unknown", why=f"cannot be computed: {errors[claim.id]}"),)
             continue
@@ -338,11 +339,6 @@ def claim_drafts(card: Card, system: System, slices: Mapping[str, Slices], windo
     """Edits for claims whose status or figure has changed, or whose evidence is half expired."""
     worth = [c for c in system.claims if _worth_an_edit(card, c, slices[c.id], window)]
     return [draft for claim in worth for draft in _claim_edit(claim, slices[claim.id], window)]
-
-
-def micros_of(claim: Claim) -> int:
-    """How far back a claim looks, in microseconds."""
-    return round(claim.window.last.total_seconds() * 1_000_000)
 
 
 def _worth_an_edit(card: Card, claim: Claim, slices: Sequence[SliceStatus], window: Window) -> bool:

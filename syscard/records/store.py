@@ -29,7 +29,7 @@ from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
 from syscard.view import build_view, with_live
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Newest Alembic revision; tests/unit/syscard/test_migrations.py compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
@@ -133,13 +133,12 @@ class Records:
         with self._session() as session:
             return Transaction(session, self._gate).watch(system)
 
-    def tallies(self, system: str, since_us: int) -> list[tuple[int, int, dict[str, Any]]]:
-        """(window, end in microseconds, sums) of the windows that ended after a moment, in order."""
+    def tallies(self, system: str) -> list[tuple[str, int, dict[str, Any]]]:
+        """(promise, end in microseconds, sums) of every stretch that is kept, in order of their ends."""
         with self._session() as session:
-            query = select(TallyRow).where(TallyRow.system == system, TallyRow.end_us > since_us)
-            return [
-                (r.window, r.end_us, json.loads(r.body)) for r in session.exec(query.order_by(col(TallyRow.window)))
-            ]
+            query = select(TallyRow).where(TallyRow.system == system)
+            rows = session.exec(query.order_by(col(TallyRow.end_us), col(TallyRow.promise)))
+            return [(row.promise, row.end_us, json.loads(row.body)) for row in rows]
 
     def baseline_data(self, data_digest: str) -> dict[str, Any]:
         """The reference values of a baseline.
@@ -256,14 +255,18 @@ class Transaction:
             row.owner = ""
             self._session.add(row)
 
-    def add_tally(self, system: str, window: int, end_us: int, sums: dict[str, Any]) -> None:
-        """Keep the sums of one closed window."""
+    def set_tally(self, system: str, promise: str, end_us: int, sums: dict[str, Any]) -> None:
+        """Keep the sums of a stretch of time as they are now."""
         body = json.dumps(sums, separators=(",", ":"))
-        self._session.merge(TallyRow(system=system, window=window, end_us=end_us, body=body))
+        self._session.merge(TallyRow(system=system, promise=promise, end_us=end_us, body=body))
 
-    def drop_tallies(self, system: str, before_us: int) -> None:
-        """Forget windows that no claim looks back to."""
-        self._session.exec(delete(TallyRow).where(col(TallyRow.system) == system, col(TallyRow.end_us) <= before_us))
+    def drop_tally(self, system: str, promise: str, end_us: int) -> None:
+        """Forget a stretch to which its claim does not look back any more."""
+        self._session.exec(
+            delete(TallyRow).where(
+                col(TallyRow.system) == system, col(TallyRow.promise) == promise, col(TallyRow.end_us) == end_us
+            )
+        )
 
     def add_baseline(self, system: str, values: dict[str, Any]) -> str:
         """Keep the reference values of a baseline; returns their digest."""

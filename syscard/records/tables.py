@@ -3,7 +3,7 @@
 No `from __future__ import annotations` here: it breaks relationships at run time.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -54,13 +54,14 @@ class WatchRow(SQLModel, table=True):
 
 
 class TallyRow(SQLModel, table=True):
-    """Mergeable sums of one closed window, for claims that look back over many."""
+    """Mergeable sums of one promise over a stretch of time, which holds many windows: claims look back over these."""
 
     __tablename__ = "tally"
 
     system: str = Field(primary_key=True)
-    window: int = Field(sa_column=Column(Integer, primary_key=True))
-    end_us: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    promise: str = Field(primary_key=True)
+    end_us: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    """Where the stretch ends; windows that end before, and after the one before, are in it."""
     body: str = Field(sa_column=Column(Text, nullable=False))
 
 

@@ -123,7 +123,7 @@ def stop_halfway(records: Records) -> None:
     with records.transaction() as transaction:
         transaction.append("shop", [draft(component("b"))], cause="test", recorded=NOW, texts=["secret"])
         transaction.set_watch("shop", {"windows": 1})
-        transaction.add_tally("shop", 0, 1, {})
+        transaction.set_tally("shop", "fast", 1, {})
         transaction.lease("roll", "me", NOW, LENGTH)
         raise RuntimeError("halfway")
 
@@ -136,7 +136,7 @@ def test_a_transaction_that_fails_changes_nothing(records: Records, file: Path) 
     assert read_view(file) == before
     assert [x.seq for x in records.edits("shop")] == [1]
     assert records.watch("shop") == {}
-    assert records.tallies("shop", 0) == []
+    assert records.tallies("shop") == []
     with records.transaction() as transaction:
         assert transaction.lease("roll", "you", NOW, LENGTH) == 1
 
@@ -247,16 +247,21 @@ def test_what_monitors_remember_is_replaced(records: Records) -> None:
     assert records.watch("another") == {}
 
 
-def test_tallies_are_read_back_as_far_as_asked_and_dropped_when_nobody_looks_back(records: Records) -> None:
+def test_tallies_are_replaced_read_back_in_order_and_dropped_one_by_one(records: Records) -> None:
     with records.transaction() as transaction:
-        for window in range(4):
-            transaction.add_tally("shop", window, window * 100, {"claim": window})
-        transaction.add_tally("another", 0, 50, {})
-    assert [w for w, _, _ in records.tallies("shop", 100)] == [2, 3]
+        for end in (300, 100, 200):
+            transaction.set_tally("shop", "fast", end, {"all": end})
+        transaction.set_tally("shop", "fast", 200, {"all": 201})
+        transaction.set_tally("another", "fast", 50, {})
+    assert records.tallies("shop") == [
+        ("fast", 100, {"all": 100}),
+        ("fast", 200, {"all": 201}),
+        ("fast", 300, {"all": 300}),
+    ]
     with records.transaction() as transaction:
-        transaction.drop_tallies("shop", 200)
-    assert records.tallies("shop", -1) == [(3, 300, {"claim": 3})]
-    assert len(records.tallies("another", 0)) == 1
+        transaction.drop_tally("shop", "fast", 100)
+    assert [end for _, end, _ in records.tallies("shop")] == [200, 300]
+    assert len(records.tallies("another")) == 1
 
 
 def test_a_baseline_comes_back_by_its_digest(records: Records) -> None:
