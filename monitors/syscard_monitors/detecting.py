@@ -45,8 +45,8 @@ def log_needed(budget: FalseAlarms, signals: int, share: float, alpha: float) ->
 
 
 def uses_detector(signal: Signal, reference: Reference) -> bool:
-    """Whether a signal's evidence is gathered over all looks: no exact test of one look has it."""
-    return signal.kind in ("share", "ratio", "latency", "category") or (
+    """Whether a signal's evidence is gathered over all looks; a rate has the exact test of the last ones beside it."""
+    return signal.kind in ("share", "rate", "ratio", "latency", "category") or (
         signal.kind == "number" and reference.constant is None
     )
 
@@ -56,21 +56,39 @@ def begun(signal: Signal, reference: Reference, baseline: str) -> Detector:
     strata: Mapping[str, Sequence[Any]] = reference.strata or {EVERYONE: reference.values}
     grid = _grid(signal, reference, most=min(64, max(FEWEST_CELLS, MOST_CELLS // len(strata))))
     seed = int.from_bytes(hashlib.sha256(f"{baseline}/{signal.key}".encode()).digest()[:8])
-    own = {stratum: values for stratum, values in strata.items() if stratum != EVERYONE or not reference.strata}
-    known = ((stratum, _cell(signal, grid, value)) for stratum, values in own.items() for value in values)
+    known = ((stratum, _cell(signal, grid, value)) for stratum, values in strata.items() for value in values)
     return edetector.start(grid, known, seed)
 
 
-def looked(
-    detector: Detector, signal: Signal, reference: Reference, values: Sequence[Any], strata: Sequence[str], share: float
-) -> Detector:
-    """The detector after one look at these values, one a request; None where a request has none."""
-    cells = [
+def cells_of(
+    detector: Detector, signal: Signal, reference: Reference, values: Sequence[Any], strata: Sequence[str]
+) -> list[tuple[str, int]]:
+    """(stratum, cell) of each value, one a request; None where a request has none.
+
+    Values of groups that the baseline has not are left out: what they are like is no evidence of anything.
+    """
+    of = strata or [EVERYONE] * len(values)
+    if signal.kind == "rate":
+        of = [stratum if stratum in reference.columns else EVERYONE for stratum in of]
+    return [
         (stratum, _cell(signal, detector.grid, value))
-        for value, stratum in zip(values, strata or [EVERYONE] * len(values), strict=True)
-        if value is not None
+        for value, stratum in zip(values, of, strict=True)
+        if value is not None and stratum in reference.columns
     ]
-    return edetector.advance(_with_everyone(detector, signal, reference, strata), cells, share)
+
+
+def looked(
+    detector: Detector,
+    signal: Signal,
+    reference: Reference,
+    cells: Sequence[tuple[str, int]],
+    share: float,
+    *,
+    learns: bool = True,
+) -> Detector:
+    """The detector after one look at these values."""
+    known = _with_everyone(detector, signal, reference, [stratum for stratum, _ in cells])
+    return edetector.advance(known, cells, share, learns=learns)
 
 
 def log_rarity(detector: Detector, share: float) -> float:
@@ -78,23 +96,27 @@ def log_rarity(detector: Detector, share: float) -> float:
     return detector.log_evidence - math.log(share)
 
 
-def restarted(detector: Detector) -> Detector:
-    """The detector with what it knows of the values and no evidence: after an alarm is over."""
-    return replace(edetector.start(detector.grid, (), detector.seed), counts=detector.counts, seen=detector.seen)
+def with_exact(log_rarity: float, log_exact: float) -> float:
+    """The better of two kinds of evidence, at the price of having looked at both."""
+    return max(log_rarity, log_exact) - math.log(2)
 
 
 def _grid(signal: Signal, reference: Reference, most: int) -> Grid:
     if signal.kind == "category":
         return edetector.grid_of_categories([str(value) for value in reference.values], most - 1)
+    if signal.kind == "rate":
+        return edetector.grid_of_numbers([0.0, 1.0], most)
     return edetector.grid_of_numbers(reference.everyone.numbers, most)
 
 
 def _cell(signal: Signal, grid: Grid, value: Any) -> int:
-    return cell_of(grid, str(value) if signal.kind == "category" else float(value))
+    if signal.kind == "category":
+        return cell_of(grid, str(value))
+    return cell_of(grid, float(value > 0) if signal.kind == "rate" else float(value))
 
 
 def _with_everyone(detector: Detector, signal: Signal, reference: Reference, strata: Sequence[str]) -> Detector:
-    """With the stratum of those who say no segment: they are ranked among all of the baseline."""
+    """With the stratum of those of whom the baseline has no like: they are ranked among all of it."""
     if EVERYONE not in strata or EVERYONE in detector.counts:
         return detector
     everyone = [0] * detector.grid.cells

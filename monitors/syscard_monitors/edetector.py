@@ -147,13 +147,14 @@ def _stakes(grid: Grid) -> tuple[float, ...]:
     return (*(odds or (expert.stake for expert in _NORMALS)), *(_LEARNER_STAKE for _ in _LEARNERS))
 
 
-def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float) -> Detector:
+def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float, *, learns: bool = True) -> Detector:
     """The detector after one look.
 
     Args:
         detector: before.
         values: (stratum, cell) of each new value, in their order; see `cell_of`.
         weight: share of the budget's period that this look takes; it must not depend on the values.
+        learns: whether the reference grows by these values now; what may be a change is learnt later (`learnt`).
     """
     ranks, counts, chances = _ranks(detector, values)
     bets = [bet for at in range(len(detector.grid.cuts)) for bet in _odds_bets(ranks, [below[at] for below in chances])]
@@ -169,13 +170,21 @@ def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float
     start = math.log(weight) if weight > 0 else _NEVER
     return replace(
         detector,
-        counts=counts,
+        counts=counts if learns else detector.counts,
         seen=detector.seen + len(ranks),
         log_sums=tuple(
             _log_add(r, start) + bet for r, bet in zip(detector.log_sums or (_NEVER,) * len(bets), bets, strict=True)
         ),
         learnt=tuple(learnt),
     )
+
+
+def learnt(detector: Detector, values: Iterable[tuple[str, int]]) -> Detector:
+    """The detector with a reference that has grown by the (stratum, cell) of values that it has looked at before."""
+    counts = {stratum: list(known) for stratum, known in detector.counts.items()}
+    for stratum, cell in values:
+        counts.setdefault(stratum, [0] * detector.grid.cells)[cell] += 1
+    return replace(detector, counts={stratum: tuple(known) for stratum, known in counts.items()})
 
 
 def start(grid: Grid, reference: Iterable[tuple[str, int]], seed: int) -> Detector:

@@ -32,15 +32,17 @@ _EFFECT: Final = {
     "latency": "how many times larger the median is",
     "volume": "how many times more or fewer requests a minute there are",
 }
-_FISHER: Final = "Fisher's exact test of the windows of the streak (by strata: exact Cochran-Mantel-Haenszel)"
+_E_DETECTOR: Final = "an e-detector on conformal ranks, over all looks since the baseline, group by group"
 _EVIDENCE: Final = {
-    "rate": _FISHER,
+    "rate": (
+        f"{_E_DETECTOR}, or Fisher's exact test of the windows of the streak (by strata: exact "
+        "Cochran-Mantel-Haenszel), whichever says more, at the price of both"
+    ),
     "constant": "Fisher's exact test: how many requests left the value that the baseline always had",
     "volume": "the waiting time of Poisson arrivals (Erlang), two-sided",
 }
 _SPREAD: Final = 60.0
 """What bets on many ways to change cost beside the one right bet: 18 experts, none of them quite right (simulated)."""
-_E_DETECTOR: Final = "an e-detector on conformal ranks, over all looks since the baseline, group by group"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Effects are measured against the baseline with the window's own mix of requests 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from syscard_monitors import stats
 from syscard_monitors.drift import Comparison, Method
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference, Standard, same
+from syscard_monitors.strata import EVERYONE
 
 HYSTERESIS: Final = 0.8
 MOST: Final = 10_000.0
@@ -74,10 +75,13 @@ def measure(
         return Missing("no baseline: syscard baseline set")
     if reference.n < signal.min_n:
         return Missing(f"needs n {signal.min_n} in the baseline, has {reference.n}", signal.min_n, reference.n)
-    present = [(v, s) for v, s in zip(values or (), strata or [""] * len(values or ()), strict=True) if v is not None]
+    of = strata or [EVERYONE] * len(values or ())
+    present = [(v, s) for v, s in zip(values, of, strict=True) if v is not None] if values else []
     if len(present) < signal.min_window:
         why = f"no span carries {signal.expr}" if not present else f"needs n {signal.min_window}, has {len(present)}"
         return Missing(why, signal.min_window, len(present))
+    if signal.kind == "rate":  # events that harm newcomers harm: of them too no more is expected than of all
+        present = [(v, s if s in reference.columns else EVERYONE) for v, s in present]
     known = [(v, s) for v, s in present if s in reference.columns]
     if len(known) < signal.min_window:
         why = f"needs n {signal.min_window} of groups that the baseline has, has {len(known)}"
@@ -108,8 +112,8 @@ def _share(signal: Signal, values: list[float], expected: Standard) -> Measured:
     now = stats.mean(values)
     binary = expected.binary and {*values} <= {0.0, 1.0}
     effect = _directed(now - expected.mean, signal.direction)
-    comparison = _compare(signal, values, expected, "syscard_fisher" if binary else "ks")
-    return _measured(signal, values, now, expected.mean, effect, comparison=comparison)
+    ask = _asking(signal, values, expected, "syscard_fisher" if binary else "ks")
+    return _measured(signal, values, now, expected.mean, effect, ask=ask)
 
 
 def _rate(signal: Signal, values: list[float], strata: Sequence[str], expected: Standard) -> Measured:
@@ -131,22 +135,22 @@ def _rate(signal: Signal, values: list[float], strata: Sequence[str], expected: 
 
 def _number(signal: Signal, values: list[float], expected: Standard) -> Measured:
     effect = stats.ks_distance(values, expected.below, expected.up_to)
-    comparison = _compare(signal, values, expected, "ks")
-    return _measured(signal, values, stats.mean(values), expected.mean, effect, comparison=comparison)
+    ask = _asking(signal, values, expected, "ks")
+    return _measured(signal, values, stats.mean(values), expected.mean, effect, ask=ask)
 
 
 def _ratio(signal: Signal, values: list[float], expected: Standard) -> Measured:
     effect = _factor(stats.quantile(values, 0.5), expected.quantile(0.5), signal)
-    comparison = _compare(signal, values, expected, "ks")
-    return _measured(signal, values, stats.mean(values), expected.mean, effect, comparison=comparison)
+    ask = _asking(signal, values, expected, "ks")
+    return _measured(signal, values, stats.mean(values), expected.mean, effect, ask=ask)
 
 
 def _latency(signal: Signal, values: list[float], expected: Standard) -> Measured:
     """Judged on medians (20 requests have no 95th percentile to speak of), shown as p95."""
     effect = _factor(stats.quantile(values, 0.5), expected.quantile(0.5), signal)
-    comparison = _compare(signal, values, expected, "ks")
+    ask = _asking(signal, values, expected, "ks")
     now, then = stats.quantile(values, 0.95), expected.quantile(0.95)
-    return _measured(signal, values, now, then, effect, comparison=comparison)
+    return _measured(signal, values, now, then, effect, ask=ask)
 
 
 def _volume(signal: Signal, values: list[float], reference: Reference) -> Measured | Missing:
@@ -161,10 +165,10 @@ def _volume(signal: Signal, values: list[float], reference: Reference) -> Measur
 
 
 def _category(signal: Signal, values: list[str], expected: Standard) -> Measured:
-    effect = stats.total_variation(values, expected.shares)
-    before = tuple(str(v) for v in expected.sample())
-    comparison = Comparison(signal.key, "syscard_chi2", signal.alpha, before, tuple(values))
-    return _measured(signal, values, effect, 0.0, effect, comparison=comparison)
+    """Beyond what chance makes of so few values: with many categories every window differs from the mix."""
+    found, chance = stats.total_variation(values, expected.shares), stats.chance_variation(len(values), expected.shares)
+    effect = max(0.0, found - chance) / (1 - chance) if chance < 1 else 0.0
+    return _measured(signal, values, effect, 0.0, effect, ask=_asking(signal, values, expected, "syscard_chi2"))
 
 
 def _left_the_constant(signal: Signal, values: list[float], reference: Reference) -> Measured:
@@ -188,7 +192,7 @@ def _measured(
     *,
     p_value: float | None = None,
     method: str | None = None,
-    comparison: Comparison | None = None,
+    ask: Callable[[], Comparison] | None = None,
 ) -> Measured:
     exceeds = effect > signal.tolerance
     return Measured(
@@ -201,7 +205,7 @@ def _measured(
         method=method or E_DETECTOR,
         log_rarity=None if p_value is None else -math.log(max(p_value, _RAREST)),
         p_value=p_value,
-        comparison=comparison if exceeds else None,
+        comparison=ask() if exceeds and ask else None,
     )
 
 
@@ -225,8 +229,15 @@ def _factor(now: float, then: float, signal: Signal) -> float:
     return {"up": grown, "down": 1 / grown, "both": max(grown, 1 / grown)}[signal.direction]
 
 
-def _compare(signal: Signal, values: list[float], expected: Standard, method: Method) -> Comparison:
-    return Comparison(signal.key, method, signal.alpha, tuple(map(float, expected.sample())), tuple(values))
+def _asking(signal: Signal, values: Sequence[Any], expected: Standard, method: Method) -> Callable[[], Comparison]:
+    """What Evidently would be asked, made only where it is."""
+
+    def comparison() -> Comparison:
+        sample = expected.sample()
+        before = tuple(map(str, sample)) if method == "syscard_chi2" else tuple(map(float, sample))
+        return Comparison(signal.key, method, signal.alpha, before, tuple(values))
+
+    return comparison
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Memory:
     """Digest of the baseline that the detectors know."""
     detectors: dict[str, Detector] = field(default_factory=dict)
     """What e-detectors have seen, by signal."""
+    withheld: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """(stratum, cell) of values beyond the tolerance, which detectors learn when that is over, by signal."""
     streaks: dict[str, Streak] = field(default_factory=dict)
     pending: dict[str, list[Any]] = field(default_factory=dict)
     """(value, stratum) in the windows beyond the tolerance that wait for one more, by signal."""
@@ -78,6 +80,7 @@ class Memory:
             "pace_us": self.pace_us,
             "detecting": self.detecting,
             "detectors": {key: detector.body() for key, detector in self.detectors.items()},
+            "withheld": {key: [list(one) for one in found] for key, found in self.withheld.items()},
             "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
             "pending": self.pending,
             "history": self.history,
@@ -110,6 +113,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         pace_us=body.get("pace_us", 0),  # earlier releases had none
         detecting=body.get("detecting", ""),
         detectors={key: read_detector(known) for key, known in body.get("detectors", {}).items()},
+        withheld={key: [(stratum, cell) for stratum, cell in found] for key, found in body.get("withheld", {}).items()},
         streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
         pending=dict(body["pending"]) if "detectors" in body else {},  # earlier releases kept no strata
         history=dict(body["history"]),

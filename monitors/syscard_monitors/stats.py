@@ -90,6 +90,23 @@ def total_variation(current: Sequence[str], shares: Mapping[str, float]) -> floa
     return math.fsum(abs(now[k] / len(current) - shares.get(k, 0.0)) for k in both) / 2
 
 
+def chance_variation(n: int, shares: Mapping[str, float]) -> float:
+    """The total variation that `n` values of just these shares have on average.
+
+    By category the mean absolute deviation of a binomial count (De Moivre 1730; Diaconis & Zabell 1991, theorem 1):
+    2 * v * C(n, v) * p^v * (1 - p)^(n - v + 1) with v = floor(n * p) + 1.
+    """
+    return math.fsum(_mean_deviation(n, p) for p in shares.values()) / (2 * n)
+
+
+def _mean_deviation(n: int, p: float) -> float:
+    if not 0 < p < 1:
+        return 0.0
+    v = min(n, math.floor(n * p) + 1)
+    logs = math.log(2 * v) + math.lgamma(n + 1) - math.lgamma(v + 1) - math.lgamma(n - v + 1)
+    return math.exp(logs + v * math.log(p) + (n - v + 1) * math.log1p(-p))
+
+
 def quantile(values: Sequence[float], q: float) -> float:
     """The smallest value that at least a share `q` of the values does not exceed."""
     ordered = sorted(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from syscard.fold import fold
 from syscard.live import HISTORY
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
 from syscard.system import Claim, System
-from syscard_monitors import claims, detecting, incidents, judge, observed
+from syscard_monitors import claims, detecting, edetector, incidents, judge, observed
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison
@@ -31,7 +32,10 @@ from syscard_monitors.strata import Strata
 from syscard_monitors.stretches import length
 from syscard_monitors.traces import moment
 
+_log = logging.getLogger("syscard.monitors")
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
+MOST_WITHHELD: Final = 1_000
+"""Values beyond the tolerance that a detector has looked at and not learnt yet."""
 WINDOW: Final = 20
 """Requests in a counted window."""
 UNDECLARED_PERSIST: Final = 2
@@ -98,8 +102,8 @@ def findings_of(
         streak = memory.streaks.get(signal.key, Streak())
         needed = _log_needed(plan, signal, share)
         finding, count = judge.verdict(signal, tested[signal.key], streak, window, traces, needed)
-        if streak.windows and not count and judge.stands(signal, streak) and signal.key in memory.detectors:
-            memory.detectors[signal.key] = detecting.restarted(memory.detectors[signal.key])
+        if judge.stands(signal, streak) and not count:
+            memory.detectors.pop(signal.key, None)  # it begins again with what the baseline says is usual
         _remember(memory, finding, count)
         found.append(finding.model_copy(update={"sampled": sampled}) if sampled else finding)
     return (*found, *_undeclared(card, memory, requests, window))
@@ -123,13 +127,24 @@ def _log_needed(plan: Plan, signal: Signal, share: float) -> float:
 def _measured(plan: Plan, memory: Memory, requests: Sequence[Request], share: float) -> dict[str, Measured | Missing]:
     """Effects and evidence; an optional signal that no span carries is left out."""
     strata = {about: plan.strata.of(about, requests) for about in {s.about for s in plan.signals}}
-    found = {s.key: _measure(s, plan, memory, requests, strata[s.about], share) for s in plan.signals}
+    found = {s.key: _alone(s, plan, memory, requests, strata[s.about], share) for s in plan.signals}
     left_out = {s.key for s in plan.signals if s.optional and _is_unknown(found[s.key])}
     return {k: m for k, m in found.items() if k not in left_out}
 
 
 def _is_unknown(measured: Measured | Missing) -> bool:
     return isinstance(measured, Missing) and measured.state is State.UNKNOWN
+
+
+def _alone(
+    signal: Signal, plan: Plan, memory: Memory, requests: Sequence[Request], strata: Sequence[str], share: float
+) -> Measured | Missing:
+    """One signal's measure; whatever goes wrong in it is its own finding, and the others go on."""
+    try:
+        return _measure(signal, plan, memory, requests, strata, share)
+    except Exception as error:  # noqa: BLE001 - a pack can be of any kind, and one signal must not stop the watch
+        _log.exception("the monitor of %s failed", signal.key)
+        return Missing(f"the monitor failed ({type(error).__name__}), see the log", state=State.ERROR)
 
 
 def _measure(
@@ -153,7 +168,9 @@ def _measure(
     if isinstance(measured, Missing) or values is None or reference is None:
         return measured
     stands = judge.stands(signal, streak)
-    if not stands:  # while a breach stands the reference must not learn from it
+    if stands:  # the reference must not learn from it
+        memory.withheld.pop(signal.key, None)
+    else:
         measured = _with_evidence(signal, plan, memory, reference, measured, values, strata, share)
     if not measured.exceeds or stands:
         return replace(measured, comparison=None)
@@ -164,8 +181,14 @@ def _measure(
     whole = judge.measure(signal, [v for v, _ in together], reference, [s for _, s in together])
     if isinstance(whole, Missing):
         return measured
-    evidence = whole.log_rarity if whole.log_rarity is not None else measured.log_rarity
-    return replace(whole, exceeds=True, log_rarity=evidence)
+    return replace(whole, exceeds=True, log_rarity=_evidence(signal, memory, measured, whole, share))
+
+
+def _evidence(signal: Signal, memory: Memory, measured: Measured, whole: Measured, share: float) -> float | None:
+    """Of the windows of a streak together, where an exact test has it, and of all looks, where a detector has."""
+    if whole.log_rarity is None or signal.key not in memory.detectors:
+        return measured.log_rarity if whole.log_rarity is None else whole.log_rarity
+    return detecting.with_exact(detecting.log_rarity(memory.detectors[signal.key], share), whole.log_rarity)
 
 
 def _with_evidence(
@@ -178,12 +201,26 @@ def _with_evidence(
     strata: Sequence[str],
     share: float,
 ) -> Measured:
-    """With what its e-detector says, which looks at these values now; where it has none, as it was."""
+    """With what its e-detector says, which looks at these values now; where it has none, as it was.
+
+    What lies beyond the tolerance is learnt when that is over, and not at all where a breach comes of it: what may be a
+    change must not become what is usual, and what was chance must not be missing from it.
+    """
     if not detecting.uses_detector(signal, reference):
         return measured
     known = memory.detectors.get(signal.key) or detecting.begun(signal, reference, plan.baseline)
-    memory.detectors[signal.key] = detecting.looked(known, signal, reference, values, strata, share)
-    return replace(measured, log_rarity=detecting.log_rarity(memory.detectors[signal.key], share))
+    cells = detecting.cells_of(known, signal, reference, values, strata)
+    after = detecting.looked(known, signal, reference, cells, share, learns=not measured.exceeds)
+    withheld = [(stratum, cell) for stratum, cell in memory.withheld.pop(signal.key, [])]
+    if measured.exceeds:
+        withheld = [*withheld, *cells]
+        memory.withheld[signal.key] = withheld[-MOST_WITHHELD:]
+        withheld = withheld[:-MOST_WITHHELD]
+    memory.detectors[signal.key] = edetector.learnt(after, withheld) if withheld else after
+    found = detecting.log_rarity(memory.detectors[signal.key], share)
+    if measured.log_rarity is not None:
+        found = detecting.with_exact(found, measured.log_rarity)
+    return replace(measured, log_rarity=found)
 
 
 def _rotated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from syscard.system import FalseAlarms
 from syscard_monitors import detecting
 from syscard_monitors.assemble import Request
 from syscard_monitors.edetector import Detector
-from syscard_monitors.memory import Memory
+from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
 from syscard_monitors.strata import Strata
@@ -55,17 +56,21 @@ def test_a_system_that_declares_no_budget_has_one_false_alarm_a_month() -> None:
         ("ratio", [1.0, 1.0], True),
         ("latency", [1.0, 2.0], True),
         ("category", ["a", "b"], True),
-        ("rate", [0.0, 1.0], False),
+        ("rate", [0.0, 1.0], True),
         ("volume", [0.1, 0.2], False),
     ],
 )
-def test_an_exact_test_is_preferred_where_there_is_one(kind: str, values: list[Any], uses: bool) -> None:
+def test_who_gathers_evidence_over_all_looks(kind: str, values: list[Any], uses: bool) -> None:
     assert detecting.uses_detector(signal(kind), reference(values)) is uses
 
 
 def begun(known: Reference, **changes: Any) -> tuple[Signal, Detector]:
     of = signal(**changes)
     return of, detecting.begun(of, known, "digest")
+
+
+def looked(detector: Detector, of: Signal, known: Reference, values: list[float | None], strata: list[str]) -> Detector:
+    return detecting.looked(detector, of, known, detecting.cells_of(detector, of, known, values, strata), 0.1)
 
 
 def test_the_seed_is_of_the_baseline_and_the_signal() -> None:
@@ -86,19 +91,9 @@ def test_who_says_no_group_is_ranked_among_all() -> None:
     known = stratified(a=[0.0] * 60, b=[1.0] * 40)
     of, detector = begun(known)
     assert set(detector.counts) == {"a", "b"}
-    after = detecting.looked(detector, of, known, [1.0, None], ["", "a"], 0.1)
+    after = looked(detector, of, known, [1.0, None], ["", "a"])
     assert sum(after.counts[""]) == 101
     assert sum(after.counts["a"]) == 60
-
-
-def test_after_an_alarm_a_detector_keeps_what_it_knows_of_values_and_no_evidence() -> None:
-    known = reference([0.0] * 100)
-    of, detector = begun(known)
-    after = detecting.looked(detector, of, known, [1.0] * 20, [], 0.1)
-    assert detecting.log_rarity(after, 0.1) > math.log(1e6)
-    fresh = detecting.restarted(after)
-    assert fresh.log_evidence == -math.inf
-    assert (fresh.counts, fresh.seen) == (after.counts, 20)
 
 
 # --- over windows ----------------------------------------------------------------------------------------------------
@@ -113,7 +108,7 @@ def of_band(rng: random.Random, number: int, band: str, agrees: dict[str, float]
 
 def known_plan(rng: random.Random) -> Plan:
     values = {f"age_band={b}": [float(rng.random() < p) for _ in range(1_000)] for b, p in BANDS.items()}
-    strata = Strata(("age_band",), {"vlm": {name: name for name in values}})
+    strata = Strata(("age_band",), {"vlm": {name: name for name in values}}, labels={"age_band": tuple(BANDS)})
     base = plan(signal(direction="down"), references={"vlm.agrees": stratified(**values)})
     return Plan(base.system, base.signals, base.graph, base.references, strata, "digest")
 
@@ -151,6 +146,49 @@ def test_a_group_that_the_baseline_has_not_is_unknown_and_no_drift() -> None:
     assert found[0].why == "needs n 5 of groups that the baseline has, has 0"
 
 
+def test_a_group_that_the_baseline_has_not_is_no_evidence_and_takes_no_room() -> None:
+    rng = random.Random(3)
+    the_plan, memory = known_plan(rng), Memory()
+    for number in range(30):
+        bands = [f"tenant {number}-{i}" for i in range(10)]
+        new = [of_band(rng, 40 * number + i, band, {band: 0.1}) for i, band in enumerate(bands)]
+        old = [of_band(rng, 40 * number + 20 + i, "old", BANDS) for i in range(10)]
+        findings_of(card_of(), the_plan, memory, [*new, *old], window_of(number, [*new, *old]), Asked())
+    detector = memory.detectors["vlm.agrees"]
+    assert set(detector.counts) == {f"age_band={band}" for band in BANDS}
+    assert detecting.log_rarity(detector, 1.0) < math.log(1_000)
+
+
+def learnt(*windows: list[float]) -> int:
+    """How many values a detector has learnt beside the 200 of its baseline."""
+    usual = {"vlm.agrees": reference([1.0] * 180 + [0.0] * 20)}
+    the_plan, memory = plan(signal(), references=usual), Memory()
+    for number, values in enumerate(windows):
+        window = [request(20 * number + i, {"vlm.agrees": v}) for i, v in enumerate(values)]
+        memory = recall(json.loads(json.dumps(memory.body())))
+        findings_of(card_of(), the_plan, memory, window, window_of(number, window), Asked())
+    return sum(memory.detectors["vlm.agrees"].counts[""]) - 200
+
+
+def test_what_is_beyond_the_tolerance_is_learnt_when_that_is_over_and_not_where_it_was_a_breach() -> None:
+    """A fault must not become the reference; but what was chance must not be missing from it."""
+    good, poor, bad = [1.0] * 18 + [0.0] * 2, [1.0] * 15 + [0.0] * 5, [0.0] * 20
+    assert learnt(good, poor, poor) == 20
+    assert learnt(good, poor, poor, good) == 80
+    assert learnt(good, bad, bad, bad, good, good) == 20, "after a breach it begins again with the baseline"
+
+
+def test_the_evidence_of_a_rate_gathers_over_windows_that_do_not_follow_each_other() -> None:
+    rng, none = random.Random(1), {"vlm.agrees": reference([0.0] * 1_980 + [1.0] * 20)}
+    the_plan, memory = plan(signal("rate", direction="up", tolerance=0.05), references=none), Memory()
+    states = []
+    for number in range(40):
+        window = [request(20 * number + i, {"vlm.agrees": float(rng.random() < 0.1)}) for i in range(20)]
+        (found,) = findings_of(card_of(), the_plan, memory, window, window_of(number, window), Asked())
+        states.append(found.state)
+    assert State.BREACH in states[:25]
+
+
 def test_the_share_of_the_budget_is_that_of_the_time_between_the_windows_before() -> None:
     """It must not depend on the values of this look: slow answers make long windows."""
     known = {"vlm.agrees": reference([0.0, 1.0], per_minute=40.0)}
@@ -169,8 +207,8 @@ def test_after_a_breach_is_over_it_takes_new_evidence_for_the_next_one() -> None
         (found,) = findings_of(card_of(), the_plan, memory, window, window_of(number, window), Asked())
         states.append(found.state)
     assert states == ["warn", "breach", "breach", "ok", "ok"]
-    assert detecting.log_rarity(memory.detectors["vlm.agrees"], 1.0) < 0
-    assert memory.detectors["vlm.agrees"].seen == 60, "what came while the breach stood taught it nothing"
+    assert detecting.log_rarity(memory.detectors["vlm.agrees"], 1.0) < math.log(10)
+    assert memory.detectors["vlm.agrees"].seen == 20, "it began again with the baseline"
 
 
 def test_another_baseline_begins_with_new_detectors() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from syscard_monitors import stats
 from syscard_monitors.judge import MOST, Measured, Missing, Streak, is_due, measure, stands, told_rarity, verdict
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
-from tests.unit.monitors.build import reference, signal, window
+from tests.unit.monitors.build import reference, signal, stratified, window
 
 VARIED = reference([i / 100 for i in range(100)])
 YES = reference([1.0] * 90 + [0.0] * 10)
@@ -92,9 +93,36 @@ def test_a_number_moves_by_the_distance_of_its_distribution() -> None:
     assert found.comparison.method == "ks"
 
 
+def test_with_many_categories_every_window_differs_and_only_another_mix_is_a_change() -> None:
+    rng, names = random.Random(3), [f"c{i}" for i in range(60)]
+    usual = reference(names * 30)
+    quiet = [measured(signal("category"), rng.choices(names, k=20), usual).effect for _ in range(200)]
+    assert max(quiet) < 0.3
+    assert measured(signal("category"), rng.choices(names[:3], k=20), usual).effect > 0.6
+    assert measured(signal("category"), ["new"] * 20, usual).effect == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["share", "rate", "number", "ratio", "latency"])
+@pytest.mark.parametrize("values", [None, [None] * 20])
+def test_a_field_that_no_request_of_a_window_carries_is_unknown_and_no_crash(kind: str, values: Any) -> None:
+    found = measure(signal(kind), values, stratified(a=[0.0, 1.0] * 30), ["a"] * 20)
+    assert isinstance(found, Missing)
+    assert found.why == "no span carries vlm.agrees"
+
+
+def test_events_are_judged_of_newcomers_too_against_what_is_usual_for_all() -> None:
+    before = stratified(a=[0.0] * 95 + [1.0] * 5)
+    assert isinstance(measure(signal(), [0.0] * 20, before, ["new"] * 20), Missing)
+    found = measure(signal("rate", direction="up"), [1.0] * 20, before, ["new"] * 20)
+    assert isinstance(found, Measured)
+    assert found.exceeds
+    assert (found.log_rarity or 0) > math.log(1e9)
+
+
 def test_a_category_moves_by_total_variation() -> None:
+    """Beyond chance: ten fair coins are off by 0.123 on average."""
     found = measured(signal("category", tolerance=0.4), ["a"] * 10, reference(["a"] * 50 + ["b"] * 50))
-    assert found.effect == pytest.approx(0.5)
+    assert found.effect == pytest.approx((0.5 - 0.12305) / (1 - 0.12305), abs=1e-4)
     assert found.comparison is not None
     assert found.comparison.method == "syscard_chi2"
 

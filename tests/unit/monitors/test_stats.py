@@ -12,6 +12,7 @@ from scipy import stats as scipy
 from syscard_monitors.reference import Reference
 from syscard_monitors.stats import (
     Rates,
+    chance_variation,
     effective_n,
     fisher_worse,
     gamma_rate_p,
@@ -123,6 +124,15 @@ def test_total_variation_is_the_largest_difference_that_any_set_of_labels_can_ha
     assert found == pytest.approx(sum(r for r in rises if r > 0), abs=1e-12)
     assert 0 <= found <= 1 + 1e-12
     assert total_variation(now, shares(now)) == 0
+
+
+@given(st.integers(1, 40), st.lists(st.floats(0.01, 1), min_size=1, max_size=8))
+def test_what_chance_makes_of_a_mix_is_the_mean_over_all_ways_to_draw(n: int, weights: list[float]) -> None:
+    shares = {str(i): weight / sum(weights) for i, weight in enumerate(weights)}
+    wanted = sum(
+        float(scipy.binom.expect(lambda k, p=p: abs(k / n - p), args=(n, p))) / 2 for p in shares.values() if p < 1
+    )
+    assert chance_variation(n, shares) == pytest.approx(wanted, abs=1e-9)
 
 
 @given(_free, st.floats(0.01, 1))

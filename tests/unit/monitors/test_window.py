@@ -10,6 +10,7 @@ import pytest
 from syscard import edits as e
 from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State
+from syscard_monitors import judge
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import gaps, signal_values
 from syscard_monitors.claims import promise
@@ -157,6 +158,20 @@ def test_a_breach_stands_also_where_evidently_could_not_be_asked(error: Exceptio
         raise error
 
     assert states(plan(signal(), references=YES), Memory(), BAD, BAD, ask=fail) == ["warn", "breach"]
+
+
+def test_a_monitor_that_crashes_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = judge.measure
+
+    def crash(of: Signal, *rest: Any) -> Any:
+        if of.name == "bad":
+            raise ZeroDivisionError
+        return measure(of, *rest)
+
+    monkeypatch.setattr(judge, "measure", crash)
+    found = look(plan(signal(name="bad"), signal(), references={**YES, "vlm.bad": YES["vlm.agrees"]}), Memory(), GOOD)
+    assert {f.key: f.state for f in found} == {"vlm.bad": State.ERROR, "vlm.agrees": State.OK}
+    assert found[0].why == "the monitor failed (ZeroDivisionError), see the log"
 
 
 def test_one_signal_s_error_does_not_take_the_others_with_it() -> None:
