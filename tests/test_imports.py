@@ -13,9 +13,10 @@ from tests.functional.conftest import demo as demo  # fixtures, shared with the 
 from tests.functional.conftest import demo_home as demo_home
 from tests.functional.helpers import Demo
 
-HEAVY = ("evidently", "pandas", "numpy", "scipy", "transformers", "torch", "langchain", "textual", "polars", "sqlmodel",
-         "sqlalchemy", "alembic", "pyarrow", "deltalake", "starlette", "uvicorn")  # fmt: skip
-EXTRAS = (*HEAVY, "anyio", "jinja2", "zstandard", "apscheduler", "apprise", "deepdiff", "fairlearn", "grpc", "typst",
+HEAVY = ("evidently", "fairlearn", "sklearn", "pandas", "numpy", "scipy", "transformers", "torch", "langchain",
+         "textual", "polars", "sqlmodel", "sqlalchemy", "alembic", "pyarrow", "deltalake", "starlette",
+         "uvicorn")  # fmt: skip
+EXTRAS = (*HEAVY, "anyio", "jinja2", "zstandard", "apscheduler", "apprise", "deepdiff", "grpc", "typst",
           "cyclonedx", "prometheus_client", "securesystemslib", "in_toto_attestation", "langgraph",
           "psycopg")  # fmt: skip
 LOADED = "\nimport sys; sys.stderr.write(' '.join(sorted({m.partition('.')[0] for m in sys.modules})))"
@@ -102,6 +103,7 @@ def test_a_base_install_reads_the_card(demo: Demo, tmp_path: Path) -> None:
         ("serve --port 0", "server"),
         ("monitor --once", "server"),
         ("snapshot", "server"),
+        ("fairness", "server"),
         ("ingest FILE", "server"),
         ("card verify", "server"),
         ("baseline set", "server"),

@@ -76,6 +76,11 @@ class Tally:
         half = Z95 * math.sqrt(self.n * q * (1 - q))
         return Interval(self._at(math.floor(self.n * q - half)), self._at(math.ceil(self.n * q + half) + 1))
 
+    @property
+    def histogram(self) -> tuple[tuple[float, int], ...]:
+        """Values, right within 1 %, and how many requests have each; empty where no quantiles were asked for."""
+        return tuple((_middle(bucket), self.buckets[bucket]) for bucket in sorted(self.buckets))
+
     def _at(self, rank: int) -> float:
         wanted, seen = min(max(rank, 1), self.n), 0
         for bucket in sorted(self.buckets):

@@ -18,12 +18,12 @@ from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.finding import Finding, State, Window
-from syscard.live import Live, PartNow, SignalNow, WatcherNow
+from syscard.live import GroupsNow, Live, PartNow, SignalNow, WatcherNow
 from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
 from syscard.system import System
 from syscard.words import one_line
-from syscard_monitors import baseline, detecting
+from syscard_monitors import baseline, detecting, groups
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, explanation
@@ -221,6 +221,7 @@ class Watcher:
             _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
             live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
+            live = live.model_copy(update={"groups": _groups_before(transaction, plan.system)})
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
             )
@@ -228,6 +229,7 @@ class Watcher:
                 transaction.set_tally(ref, *place, sums[place])
             for place in gone:
                 transaction.drop_tally(ref, *place)
+            _remember_groups(transaction, plan, requests, feedback)
             transaction.set_watch(ref, memory.body())
         return card, findings
 
@@ -268,6 +270,26 @@ def _remember_tracing(memory: Memory, requests: Sequence[Request], system: Syste
     counts = {**counted(facts, skew_us), **sample_sums(requests), "rotated": rotated}
     memory.tracing = added(memory.tracing, counts, window=True)
     memory.skew = [*memory.skew, skews((call for f in facts for call in f.crossings), skew_us)][-WINDOWS:]
+
+
+def _remember_groups(
+    transaction: Transaction, plan: Plan, requests: Sequence[Request], feedback: Sequence[Request]
+) -> None:
+    """What each group got, in the sums of the days on which requests ended."""
+    ref, segments = plan.system.system.ref, plan.system.traces.segments
+    if not segments:
+        return
+    days = groups.days_of((*requests, *feedback))
+    known = {day: groups.read_sums(sums) for day, sums in transaction.group_sums(ref, days).items()}
+    for day, sums in groups.with_requests(known, plan.group_metrics, segments, requests, feedback).items():
+        transaction.set_group_sums(ref, day, groups.body(sums))
+    transaction.drop_group_sums(ref, max(groups.days_of(requests)) - groups.DAYS + 1)
+
+
+def _groups_before(transaction: Transaction, system: System) -> GroupsNow | None:
+    """Groups are measured less often than windows close."""
+    live = transaction.live(system.system.ref) if system.traces.segments else None
+    return live.groups if live else None
 
 
 def _sample(memory: Memory) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from syscard_monitors.assemble import Request, micros
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison
 from syscard_monitors.graph import Graph
+from syscard_monitors.groups import GroupMetric, metrics_of
 from syscard_monitors.judge import Measured, Missing, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
@@ -77,6 +78,11 @@ class Plan:
         """Signals for which the baseline is large enough: the false-alarm budget is shared among them."""
         known = self.references or {}
         return sum(s.key in known and known[s.key].n >= s.min_n for s in self.signals)
+
+    @cached_property
+    def group_metrics(self) -> tuple[GroupMetric, ...]:
+        """What groups are compared by."""
+        return metrics_of(self.system, self.signals)
 
 
 def window_of(index: int, requests: Sequence[Request]) -> Window:

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,10 +26,10 @@ from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
 from syscard.gates import Policy
 from syscard.live import Live
-from syscard.records.tables import BaselineRow, EditRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
+from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
 from syscard.view import build_view, with_live
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """Newest Alembic revision; tests/unit/syscard/test_migrations.py compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
@@ -139,6 +139,12 @@ class Records:
             query = select(TallyRow).where(TallyRow.system == system)
             rows = session.exec(query.order_by(col(TallyRow.end_us), col(TallyRow.promise)))
             return [(row.promise, row.end_us, json.loads(row.body)) for row in rows]
+
+    def group_sums(self, system: str) -> dict[int, dict[str, Any]]:
+        """Sums by group of every day that is kept, the oldest first."""
+        with self._session() as session:
+            query = select(GroupSumsRow).where(GroupSumsRow.system == system).order_by(col(GroupSumsRow.day))
+            return {row.day: json.loads(row.body) for row in session.exec(query)}
 
     def baseline_data(self, data_digest: str) -> dict[str, Any]:
         """The reference values of a baseline.
@@ -266,6 +272,22 @@ class Transaction:
             delete(TallyRow).where(
                 col(TallyRow.system) == system, col(TallyRow.promise) == promise, col(TallyRow.end_us) == end_us
             )
+        )
+
+    def group_sums(self, system: str, days: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Sums by group of some days."""
+        query = select(GroupSumsRow).where(GroupSumsRow.system == system, col(GroupSumsRow.day).in_([*days]))
+        return {row.day: json.loads(row.body) for row in self._session.exec(query)}
+
+    def set_group_sums(self, system: str, day: int, sums: dict[str, Any]) -> None:
+        """Replace the sums by group of one day."""
+        body = json.dumps(sums, separators=(",", ":"))
+        self._session.merge(GroupSumsRow(system=system, day=day, body=body))
+
+    def drop_group_sums(self, system: str, before: int) -> None:
+        """Forget days before one."""
+        self._session.exec(
+            delete(GroupSumsRow).where(col(GroupSumsRow.system) == system, col(GroupSumsRow.day) < before)
         )
 
     def add_baseline(self, system: str, values: dict[str, Any]) -> str:

@@ -65,6 +65,17 @@ class TallyRow(SQLModel, table=True):
     body: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class GroupSumsRow(SQLModel, table=True):
+    """Mergeable sums of one day, by metric, segment and group."""
+
+    __tablename__ = "group_sums"
+
+    system: str = Field(primary_key=True)
+    day: int = Field(sa_column=Column(Integer, primary_key=True))
+    """Days since 1970, UTC."""
+    body: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class BaselineRow(SQLModel, table=True):
     """The reference values of a baseline, by the digest that its edit names."""
 

@@ -20,6 +20,7 @@ from syscard.render.facts import (
     version_rows,
     versions_text,
 )
+from syscard.render.groups import groups_text
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -42,6 +43,7 @@ def card_text(view: View, width: int = _WIDTH) -> str:
         ("CLAIMS", _claims(view, width)),
         ("COMPONENTS", _components(view, width)),
         ("INTERACTIONS", _interactions(card, width)),
+        ("GROUPS", groups_text(view, width, every=False)),
         ("RISKS", _risks(card, width)),
         ("UNKNOWNS", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),

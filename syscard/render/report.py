@@ -1,8 +1,8 @@
 """What a leader reads, in order, as values: the page and the Markdown draw the same sections. Standard library only.
 
-The order: verdict with its rule, what changed, open incidents, risks and unknowns, claims and their groups, what is
-missing, components and interactions with versions, then the annex. A figure stands beside its evidence (`E-7`), or
-beside the word `declared`, or under a caption that says `live`.
+The order: verdict with its rule, what changed, open incidents, risks and unknowns, claims, what groups get,
+what is missing, components and interactions with versions, then the annex. A figure stands beside its evidence
+(`E-7`), or beside the word `declared`, or under a caption that says `live`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from syscard.render.facts import (
     version_rows,
     versions_text,
 )
+from syscard.render.groups import HEADS, caption, groups_of, rows, why_none
 from syscard.render.status import part_figures, sample_legend
 from syscard.samples import beside
 from syscard.slices import claim_status, figures_text, missing_text
@@ -85,6 +86,7 @@ def report(view: View, previous: dict[str, Any] | None = None, now: datetime | N
         _incidents(face, now),
         _risks(view),
         _claims(view),
+        _groups(view),
         _missing(view, face, now),
         _parts(view, face),
         _declared(view),
@@ -187,6 +189,13 @@ def _claims(view: View) -> Section:
         Table("Claims over all traffic", ("Claim", "Promise (declared)", *figures, "Since"), tuple(rows),
               "No claim is declared."),
         Table("Claims by group", ("Claim", "Group", *figures), tuple(groups), "No claim is measured by group."),
+    ))  # fmt: skip
+
+
+def _groups(view: View) -> Section:
+    found = groups_of(view)
+    return Section("groups", "What groups of requests get", says=(caption(found),) if found else (), tables=(
+        Table("Every metric by segment, small groups are unknown", HEADS, rows(view), f"{why_none(view)}."),
     ))  # fmt: skip
 
 

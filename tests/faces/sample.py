@@ -11,7 +11,17 @@ from syscard.digest import text_digest
 from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
-from syscard.live import Live, PartNow, SignalNow, TracingFigure, VersionNow, WatcherNow
+from syscard.live import (
+    DisparityNow,
+    GroupNow,
+    GroupsNow,
+    Live,
+    PartNow,
+    SignalNow,
+    TracingFigure,
+    VersionNow,
+    WatcherNow,
+)
 from syscard.view import build_view, with_live
 from syscard.views import View
 
@@ -107,6 +117,7 @@ def declared() -> list[e.Body]:
     """What `syscard apply` brings."""
     return [
         e.Declare(section="system", ref="shop-recommender", body=_IDENTITY),
+        e.Declare(section="traces", ref="shop-recommender", body={"segments": {"age_band": "syscard.user.segment"}}),
         *(e.Declare(section="component", ref=ref, body=body) for ref, body in _COMPONENTS.items()),
         *(e.Declare(section="interaction", ref=ref, body=body) for ref, body in _INTERACTIONS.items()),
         *_CLAIMS,
@@ -282,7 +293,85 @@ def live(*, last_run: datetime = NOW - timedelta(seconds=6), as_of: datetime = N
     new = VersionNow(what="version", value="lit-0.4", first_seen=FAULT - timedelta(minutes=4), last_seen=as_of,
                      calls=268)  # fmt: skip
     return Live(as_of=as_of, watcher=watcher, parts=parts, signals={s.key: s for s in signals}, tracing=tracing,
-                versions={"vlm": (old, new) if broken else (old,)})  # fmt: skip
+                versions={"vlm": (old, new) if broken else (old,)}, groups=groups(as_of, broken))  # fmt: skip
+
+
+def groups(as_of: datetime, broken: bool) -> GroupsNow:
+    """What age bands get: of one metric all alike, of one not, and of one there is too little."""
+
+    def of(name: str, n: int, *figures: float) -> GroupNow:
+        value, low, high = figures or (None, None, None)
+        return GroupNow(group=name, n=n, value=value, low=low, high=high, needs=None if figures else 30)
+
+    shared: dict[str, Any] = {"segment": "age_band", "statistic": "share"}
+    known = DisparityNow(
+        key="cf.known_user",
+        about="cf",
+        label="known shoppers",
+        state="even",
+        ratio=1.05,
+        ratio_low=0.98,
+        ratio_high=1.14,
+        difference=0.04,
+        difference_low=-0.02,
+        difference_high=0.11,
+        highest="25-34",
+        lowest="45-54",
+        groups=(of("25-34", 640, 0.94, 0.92, 0.96), of("45-54", 310, 0.9, 0.86, 0.93), of("65+", 12)),
+        without=242,
+        **shared,
+    )
+    grounded = DisparityNow(
+        key="vlm->llm.grounded",
+        about="vlm->llm",
+        label="reasons grounded",
+        state="uneven" if broken else "even",
+        ratio=1.4 if broken else 1.02,
+        ratio_low=1.28 if broken else 0.97,
+        ratio_high=1.55 if broken else 1.08,
+        difference=0.26 if broken else 0.02,
+        difference_low=0.2 if broken else -0.03,
+        difference_high=0.33 if broken else 0.07,
+        highest="25-34",
+        lowest="45-54",
+        groups=(
+            of("25-34", 640, 0.91, 0.88, 0.93),
+            of("45-54", 310, *((0.65, 0.6, 0.7) if broken else (0.89, 0.85, 0.92))),
+            of("65+", 12),
+        ),
+        without=242,
+        **shared,
+    )
+    failed = DisparityNow(
+        key="llm.error",
+        about="llm",
+        label="errors",
+        statistic="rate",
+        state="unknown",
+        segment="age_band",
+        why="the interval contains 1.25",
+        needs=7150,
+        ratio=3.04,
+        ratio_low=0.66,
+        ratio_high=14.04,
+        difference=0.022,
+        difference_low=-0.009,
+        difference_high=0.07,
+        highest="45-54",
+        lowest="25-34",
+        groups=(of("25-34", 640, 0.011, 0.005, 0.024), of("45-54", 310, 0.033, 0.017, 0.064)),
+    )
+    taken = DisparityNow(
+        key="fair-acceptance",
+        about="system",
+        label="fair-acceptance",
+        state="unknown",
+        why="needs two groups of 1,000, the largest have 640 and 310",
+        needs=1000,
+        groups=(of("25-34", 640).model_copy(update={"needs": 1000}),),
+        **shared,
+    )
+    return GroupsNow(since=LAUNCH, as_of=as_of, tolerated=1.25, disparities=(known, failed, grounded, taken))
 
 
 def chained(*batches: tuple[str, Iterable[e.Draft]]) -> tuple[e.Edit, ...]:

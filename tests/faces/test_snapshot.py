@@ -117,7 +117,8 @@ def test_a_card_is_the_same_page_every_time(broken: View) -> None:
 
 def test_leaders_read_in_this_order(broken: View) -> None:
     assert [s.id for s in report(broken).sections] == [
-        "changed", "incidents", "risks", "claims", "missing", "parts", "declared", "evidence", "past", "verify",
+        "changed", "incidents", "risks", "claims", "groups", "missing", "parts", "declared", "evidence", "past",
+        "verify",
     ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from syscard_configs import read_text
 if TYPE_CHECKING:
     import polars as pl
 
+    from syscard.live import GroupsNow
     from syscard.records.store import Records
     from syscard.system import System
     from syscard_monitors.drift import DriftWorker
@@ -100,6 +101,20 @@ class House:
             raise MissingExtra("server", "the monitors") from error
         rotated = partial(rotations, self.home.keys)
         return Watcher(records, self.scan, self.clock, worker, packs=self.packs, rotated=rotated)
+
+    def measure_groups(self, ref: str) -> GroupsNow:
+        """What the groups of a system get, compared now.
+
+        Raises:
+            MissingExtra: the server extra is not installed.
+            UsageError: there are no groups, or nothing has been looked at.
+        """
+        with self.records() as records:
+            try:
+                from syscard_monitors.measuring import measure_groups
+            except ImportError as error:
+                raise MissingExtra("server", "the monitors") from error
+            return measure_groups(records, ref, self.home.root / "packs", self.clock())
 
     def systems(self, records: Records) -> tuple[System, ...]:
         """The declared systems."""

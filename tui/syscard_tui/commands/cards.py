@@ -1,4 +1,4 @@
-"""`status`, `card`, `snapshot`, `gate` and `tui`: the card, for whoever reads it."""
+"""`status`, `card`, `fairness`, `snapshot`, `gate` and `tui`: the card, for whoever reads it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("status")(status)
     app.command("tui")(full_screen)
+    app.command("fairness")(fairness)
     app.command("snapshot")(snapshot)
     app.command("gate")(gate)
     card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify.")
@@ -191,6 +192,19 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
             f" {found.lifted_holds} holds were lifted")  # fmt: skip
 
 
+def fairness(context: typer.Context, as_json: AsJson = False) -> None:
+    """Compare what groups get, at each stage of the pipeline, over the last four weeks."""
+    from syscard.render.groups import groups_text
+
+    options = options_of(context)
+    measured = options.house().measure_groups(options.ref())
+    if as_json:
+        say_json(measured.model_dump(mode="json"))
+        return
+    for line in groups_text(options.view(), _WIDTH):
+        say(line)
+
+
 def snapshot(
     context: typer.Context,
     out: Annotated[Path | None, typer.Option("--out", help="Folder; else snapshots/<system>/ in the home.")] = None,
@@ -198,8 +212,18 @@ def snapshot(
     """Write the card as Markdown, JSON and one self-contained HTML file."""
     options = options_of(context)
     house, ref = options.house(), options.ref()
+    if can_compare(options.view()):
+        house.measure_groups(ref)
     for path in write_snapshot(house, ref, options.view(), out):
         say(str(path))
+
+
+def can_compare(view: View) -> bool:
+    """Whether groups are declared and requests have come since they were last compared."""
+    live = view["live"]
+    if not live or not live["watcher"]["windows"] or not view["card"]["traces"].get("segments"):
+        return False
+    return bool((live.get("groups") or {}).get("as_of") != live["as_of"])
 
 
 def write_snapshot(house: House, ref: str, view: View, out: Path | None = None) -> tuple[Path, ...]:

@@ -1,0 +1,55 @@
+"""Measuring groups: from the sums of the kept days to what the faces show. On request only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from syscard.declare import system_of
+from syscard.errors import UsageError
+from syscard.live import DisparityNow, GroupsNow
+from syscard.records.store import Records
+from syscard_monitors import fairness, groups
+from syscard_monitors.packs import load_packs, signals_for
+from syscard_monitors.traces import moment
+
+Ask = Callable[[Sequence[groups.GroupMetric], groups.Sums, Sequence[str]], tuple[DisparityNow, ...]]
+NO_SEGMENT: Final = "no segment is declared, so there are no groups to compare: name one in traces.segments"
+
+
+def measure_groups(
+    records: Records, ref: str, packs: Path | None, now: datetime, ask: Ask = fairness.disparities
+) -> GroupsNow:
+    """Compare the declared groups of a system over the kept days, and put that where the faces read it.
+
+    Args:
+        records: the home's.
+        ref: the system.
+        packs: the home's own monitor packs.
+        now: recorded time.
+        ask: what computes the figures, here or in another process.
+
+    Raises:
+        UsageError: the system declares no segment, or no request has been looked at.
+        MissingExtra: Fairlearn is not installed.
+    """
+    system = system_of(records.current(ref))
+    segments = tuple(system.traces.segments)
+    if not segments:
+        raise UsageError(NO_SEGMENT)
+    kept = records.group_sums(ref)
+    if not kept:
+        raise UsageError("no request has been looked at yet: run: syscard monitor --once")
+    metrics = groups.metrics_of(system, signals_for(system, load_packs(system.monitors.packs, packs)))
+    found = ask(metrics, groups.over_days(map(groups.read_sums, kept.values())), segments)
+    with records.transaction() as transaction:
+        live = transaction.live(ref)
+        if live is None:
+            raise UsageError("no request has been looked at yet: run: syscard monitor --once")
+        since = moment(groups.day_start_us(min(kept)))
+        measured = GroupsNow(since=since, as_of=live.as_of, tolerated=fairness.EVEN, disparities=found)
+        told = live.model_copy(update={"groups": measured})
+        transaction.append(ref, [], cause="groups measured", recorded=now, live=told)
+    return measured

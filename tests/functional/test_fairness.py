@@ -1,0 +1,73 @@
+"""What groups get, from recorded requests to the page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from syscard.views import read_view
+from syscard_configs import read_text
+from tests.functional.helpers import one_line, syscard
+
+
+def test_the_groups_of_the_recorded_shop_are_compared_at_each_stage(demo_home: Path) -> None:
+    ran = syscard("--home", demo_home, "fairness", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    found = ran.document["disparities"]
+    stages = list(dict.fromkeys(told["about"] for told in found))
+    assert [ref for ref in stages if "->" not in ref] == ["cf", "vlm", "llm", "agent", "system"]
+    assert {told["segment"] for told in found} == {"age_band"}
+    agrees = next(told for told in found if told["key"] == "vlm.agrees_with_catalogue")
+    assert {g["group"] for g in agrees["groups"]} == {"19-24", "25-34", "35-44", "45-54", "55-64", "65+"}
+    requests = read_view(demo_home / "records.db")["live"]["watcher"]["requests"]
+    assert sum(g["n"] for g in agrees["groups"]) + agrees["without"] == requests
+    assert agrees["state"] == "even"
+
+
+def test_what_a_claim_needs_more_requests_for_is_unknown_and_says_how_many(demo_home: Path) -> None:
+    ran = syscard("--home", demo_home, "fairness", "--json")
+    taken = next(told for told in ran.document["disparities"] if told["key"] == "taken")
+    assert (taken["state"], taken["ratio"], taken["needs"]) == ("unknown", None, 1000)
+    assert all(g["value"] is None and g["needs"] == 1000 for g in taken["groups"])
+
+
+def test_the_card_the_page_and_the_json_show_what_was_compared(demo_home: Path, tmp_path: Path) -> None:
+    assert syscard("--home", demo_home, "snapshot", "--out", tmp_path / "out").code == 0
+    files = {p.suffix: p.read_text(encoding="utf-8") for p in (tmp_path / "out").iterdir()}
+    groups = json.loads(files[".json"])["live"]["groups"]
+    states = Counter(told["state"] for told in groups["disparities"])
+    assert states["even"]
+    assert states["unknown"]
+    shown = syscard("--home", demo_home, "card", "show").out
+    for text in (files[".md"], files[".html"], shown):
+        assert "known shoppers by age" in text.replace("\\_", "_").replace("\n", " ")
+    assert "not compared" not in shown
+
+
+def test_asking_twice_gives_the_same_and_changes_no_card(demo_home: Path) -> None:
+    before = read_view(demo_home / "records.db")
+    first, second = (syscard("--home", demo_home, "fairness", "--json").out for _ in range(2))
+    assert first == second
+    after = read_view(demo_home / "records.db")
+    assert (before["digest"], before["head"]) == (after["digest"], after["head"])
+
+
+def test_lines_are_no_wider_than_a_terminal(demo_home: Path) -> None:
+    lines = syscard("--home", demo_home, "fairness").out.splitlines()
+    assert len(lines) > 20
+    assert max(map(len, lines)) <= 80
+
+
+def test_before_a_request_was_looked_at_it_says_what_to_type(declared: Path) -> None:
+    one_line(syscard("--home", declared, "fairness"), "no request", "syscard monitor --once")
+
+
+def test_without_a_declared_segment_it_says_where_to_name_one(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "system.yaml"
+    home.mkdir()
+    text = read_text("examples", "recommender.yaml").replace("  segments: {age_band: syscard.user.segment}\n", "")
+    text = text.replace("    by: [age_band]\n", "").replace("disparity(accepted)", "mean(accepted)")
+    file.write_text(text, encoding="utf-8")
+    assert syscard("--home", home, "apply", file).code == 0
+    one_line(syscard("--home", home, "fairness"), "traces.segments")
