@@ -165,16 +165,17 @@ def _measured(metric: GroupMetric, requests: Sequence[Request]) -> list[_Measure
 def _added(
     known: Mapping[str, Tally], segment: str, measured: Iterable[_Measured], *, quantiles: bool
 ) -> dict[str, Tally]:
-    members: dict[str, list[_Measured]] = {name: [] for name in known}
+    members: dict[str, list[_Measured]] = {}
     named = sum(name.startswith(_NAMED) for name in known)
     for request, value in measured:
         label = request.values.get(f"segment.{segment}", [None])[0]
         name = WITHOUT if label is None else f"{_NAMED}{label}"
-        if name not in members and label is not None:
+        if label is not None and name not in known and name not in members:
             name = name if named < MOST_A_DAY else OTHER
             named += name != OTHER
         members.setdefault(name, []).append((request, value))
-    return {name: known.get(name, Tally()) + _tally(found, quantiles=quantiles) for name, found in members.items()}
+    new = {name: _tally(found, quantiles=quantiles) for name, found in members.items()}
+    return {**known, **{name: known[name] + t if name in known else t for name, t in new.items()}}
 
 
 def _tally(measured: Sequence[_Measured], *, quantiles: bool) -> Tally:
