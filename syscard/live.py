@@ -21,6 +21,8 @@ class SignalNow(Value):
     about: str
     label: str
     kind: str
+    topic: str = ""
+    """What it is about (`syscard.blindspots.TOPICS`); empty where the kind says it."""
     state: State
     since: datetime
     """Start of the first window of the run of windows with this state."""

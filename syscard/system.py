@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from syscard.blindspots import Topic
 from syscard.metric import parse_metric
 from syscard.units import Day, Duration, parse_duration, parse_expectation
 
@@ -219,6 +220,8 @@ class Claim(Declared):
     expect: ExpectationText
     window: ClaimWindow
     by: tuple[Ref, ...] = ()
+    topic: Topic | None = None
+    """What it is about; None: as its metric says (`syscard.blindspots.topic_of`)."""
     valid_for: Duration
 
 

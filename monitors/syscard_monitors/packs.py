@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from syscard.blindspots import OF_KIND, Topic
 from syscard.errors import UsageError
 from syscard.system import System, Tune, edge_ends
 from syscard_configs import names, read_text
@@ -30,6 +31,8 @@ class PackSignal(_Data):
     label: str
     expr: str
     kind: Kind
+    topic: Topic | None = None
+    """What it is about; None: as its kind says (`syscard.blindspots.OF_KIND`)."""
     direction: Literal["up", "down", "both"] = "both"
     tolerance: Annotated[float, Field(gt=0)]
     floor: float = 0.0
@@ -81,6 +84,7 @@ class Signal(_Data):
     label: str
     expr: str
     kind: Kind
+    topic: Topic
     direction: Literal["up", "down", "both"]
     tolerance: float
     floor: float
@@ -195,6 +199,7 @@ def _on_edges(signal: PackSignal, pack: Pack, system: System) -> Iterator[Signal
 
 def _put(signal: PackSignal, pack: Pack, about: str, places: dict[str, str]) -> Signal:
     own: dict[str, Any] = signal.model_dump(exclude={"source", "target"})
+    own["topic"] = signal.topic or OF_KIND[signal.kind]
     inherited = {k: v for k, v in pack.defaults.model_dump().items() if own.get(k) is None}
     expr = signal.expr
     for name, ref in places.items():

@@ -220,7 +220,7 @@ class Watcher:
             memory.requests += len(requests)
             _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
-            live = _live(said, memory, requests, window, findings, sum(gap), errors, self._clock())
+            live = _live(plan, said, memory, requests, window, findings, sum(gap), errors, self._clock())
             live = live.model_copy(update={"groups": _groups_before(transaction, plan.system)})
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
@@ -313,6 +313,7 @@ def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, ca
 
 
 def _live(
+    plan: Plan,
     said: Said,
     memory: Memory,
     requests: Sequence[Request],
@@ -324,6 +325,7 @@ def _live(
 ) -> Live:
     failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
     signals = [f for f in findings if f.kind != "undeclared"]
+    topics = {s.key: s.topic for s in plan.signals}
     verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in signals)
     watcher = WatcherNow(
         last_span=moment(memory.newest_us),
@@ -342,7 +344,7 @@ def _live(
         as_of=window.end,
         watcher=watcher,
         parts=_parts(said.after, requests, max(minutes, LEAST_MINUTES), window),
-        signals={f.key: _signal(f, memory) for f in findings},
+        signals={f.key: _signal(f, memory, topics.get(f.key, "")) for f in findings},
         claims=said.claims,
         tracing=figures(memory.tracing, memory.skew),
         versions=versions_now(said.after, memory.versions),
@@ -354,10 +356,10 @@ def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Wind
     return {ref: p.model_copy(update={"last_seen": window.end if p.requests else None}) for ref, p in parts.items()}
 
 
-def _signal(finding: Finding, memory: Memory) -> SignalNow:
+def _signal(finding: Finding, memory: Memory, topic: str) -> SignalNow:
     shared: dict[str, Any] = finding.model_dump(
         include={"about", "label", "kind", "state", "value", "reference", "unit", "n", "tolerance", "effect", "method"}
         | {"one_in", "one_in_needed", "p_value", "threshold", "needs", "why", "sampled"}
     )
     since = moment(memory.streaks[finding.key].state_since_us)
-    return SignalNow(**shared, key=finding.key, since=since, history=tuple(memory.history[finding.key]))
+    return SignalNow(**shared, key=finding.key, topic=topic, since=since, history=tuple(memory.history[finding.key]))

@@ -9,6 +9,7 @@ from syscard.diff import Change
 from syscard.errors import NotOnTheCard
 from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
 from syscard.health import tracing_text
+from syscard.render.blindspots import matrix_text
 from syscard.render.facts import (
     answered,
     evidence_value,
@@ -43,6 +44,7 @@ def card_text(view: View, width: int = _WIDTH) -> str:
         ("CLAIMS", _claims(view, width)),
         ("COMPONENTS", _components(view, width)),
         ("INTERACTIONS", _interactions(card, width)),
+        ("WATCHED", matrix_text(view, width)),
         ("GROUPS", groups_text(view, width, every=False)),
         ("RISKS", _risks(card, width)),
         ("UNKNOWNS", _unknowns(card, width)),

@@ -16,6 +16,7 @@ from typing import Any, Final
 from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
 from syscard.health import tracing_text
+from syscard.render import blindspots
 from syscard.render.facts import (
     answered,
     evidence_value,
@@ -229,7 +230,10 @@ def _missing(view: View, face: Overview, now: datetime) -> Section:
     items += [f"signal {one_line(s['key'])} {s['state'].upper()}: {one_line(s['why']) or 'no reason given'} (live)"
               for s in signals if s["state"] in ("unknown", "error")]  # fmt: skip
     says = () if items else ("Nothing that the card promises is without fresh evidence.",)
-    return Section("missing", "Stale or missing evidence", says=says, items=tuple(items))
+    watched = Table(
+        "What watches what (live)", blindspots.HEADS, blindspots.rows(view, fresh=face.measured), "No part."
+    )
+    return Section("missing", "Stale or missing evidence", says=says, items=tuple(items), tables=(watched,))
 
 
 def _parts(view: View, face: Overview) -> Section:

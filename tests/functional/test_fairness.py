@@ -8,7 +8,7 @@ from pathlib import Path
 
 from syscard.views import read_view
 from syscard_configs import read_text
-from tests.functional.helpers import one_line, syscard
+from tests.functional.helpers import Demo, one_line, syscard
 
 
 def test_the_groups_of_the_recorded_shop_are_compared_at_each_stage(demo_home: Path) -> None:
@@ -71,3 +71,16 @@ def test_without_a_declared_segment_it_says_where_to_name_one(tmp_path: Path) ->
     file.write_text(text, encoding="utf-8")
     assert syscard("--home", home, "apply", file).code == 0
     one_line(syscard("--home", home, "fairness"), "traces.segments")
+
+
+def test_the_blind_spots_of_the_recorded_shop_are_on_its_card(demo: Demo, demo_home: Path) -> None:
+    cells = syscard("--home", demo.home, "card", "show", "--json").document["blind_spots"]
+    states = {(c["part"], c["topic"]): c for c in cells}
+    assert states["vlm", "quality"]["state"] == "watched"
+    assert "agrees_with_catalogue" in states["vlm", "quality"]["by"]
+    assert {"offers", "personal_data"} <= set(states["llm", "safety"]["by"])
+    assert states["cf->llm", "quality"]["state"] == "not watched"
+    assert states["cf", "fairness"]["state"] in ("watched", "unknown")
+    syscard("--home", demo_home, "fairness")
+    compared = syscard("--home", demo_home, "card", "show", "--json").document["blind_spots"]
+    assert next(c for c in compared if (c["part"], c["topic"]) == ("cf", "fairness"))["state"] == "watched"

@@ -93,6 +93,7 @@ def signal(kind: str = "share", **changes: Any) -> Signal:
         "label": "agrees",
         "expr": "vlm.agrees",
         "kind": kind,
+        "topic": "quality",
         "direction": "both",
         "tolerance": 1.5 if kind in ("ratio", "latency", "volume") else 0.1,
         "floor": 0.0,

@@ -122,3 +122,19 @@ def test_edges_to_what_is_no_component_are_watched_by_nothing() -> None:
     del body["components"]["llm"]
     system = System.model_validate({**body, "claims": []})
     assert not [s.key for s in signals_for(system, load_packs(["interactions"])) if "llm" in s.key]
+
+
+def test_a_signal_is_about_what_its_pack_says_or_else_what_its_kind_says(folder: Path) -> None:
+    found = signals("llm", folder=folder)
+    assert found["llm.offers"].topic == "safety"
+    assert (found["llm.polite"].topic, found["llm.words"].topic, found["llm.latency"].topic) == (
+        "quality",
+        "cost",
+        "latency",
+    )
+
+
+def test_a_topic_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    text = "{pack: mine, signals: [{name: own, label: own, expr: x, kind: rate, tolerance: 0.1, topic: beauty}]}"
+    with pytest.raises(UsageError, match=r"signals\.0\.topic"):
+        read_pack(text, "mine.yaml")

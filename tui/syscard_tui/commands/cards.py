@@ -71,11 +71,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """The whole card."""
+    from syscard.blindspots import blind_spots
     from syscard.render.cardtext import card_text
 
     view = options_of(context).view() if version is None else _older(context, version_number(version))
     if as_json:
-        say_json(view)
+        say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)]})
     else:
         say(card_text(view))
 
