@@ -3,7 +3,7 @@
 No `from __future__ import annotations` here: it breaks relationships at run time.
 """
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 
