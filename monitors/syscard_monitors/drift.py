@@ -19,6 +19,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, Literal
 
 from syscard.errors import MissingExtra, MonitorError, SyscardError
+from syscard.live import DisparityNow
+from syscard_monitors.fairness import disparities
+from syscard_monitors.groups import GroupMetric, Sums
 
 Method = Literal["ks", "syscard_fisher", "syscard_chi2"]
 TIMEOUT_S: Final = 180
@@ -35,8 +38,17 @@ class Comparison:
     current: tuple[float, ...] | tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class GroupsAsked:
+    """Groups to compare."""
+
+    metrics: tuple[GroupMetric, ...]
+    sums: Sums
+    segments: tuple[str, ...]
+
+
 class DriftWorker:
-    """Evidently in a process of its own, started with the first comparison (or early, by `warm`)."""
+    """Evidently and Fairlearn in a process of their own, started with the first comparison (or early, by `warm`)."""
 
     def __init__(self) -> None:
         self._process: BaseProcess | None = None
@@ -53,11 +65,23 @@ class DriftWorker:
             MissingExtra: Evidently is not installed.
             MonitorError: the worker died, hung or refused.
         """
-        if not comparisons:
-            return {}
+        return dict(self._asked(tuple(comparisons))) if comparisons else {}
+
+    def disparities(
+        self, metrics: Sequence[GroupMetric], sums: Sums, segments: Sequence[str]
+    ) -> tuple[DisparityNow, ...]:
+        """What `fairness.disparities` gives.
+
+        Raises:
+            MissingExtra: Fairlearn is not installed.
+            MonitorError: the worker died, hung or refused.
+        """
+        return tuple(self._asked(GroupsAsked(tuple(metrics), sums, tuple(segments))))
+
+    def _asked(self, job: tuple[Comparison, ...] | GroupsAsked) -> Any:
         pipe = self._started()
         try:
-            pipe.send(tuple(comparisons))
+            pipe.send(job)
             answer = pipe.recv() if pipe.poll(TIMEOUT_S) else None
         except (EOFError, OSError):
             answer = None
@@ -66,7 +90,7 @@ class DriftWorker:
             raise MonitorError("the drift worker died or hung; it starts again with the next window")
         if isinstance(answer, SyscardError):
             raise answer
-        return dict(answer)
+        return answer
 
     def close(self) -> None:
         """Stop the process, whatever it is doing."""
@@ -101,16 +125,18 @@ def _work(pipe: Connection) -> None:
     gc.enable()
     while True:
         try:
-            comparisons = pipe.recv()
+            job = pipe.recv()
         except EOFError:
             return
-        pipe.send(failed or _answer(comparisons))
+        pipe.send(failed or _answer(job))
 
 
-def _answer(comparisons: Sequence[Comparison]) -> dict[str, float] | MonitorError:
+def _answer(job: tuple[Comparison, ...] | GroupsAsked) -> dict[str, float] | tuple[DisparityNow, ...] | SyscardError:
     try:
-        return value_drift(comparisons)
-    except MonitorError as error:
+        if isinstance(job, GroupsAsked):
+            return disparities(job.metrics, job.sums, job.segments)
+        return value_drift(job)
+    except SyscardError as error:
         return error
 
 

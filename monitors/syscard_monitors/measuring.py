@@ -1,9 +1,9 @@
-"""Measuring groups: from the sums of the kept days to what the faces show. On request only."""
+"""Measuring groups: from the sums of the kept days to what the faces show, on request and every hour."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,17 @@ from syscard_monitors.packs import load_packs, signals_for
 from syscard_monitors.traces import moment
 
 Ask = Callable[[Sequence[groups.GroupMetric], groups.Sums, Sequence[str]], tuple[DisparityNow, ...]]
+EVERY: Final = timedelta(hours=1)
+"""Event time between two comparisons that nobody asked for."""
 NO_SEGMENT: Final = "no segment is declared, so there are no groups to compare: name one in traces.segments"
+
+
+def is_due(records: Records, ref: str) -> bool:
+    """Whether groups are declared and requests have come for so long since they were last compared."""
+    live = records.live(ref)
+    if live is None or not live.watcher.windows or not system_of(records.current(ref)).traces.segments:
+        return False
+    return live.groups is None or live.as_of - live.groups.as_of >= EVERY
 
 
 def measure_groups(

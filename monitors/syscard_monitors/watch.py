@@ -30,6 +30,7 @@ from syscard_monitors.explain import Explanation, explanation
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import told_rarity
 from syscard_monitors.look import MOST_ROWS, Scan, between, look
+from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
@@ -123,6 +124,17 @@ class Watcher:
                 on_window(done, full)
         waiting = len(looked.complete) - full * WINDOW
         return Tick(full, waiting, self._finish(plan, memory, waiting), tuple(found))
+
+    def compare_groups(self, ref: str) -> None:
+        """Compare what groups of requests get, where that is due: in the worker, and in no window's way.
+
+        Raises:
+            RecordsError: the records refused.
+            MonitorError: the worker died or hung.
+            MissingExtra: Fairlearn is not installed.
+        """
+        if is_due(self._records, ref):
+            measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities)
 
     def set_baseline(self, ref: str, name: str, author: Author, since: datetime | None, until: datetime | None) -> Card:
         """Take the requests of a stretch of time as the reference, as a human decides.

@@ -133,6 +133,11 @@ class Records:
         with self._session() as session:
             return Transaction(session, self._gate).watch(system)
 
+    def live(self, system: str) -> Live | None:
+        """What the monitors knew last."""
+        with self._session() as session:
+            return Transaction(session, self._gate).live(system)
+
     def tallies(self, system: str) -> list[tuple[str, int, dict[str, Any]]]:
         """(promise, end in microseconds, sums) of every stretch that is kept, in order of their ends."""
         with self._session() as session:

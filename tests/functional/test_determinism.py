@@ -53,6 +53,8 @@ class Outcome(NamedTuple):
     versions: int
     incidents: tuple[str, ...]
     requests: int
+    groups: str
+    """What is kept of groups, as JSON."""
 
 
 class Run:
@@ -112,7 +114,9 @@ def outcome(folder: Path, worker: DriftWorker, feed: Feed) -> Outcome:
         assert seen.windows == 0
         digests = tuple(edit.draft.digest for edit in records.edits(REF))
         live = json.dumps(records.watch(REF)["requests"])
-        return Outcome(card.digest, digests, card.version, tuple(i.title for i in card.incidents.values()), int(live))
+        titles = tuple(i.title for i in card.incidents.values())
+        groups = json.dumps(records.group_sums(REF), sort_keys=True)
+        return Outcome(card.digest, digests, card.version, titles, int(live), groups)
 
 
 def _fed(run: Run, feed: Feed, lines: Sequence[bytes]) -> None:

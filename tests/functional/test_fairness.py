@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
+from syscard.home import Home
 from syscard.views import read_view
 from syscard_configs import read_text
-from tests.functional.helpers import Demo, one_line, syscard
+from syscard_monitors.measuring import is_due
+from syscard_tui.wiring import House
+from tests.functional.helpers import REF, Demo, one_line, syscard
 
 
 def test_the_groups_of_the_recorded_shop_are_compared_at_each_stage(demo_home: Path) -> None:
@@ -73,14 +77,32 @@ def test_without_a_declared_segment_it_says_where_to_name_one(tmp_path: Path) ->
     one_line(syscard("--home", home, "fairness"), "traces.segments")
 
 
-def test_the_blind_spots_of_the_recorded_shop_are_on_its_card(demo: Demo, demo_home: Path) -> None:
+def test_the_blind_spots_of_the_recorded_shop_are_on_its_card(demo: Demo) -> None:
     cells = syscard("--home", demo.home, "card", "show", "--json").document["blind_spots"]
     states = {(c["part"], c["topic"]): c for c in cells}
     assert states["vlm", "quality"]["state"] == "watched"
     assert "agrees_with_catalogue" in states["vlm", "quality"]["by"]
     assert {"offers", "personal_data"} <= set(states["llm", "safety"]["by"])
     assert states["cf->llm", "quality"]["state"] == "not watched"
-    assert states["cf", "fairness"]["state"] in ("watched", "unknown")
-    syscard("--home", demo_home, "fairness")
-    compared = syscard("--home", demo_home, "card", "show", "--json").document["blind_spots"]
-    assert next(c for c in compared if (c["part"], c["topic"]) == ("cf", "fairness"))["state"] == "watched"
+    assert states["cf", "fairness"]["state"] == "watched"
+    assert "known shoppers by age_band" in states["cf", "fairness"]["by"]
+
+
+def test_groups_are_compared_again_when_an_hour_of_requests_has_come_and_not_before(demo_home: Path) -> None:
+    house = House(Home(demo_home))
+    with house.records() as records:
+        live = records.live(REF)
+        assert live is not None
+        assert live.groups is not None
+        assert not is_due(records, REF)
+        for minutes, due in ((59, False), (60, True)):
+            with records.transaction() as transaction:
+                later = live.model_copy(update={"as_of": live.groups.as_of + timedelta(minutes=minutes)})
+                transaction.append(REF, [], cause="", recorded=house.clock(), live=later)
+            assert is_due(records, REF) is due
+
+
+def test_windows_that_close_later_keep_what_was_compared(demo_home: Path) -> None:
+    before = read_view(demo_home / "records.db")["live"]
+    assert syscard("--home", demo_home, "monitor", "--once").code == 0
+    assert read_view(demo_home / "records.db")["live"]["groups"] == before["groups"]

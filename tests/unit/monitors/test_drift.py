@@ -17,6 +17,8 @@ from syscard.errors import MonitorError, UsageError
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references
 from syscard_monitors.drift import Comparison, DriftWorker, Method
+from syscard_monitors.fairness import disparities
+from syscard_monitors.groups import GroupMetric, over_days, with_requests
 from tests.unit.build import declared
 from tests.unit.monitors.build import request, signal
 
@@ -139,3 +141,10 @@ def test_a_baseline_whose_halves_differ_says_so(worker: DriftWorker) -> None:
 def test_a_baseline_of_no_requests_is_refused(worker: DriftWorker) -> None:
     with pytest.raises(UsageError, match="no complete request in that time"):
         measure_baseline(declared(), [signal()], (), worker)
+
+
+def test_groups_are_compared_in_the_worker_as_anywhere(worker: DriftWorker) -> None:
+    metric = GroupMetric("vlm.agrees", "vlm", "agrees", "vlm.agrees", "share")
+    requests = [request(i, {"segment.age_band": "ab"[i % 2], "vlm.agrees": i % 3 > 0}) for i in range(200)]
+    sums = over_days(with_requests({}, [metric], ["age_band"], requests).values())
+    assert worker.disparities([metric], sums, ["age_band"]) == disparities([metric], sums, ["age_band"])

@@ -264,6 +264,20 @@ def test_tallies_are_replaced_read_back_in_order_and_dropped_one_by_one(records:
     assert len(records.tallies("another")) == 1
 
 
+def test_sums_of_a_day_are_replaced_and_old_days_dropped(records: Records) -> None:
+    with records.transaction() as transaction:
+        for day in (1, 2, 3):
+            transaction.set_group_sums("shop", day, {"n": day})
+        transaction.set_group_sums("shop", 2, {"n": 20})
+        transaction.set_group_sums("another", 1, {"n": 1})
+        assert transaction.group_sums("shop", [2, 7]) == {2: {"n": 20}}
+    assert records.group_sums("shop") == {1: {"n": 1}, 2: {"n": 20}, 3: {"n": 3}}
+    with records.transaction() as transaction:
+        transaction.drop_group_sums("shop", 2)
+    assert list(records.group_sums("shop")) == [2, 3]
+    assert list(records.group_sums("another")) == [1]
+
+
 def test_a_baseline_comes_back_by_its_digest(records: Records) -> None:
     values = {"signals": {"llm.words": [0.1, 0.2], "vlm.category": ["a"]}, "per_minute": 60.5}
     with records.transaction() as transaction:

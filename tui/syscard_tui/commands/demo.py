@@ -122,6 +122,7 @@ class _Demo:
         self._faults()
         self._clock.move_to(now)
         card = self._watcher.tick(self._ref).card
+        self._watcher.compare_groups(self._ref)
         self._card(before, card)
         self._words(card)
         self._ending(card)

@@ -125,7 +125,8 @@ def _look(records: Records, watcher: Watcher) -> None:
 
     for ref in records.systems():
         try:
-            watcher.tick(ref)
+            if watcher.tick(ref).windows:
+                watcher.compare_groups(ref)
         except SyscardError as error:
             note(f"monitors of {ref}: {error}")
         except Exception as error:  # noqa: BLE001  (a defect in one system's monitors must not blind the others)
