@@ -61,6 +61,8 @@ def disparities(metrics: Iterable[GroupMetric], sums: Sums, segments: Sequence[s
 
 
 def _disparity(metric: GroupMetric, segment: str, known: Mapping[str, Tally]) -> DisparityNow:
+    if metric.only_events and not any(t.hits for t in known.values()):
+        known = {}  # a component that never says so may not be able to
     groups = named_groups(known, MOST_GROUPS)
     enough = {name: t for name, t in groups.items() if t.n >= metric.min_n}
     frame = frame_of(metric, enough) if enough else None

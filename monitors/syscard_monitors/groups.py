@@ -65,6 +65,11 @@ class GroupMetric:
         return f"{self.key}@{digest([self.expression, self.statistic])[:12]}"
 
     @property
+    def only_events(self) -> bool:
+        """Whether calls say so only where it happened: of a fallback, silence means that there was none."""
+        return self.expression == f"{self.about}.fallback"
+
+    @property
     def quantile(self) -> float | None:
         """0.95 for `p95`, None for the others."""
         return int(self.statistic[1:]) / 100 if self.statistic[0] == "p" else None
@@ -152,6 +157,9 @@ def with_requests(
 
 def _measured(metric: GroupMetric, requests: Sequence[Request]) -> list[_Measured]:
     """Requests that have a value, with it."""
+    if metric.only_events:
+        reached = (r for r in requests if f"{metric.about}.call" in r.values)
+        return [(r, float(any(r.values.get(metric.expression, ())))) for r in reached]
     try:
         values = evaluate(requests, metric.expression) or ()
         found = [(r, float(v)) for r, v in zip(requests, values, strict=bool(values)) if v is not None]

@@ -89,6 +89,14 @@ def test_no_request_of_a_group_is_said() -> None:
     assert measured([(None, 1.0)]).without == 1
 
 
+def test_of_a_component_that_never_speaks_of_fallbacks_nothing_is_said() -> None:
+    fallback = GroupMetric("vlm.fallback", "vlm", "fallback", "vlm.fallback", "rate")
+    requests = [request(n, {"segment.age_band": "ab"[n % 2], "vlm.call": True}) for n in range(100)]
+    sums = over_days(with_requests({}, [fallback], ["age_band"], requests).values())
+    (found,) = disparities([fallback], sums, ["age_band"])
+    assert (found.state, found.why) == ("unknown", "no request of a group carries it")
+
+
 def test_groups_far_apart_are_uneven_and_groups_alike_are_even() -> None:
     assert measured([*half_and("a", 900, 1000), *half_and("b", 500, 1000)]).state == "uneven"
     assert measured([*half_and("a", 900, 1000), *half_and("b", 890, 1000)]).state == "even"

@@ -87,6 +87,14 @@ def test_a_rate_counts_requests_with_an_event_however_many_calls_had_one() -> No
     assert (found.hits, found.mean) == (1, 0.5)
 
 
+def test_a_call_that_says_nothing_of_a_fallback_had_none() -> None:
+    fallback = GroupMetric("vlm.fallback", "vlm", "fallback", "vlm.fallback", "rate")
+    requests = [of("young", call=True, fallback=True), of("young", 1, call=True), of("young", 2)]
+    (sums,) = summed(requests, fallback).values()
+    found = sums[fallback.id]["age_band"]["=young"]
+    assert (found.n, found.hits) == (2, 1)
+
+
 def test_what_is_no_number_or_no_share_has_no_sums() -> None:
     assert summed([of("young", agrees="yes")]) == {}
     assert summed([of("young", agrees=1.5)]) == {}
