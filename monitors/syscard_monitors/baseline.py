@@ -14,7 +14,7 @@ from syscard.system import System
 from syscard_monitors import judge
 from syscard_monitors.assemble import Request
 from syscard_monitors.drift import Comparison, DriftWorker
-from syscard_monitors.frames import evaluate
+from syscard_monitors.frames import evaluate, events, is_event
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
 from syscard_monitors.stats import holm
@@ -58,6 +58,9 @@ def signal_values(signal: Signal, requests: Sequence[Request], previous_us: int 
     """
     if signal.kind == "volume":
         return gaps(requests, previous_us)
+    if is_event(signal.expr, signal.about):
+        told = events(requests, signal.expr, signal.about)
+        return told if any(v is not None for v in told) else None
     found, typed = evaluate(requests, signal.expr), str if signal.kind == "category" else _number
     try:
         return None if found is None else [None if v is None else typed(v) for v in found]

@@ -135,6 +135,16 @@ def evaluate(requests: Sequence[Request], expression: str) -> list[Any] | None:
     return values
 
 
+def is_event(expression: str, about: str) -> bool:
+    """Whether calls of a component say so only where it happened: of a fallback, silence means that there was none."""
+    return expression == f"{about}.fallback"
+
+
+def events(requests: Sequence[Request], expression: str, about: str) -> list[float | None]:
+    """1 for a request in which it happened, 0 for one that reached the component, None for any other."""
+    return [float(any(r.values.get(expression, ()))) if f"{about}.call" in r.values else None for r in requests]
+
+
 @lru_cache(maxsize=1024)
 def _parsed(expression: str) -> pl.Expr:
     import polars as pl

@@ -17,7 +17,7 @@ from syscard.metric import parse_metric
 from syscard.slices import claim_unit
 from syscard.system import Claim, System
 from syscard_monitors.assemble import Request
-from syscard_monitors.frames import evaluate
+from syscard_monitors.frames import evaluate, events, is_event
 from syscard_monitors.graph import Graph
 from syscard_monitors.packs import Signal
 from syscard_monitors.samples import sample_sums
@@ -67,7 +67,7 @@ class GroupMetric:
     @property
     def only_events(self) -> bool:
         """Whether calls say so only where it happened: of a fallback, silence means that there was none."""
-        return self.expression == f"{self.about}.fallback"
+        return is_event(self.expression, self.about)
 
     @property
     def quantile(self) -> float | None:
@@ -158,8 +158,8 @@ def with_requests(
 def _measured(metric: GroupMetric, requests: Sequence[Request]) -> list[_Measured]:
     """Requests that have a value, with it."""
     if metric.only_events:
-        reached = (r for r in requests if f"{metric.about}.call" in r.values)
-        return [(r, float(any(r.values.get(metric.expression, ())))) for r in reached]
+        told = zip(requests, events(requests, metric.expression, metric.about), strict=True)
+        return [(r, value) for r, value in told if value is not None]
     try:
         values = evaluate(requests, metric.expression) or ()
         found = [(r, float(v)) for r, v in zip(requests, values, strict=bool(values)) if v is not None]

@@ -424,3 +424,15 @@ def test_a_claim_that_requests_answer_is_not_asked_of_feedback() -> None:
     system = plan(signal()).system.model_copy(update={"claims": (agrees,)})
     sums, _ = sums_of(system, requests("accepted", [True] * 4), feedback_of("19-24", [False, False]))
     assert (sums[promise(agrees)]["all"]["n"], sums[promise(agrees)]["all"]["hits"]) == (4, 4)
+
+
+def test_of_a_fallback_silence_means_that_there_was_none() -> None:
+    """Calls say so only where there was one: else the baseline of a fallback would be all fallbacks, or empty."""
+    window = [request(i, {"llm.call": 1, "llm.fallback": True if i == 0 else None}) for i in range(3)]
+    watched = signal("rate", about="llm", name="fallback", expr="llm.fallback", direction="up", optional=True)
+    assert signal_values(watched, [*window, request(3)], None) == [1.0, 0.0, 0.0, None]
+    assert signal_values(watched, [request(0)], None) is None
+    none = {"llm.fallback": reference([0.0] * 200)}
+    bad = [request(i, {"llm.call": 1, "llm.fallback": True}) for i in range(20)]
+    the_plan, memory = plan(watched, references=none), Memory()
+    assert [look(the_plan, memory, bad)[0].state for _ in range(2)] == ["warn", "breach"]
