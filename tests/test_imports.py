@@ -104,6 +104,7 @@ def test_a_base_install_reads_the_card(demo: Demo, tmp_path: Path) -> None:
         ("monitor --once", "server"),
         ("snapshot", "server"),
         ("fairness", "server"),
+        ("report", "server"),
         ("ingest FILE", "server"),
         ("card verify", "server"),
         ("baseline set", "server"),

@@ -54,7 +54,7 @@ def uses_detector(signal: Signal, reference: Reference) -> bool:
 def begun(signal: Signal, reference: Reference, baseline: str) -> Detector:
     """A detector that knows the baseline; its seed is made of the baseline's digest and the signal's name."""
     strata: Mapping[str, Sequence[Any]] = reference.strata or {EVERYONE: reference.values}
-    grid = _grid(signal, reference, most=min(64, max(FEWEST_CELLS, MOST_CELLS // len(strata))))
+    grid = grid_of(signal, reference)
     seed = int.from_bytes(hashlib.sha256(f"{baseline}/{signal.key}".encode()).digest()[:8])
     known = ((stratum, _cell(signal, grid, value)) for stratum, values in strata.items() for value in values)
     return edetector.start(grid, known, seed)
@@ -101,7 +101,9 @@ def with_exact(log_rarity: float, log_exact: float) -> float:
     return max(log_rarity, log_exact) - math.log(2)
 
 
-def _grid(signal: Signal, reference: Reference, most: int) -> Grid:
+def grid_of(signal: Signal, reference: Reference) -> Grid:
+    """The cells of a signal: of the baseline's values alone, so that they stay when a window's values differ."""
+    most = min(64, max(FEWEST_CELLS, MOST_CELLS // max(1, len(reference.strata))))
     if signal.kind == "category":
         return edetector.grid_of_categories([str(value) for value in reference.values], most - 1)
     if signal.kind == "rate":

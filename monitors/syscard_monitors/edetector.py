@@ -225,6 +225,14 @@ def cell_of(grid: Grid, value: float | str) -> int:
     return bisect_right(grid.edges, value)
 
 
+def counts(grid: Grid, values: Iterable[Any]) -> list[int]:
+    """How many of these values lie in each cell; of a grid of categories, by their names."""
+    found = [0] * grid.cells
+    for value in values:
+        found[cell_of(grid, str(value) if grid.categories else value)] += 1
+    return found
+
+
 def _ranks(
     detector: Detector, values: Sequence[tuple[str, int]]
 ) -> tuple[list[float], Mapping[str, tuple[int, ...]], list[tuple[float, ...]]]:

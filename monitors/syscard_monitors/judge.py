@@ -73,6 +73,16 @@ def measure(
     """
     if reference is None:
         return Missing("no baseline: syscard baseline set")
+    known = comparable_values(signal, values, reference, strata)
+    if isinstance(known, Missing):
+        return known
+    return _measured_against(signal, *known, reference)
+
+
+def comparable_values(
+    signal: Signal, values: Sequence[Any] | None, reference: Reference, strata: Sequence[str] = ()
+) -> tuple[list[Any], list[str]] | Missing:
+    """The values that can be compared with the baseline, each with its stratum: text for categories, else numbers."""
     if reference.n < signal.min_n:
         return Missing(f"needs n {signal.min_n} in the baseline, has {reference.n}", signal.min_n, reference.n)
     of = strata or [EVERYONE] * len(values or ())
@@ -86,26 +96,26 @@ def measure(
     if len(known) < signal.min_window:
         why = f"needs n {signal.min_window} of groups that the baseline has, has {len(known)}"
         return Missing(why, signal.min_window, len(known))
-    return _measured_against(signal, [v for v, _ in known], [s for _, s in known], reference)
+    try:
+        typed = str if signal.kind == "category" else float
+        _ = None if signal.kind == "category" else reference.everyone.numbers
+        return [typed(v) for v, _ in known], [s for _, s in known]
+    except (TypeError, ValueError):
+        return Missing(f"{signal.expr} is not a number in every request", state=State.ERROR)
 
 
 def _measured_against(
     signal: Signal, values: list[Any], strata: Sequence[str], reference: Reference
 ) -> Measured | Missing:
     if signal.kind == "category":
-        return _category(signal, [str(v) for v in values], reference.with_mix_of(strata))
-    try:
-        numbers = [float(v) for v in values]
-        _ = reference.everyone.numbers
-    except (TypeError, ValueError):
-        return Missing(f"{signal.expr} is not a number in every request", state=State.ERROR)
+        return _category(signal, values, reference.with_mix_of(strata))
     if signal.kind == "volume":
-        return _volume(signal, numbers, reference)
+        return _volume(signal, values, reference)
     if signal.kind == "number" and reference.constant is not None:
-        return _left_the_constant(signal, numbers, reference)
+        return _left_the_constant(signal, values, reference)
     if signal.kind == "rate":
-        return _rate(signal, numbers, strata, reference.with_mix_of(strata))
-    return _NUMERIC[signal.kind](signal, numbers, reference.with_mix_of(strata))
+        return _rate(signal, values, strata, reference.with_mix_of(strata))
+    return _NUMERIC[signal.kind](signal, values, reference.with_mix_of(strata))
 
 
 def _share(signal: Signal, values: list[float], expected: Standard) -> Measured:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
@@ -25,6 +25,8 @@ LARGEST_LOOK: Final = 16
 """How many times that a look may grow where it would otherwise see no request whole."""
 HOPELESS: Final = 10_000
 """So many spans without a single root: what lies before is not looked at again."""
+_BACK: Final = (1, 6, 24, 24 * 7, None)
+"""How many hours back the newest requests are looked for; None is everything."""
 _REACH_US: Final = round(REACH_BACK.total_seconds() * 1_000_000)
 
 
@@ -63,6 +65,15 @@ def look(
     return looked
 
 
+class Stretch(NamedTuple):
+    """What is known of a stretch of time."""
+
+    requests: tuple[Request, ...]
+    """Complete ones, in order."""
+    feedback: tuple[Request, ...]
+    """All that came since the stretch began, whichever requests it is about."""
+
+
 def between(
     scan: Scan,
     system: System,
@@ -70,8 +81,8 @@ def between(
     until: datetime | None,
     now_us: int,
     rotated: Sequence[int] = (),
-) -> tuple[Request, ...]:
-    """All complete requests of a stretch of time.
+) -> Stretch:
+    """All complete requests of a stretch of time, and what came of requests.
 
     Raises:
         UsageError: there are more spans in it than fit into memory.
@@ -81,8 +92,22 @@ def between(
     rows = _rows(scan, system, low, most)
     if len(rows) == most:
         raise UsageError(f"more than {most:,} spans in that time: name a shorter one with --from and --to")
-    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us, rotated).complete
-    return tuple(r for r in found if low <= r.start_us and r.end_us <= high)
+    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us, rotated)
+    return Stretch(tuple(r for r in found.complete if low <= r.start_us and r.end_us <= high), found.feedback)
+
+
+def newest(scan: Scan, system: System, count: int, before_us: int, now_us: int, rotated: Sequence[int] = ()) -> Stretch:
+    """The newest complete requests, and what came of them: looked for further and further back from a moment.
+
+    Raises:
+        UsageError: there are more spans in that time than fit into memory.
+    """
+    for back in _BACK:
+        since = datetime.fromtimestamp((before_us - back * 3_600_000_000) / 1_000_000, UTC) if back else None
+        found = between(scan, system, since, None, now_us, rotated)
+        if len(found.requests) >= count:
+            break
+    return found._replace(requests=found.requests[-count:])
 
 
 def _rows(scan: Scan, system: System, since_us: int, limit: int) -> list[Row]:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from syscard_monitors import stats
 
 _NEAR: Final = 1e-3
 """Values this close (relative) to a constant are the constant."""
 _EXACT: Final = 1e-12
+T = TypeVar("T")
 Values = tuple[float, ...] | tuple[str, ...]
 
 
@@ -168,13 +169,14 @@ class Standard:
         if len(self.parts) == 1:
             return self.parts[0].column.values
         size = min(part.column.n / part.share for part in self.parts)
-        picked = (_evenly(part.column.values, round(size * part.share)) for part in self.parts)
+        picked = (evenly(part.column.values, round(size * part.share)) for part in self.parts)
         return tuple(sorted(chain.from_iterable(picked)))  # type: ignore[type-var,return-value]
 
 
-def _evenly(values: Values, wanted: int) -> Values:
+def evenly(values: Sequence[T], wanted: int) -> tuple[T, ...]:
+    """So many of these values, evenly spaced in their order; all where there are fewer."""
     n = max(1, min(wanted, len(values)))
-    return tuple(values[(2 * i + 1) * len(values) // (2 * n)] for i in range(n))  # type: ignore[return-value]
+    return tuple(values[(2 * i + 1) * len(values) // (2 * n)] for i in range(n))
 
 
 def same(a: float | str, b: float | str | None) -> bool:

@@ -107,6 +107,48 @@ def _mean_deviation(n: int, p: float) -> float:
     return math.exp(logs + v * math.log(p) + (n - v + 1) * math.log1p(-p))
 
 
+def psi(now: Sequence[int], before: Sequence[int]) -> float:
+    """Population stability index of counts by cell: the sum of (p - q) ln(p / q) over the cells.
+
+    Half a value is added to each cell of both (Jeffreys' prior): without, one empty cell would make it infinite.
+    """
+    p, q = (_shares(counts, 0.5) for counts in (now, before))
+    return math.fsum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def jensen_shannon(now: Sequence[int], before: Sequence[int]) -> float:
+    """Jensen-Shannon distance of counts by cell: the root of the divergence in bits, 0..1."""
+    p, q = (_shares(counts, 0.0) for counts in (now, before))
+    bits = math.fsum(
+        share * math.log2(2 * share / (a + b)) for a, b in zip(p, q, strict=True) for share in (a, b) if share
+    )
+    return math.sqrt(max(0.0, bits / 2))
+
+
+def psi_by_chance(cells: int, now: int, before: int, alpha: float) -> float:
+    """What the PSI of two samples of these sizes exceeds with probability `alpha` where nothing changed.
+
+    It is then about chi-square with `cells - 1` degrees of freedom, times 1/now + 1/before (Yurdakul & Naranjo 2020).
+    """
+    return _chi_square_quantile(1 - alpha, max(1, cells - 1)) * (1 / now + 1 / before)
+
+
+def jensen_shannon_by_chance(cells: int, now: int, before: int, alpha: float) -> float:
+    """The same for the Jensen-Shannon distance: the divergence in nats is about an eighth of the PSI."""
+    return math.sqrt(psi_by_chance(cells, now, before, alpha) / (8 * math.log(2)))
+
+
+def _chi_square_quantile(q: float, df: int) -> float:
+    """By Wilson and Hilferty's cube (1931)."""
+    spread = 2 / (9 * df)
+    return df * max(0.0, 1 - spread + NormalDist().inv_cdf(q) * math.sqrt(spread)) ** 3
+
+
+def _shares(counts: Sequence[int], prior: float) -> list[float]:
+    total = sum(counts) + prior * len(counts)
+    return [(count + prior) / total for count in counts]
+
+
 def quantile(values: Sequence[float], q: float) -> float:
     """The smallest value that at least a share `q` of the values does not exceed."""
     ordered = sorted(values)

@@ -23,13 +23,13 @@ from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
 from syscard.system import System
 from syscard.words import one_line
-from syscard_monitors import baseline, detecting, groups
+from syscard_monitors import baseline, detecting, groups, reports
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, explanation
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import told_rarity
-from syscard_monitors.look import MOST_ROWS, Scan, between, look
+from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest
 from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
@@ -144,7 +144,7 @@ class Watcher:
             MonitorError: the signals cannot be computed.
         """
         system = system_of(self._records.current(ref))
-        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated())
+        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated()).requests
         data = baseline.measure_baseline(system, self._signals(system), requests, self._worker)
         with self._records.transaction() as transaction:
             body = SetBaseline(
@@ -186,6 +186,23 @@ class Watcher:
             asked = told_rarity(detecting.log_needed(budget, plan.judged, share, signal.alpha))
         known = (plan.references or {}).get(key)
         return explanation(signal, known, WINDOW, asked), known
+
+    def report(self, ref: str, asked: reports.Asked) -> reports.Report:
+        """What Evidently says of a stretch of requests. Looks only: nothing is remembered, and no window waits for it.
+
+        Raises:
+            UsageError: there is no baseline, or no request in that time.
+            MissingExtra: Evidently is not installed.
+            MonitorError: it cannot be made.
+        """
+        card = self._records.current(ref)
+        plan, now = self._plan(card), micros(self._clock())
+        if asked.last is None:
+            found = between(self._scan, plan.system, asked.since, asked.until, now, self._rotated())
+        else:
+            before = recall(self._records.watch(ref)).frontier.end_us or now
+            found = newest(self._scan, plan.system, asked.last, before, now, self._rotated())
+        return reports.make(plan, card, found, asked, self._worker)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))

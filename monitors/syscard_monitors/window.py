@@ -167,7 +167,9 @@ def _measure(
     reference = references.get(signal.key, Reference(())) if references is not None else None
     try:
         values = signal_values(signal, requests, memory.frontier.end_us or None)
-        measured = _rotated(signal, values, requests, reference) or judge.measure(signal, values, reference, strata)
+        measured = not_comparable(signal, values, requests, reference) or judge.measure(
+            signal, values, reference, strata
+        )
     except MonitorError as error:
         return Missing(str(error), state=State.ERROR)
     before = memory.pending.pop(signal.key, [])
@@ -229,7 +231,7 @@ def _with_evidence(
     return replace(measured, log_rarity=found)
 
 
-def _rotated(
+def not_comparable(
     signal: Signal, values: Sequence[Any] | None, requests: Sequence[Request], reference: Reference | None
 ) -> Missing | None:
     """Why words cannot be compared of which only hashes are kept: the same word has another one under each key."""

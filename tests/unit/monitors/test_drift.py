@@ -8,19 +8,29 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from scipy import stats as scipy
 
+from syscard.card import Card
+from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, UsageError
+from syscard_monitors import stats
 from syscard_monitors.assemble import Request
-from syscard_monitors.baseline import measure_baseline, references
+from syscard_monitors.baseline import measure_baseline, references, signal_values
 from syscard_monitors.drift import Comparison, DriftWorker, Method
+from syscard_monitors.edetector import counts, grid_of_categories, grid_of_numbers
 from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, over_days, with_requests
-from tests.unit.build import declared
-from tests.unit.monitors.build import request, signal
+from syscard_monitors.judge import Measured, measure
+from syscard_monitors.look import Stretch
+from syscard_monitors.reference import Reference
+from syscard_monitors.reports import Asked, make
+from syscard_monitors.window import Plan
+from tests.unit.build import NOW, declared
+from tests.unit.monitors.build import card_of, plan, request, signal
 
 # One worker, so one process: never spread over several.
 pytestmark = pytest.mark.xdist_group("evidently")
@@ -86,6 +96,43 @@ def test_samples_of_one_and_the_same_level_are_no_evidence(worker: DriftWorker, 
     assert worker.p_values([compare("k", method, values, values * 3)]) == {"k": 1.0}
 
 
+def test_the_number_of_the_hot_path_is_the_number_of_evidently(worker: DriftWorker) -> None:
+    grid, names = grid_of_numbers(LARGE, 16), grid_of_categories(LABELS[1])
+    found = worker.p_values(
+        [
+            compare("ks", "syscard_ks", SMALL, LARGE),
+            replace(compare("psi", "syscard_psi", SMALL, LARGE), grid=grid),
+            replace(compare("js", "syscard_js", SMALL, LARGE), grid=grid),
+            replace(compare("named psi", "syscard_psi", *LABELS), grid=names),
+            replace(compare("named js", "syscard_js", *LABELS), grid=names),
+        ]
+    )
+    expected = Reference(tuple(sorted(LARGE))).with_mix_of([""] * len(SMALL))
+    distance = stats.ks_distance(SMALL, expected.below, expected.up_to)
+    cells = [counts(grid, values) for values in (SMALL, LARGE)]
+    named = [counts(names, values) for values in LABELS]
+    hot = {
+        "ks": scipy.kstwo.sf(distance, round(len(SMALL) * len(LARGE) / (len(SMALL) + len(LARGE)))),
+        "psi": stats.psi(*cells),
+        "js": stats.jensen_shannon(*cells),
+        "named psi": stats.psi(*named),
+        "named js": stats.jensen_shannon(*named),
+    }
+    assert found == pytest.approx(hot, rel=1e-12, abs=1e-12)
+
+
+def test_the_worker_s_process_reaches_no_network() -> None:
+    code = (
+        "import socket; from syscard_monitors.drift.worker import stay_offline\n"
+        "near, far = socket.socketpair(); stay_offline(); near.send(b'x'); assert far.recv(1) == b'x'\n"
+        "for reach in (socket.create_connection, lambda to: socket.getaddrinfo(*to)):\n"
+        "    try: reach(('127.0.0.1', 9))\n"
+        "    except PermissionError as error: print(error)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.count("reaches no network") == 2
+
+
 def test_the_key_of_a_signal_may_hold_anything(worker: DriftWorker) -> None:
     keys = ["vlm->llm.grounded", "a b", "ünï"]
     assert worker.p_values([compare(k, "ks", SMALL, SMALL) for k in keys]).keys() == set(keys)
@@ -107,6 +154,81 @@ def test_a_comparison_that_evidently_refuses_is_an_error_and_the_next_one_works(
     with pytest.raises(MonitorError, match=r"Evidently could not compare \['empty'\]"):
         worker.p_values([compare("empty", "ks", (), SMALL)])
     assert worker.p_values([compare("k", "ks", SMALL, SMALL)]) == {"k": pytest.approx(1.0)}
+
+
+def asked_report() -> tuple[Plan, Card, Stretch]:
+    """Forty requests of signals of every kind, against sixty."""
+    signals = (
+        signal(),
+        signal("rate", name="error", expr="vlm.error", min_n=20),
+        signal("number", name="score", expr="vlm.score"),
+        signal("ratio", name="tokens", expr="vlm.score"),
+        signal("latency", name="latency", expr="vlm.latency_ms"),
+        signal("category", name="category", expr="vlm.category"),
+        signal("volume", name="volume", about="agent"),
+        signal(name="optional", expr="vlm.gone", optional=True),
+        signal(name="gone", expr="vlm.gone"),
+    )
+    draw = random.Random(3)
+
+    def made(n: int, names: str, first: int = 0) -> tuple[Request, ...]:
+        return tuple(
+            request(
+                first + i,
+                {
+                    "vlm.agrees": draw.random() < 0.5, "vlm.error": draw.random() < 0.1, "vlm.score": draw.gauss(9, 1),
+                    "vlm.latency_ms": draw.gauss(99, 9), "vlm.category": f"</script>{draw.choice(names)}",
+                },
+            )
+            for i in range(n)
+        )  # fmt: skip
+
+    before, now = made(60, "ab"), made(40, "bc", 60)
+    values = {
+        s.key: (sorted(v for v in found if v is not None) if (found := signal_values(s, before, None)) else [])
+        for s in signals
+    }
+    kept = {"signals": values, "per_minute": 20.0}
+    set_ = SetBaseline(
+        name="launch", start=NOW, end=NOW, requests=60, data_digest="d" * 64, approved_by="me", agreement_p=None,
+        watched=(), too_constant=(),
+    )  # fmt: skip
+    card = card_of().model_copy(update={"baseline": set_})
+    return plan(*signals, references=references(kept)), card, Stretch(now, ())
+
+
+def test_a_report_tells_of_every_signal_what_the_monitors_would(worker: DriftWorker) -> None:
+    watched, card, found = asked_report()
+    made = make(watched, card, found, Asked(), worker)
+    rows = {row["signal"]: row for row in made.document["signals"]}
+    assert {key: row["method"] for key, row in rows.items()} == {
+        "vlm.agrees": "syscard_fisher",
+        "vlm.error": "syscard_fisher",
+        "vlm.score": "syscard_ks",
+        "vlm.tokens": "syscard_ks",
+        "vlm.latency": "syscard_ks",
+        "vlm.category": "syscard_chi2",
+        "agent.volume": "syscard_ks",
+    }
+    for one in watched.signals:
+        if one.key in rows and one.kind not in ("category", "volume"):
+            values = signal_values(one, found.requests, None)
+            measured = measure(one, values, (watched.references or {})[one.key])
+            assert isinstance(measured, Measured)
+            told = rows[one.key]["now"], rows[one.key]["before"]
+            assert told == pytest.approx((measured.value, measured.reference), rel=1e-12), one.key
+    assert rows["vlm.category"]["drifted"] is True
+    assert made.document["missing"] == {"vlm.gone": "needs n 20 in the baseline, has 0"}
+    assert len(made.document["evidently"]) == 2 * len(rows), "Evidently tells it all: the method and the own figure"
+
+
+def test_the_same_requests_make_the_same_files_and_no_name_of_a_category_ends_a_script(worker: DriftWorker) -> None:
+    watched, card, found = asked_report()
+    first, second = (make(watched, card, found, Asked(by="js"), worker) for _ in range(2))
+    assert (first.html, first.json) == (second.html, second.json)
+    assert b"</script>b" not in first.html
+    assert b"\\u003c/script>b" in first.html
+    assert {row["method"] for row in first.document["signals"]} == {"syscard_js"}
 
 
 def requests() -> tuple[Request, ...]:

@@ -11,7 +11,7 @@ import pytest
 from syscard.errors import MonitorError
 from syscard.observation import arrow_schema
 from syscard_monitors.assemble import named_as_declared
-from syscard_monitors.look import LARGEST_LOOK, Scan, between, look
+from syscard_monitors.look import LARGEST_LOOK, Scan, between, look, newest
 from syscard_monitors.memory import Memory
 from syscard_monitors.traces import moment
 from tests.unit.build import NOW, declared
@@ -101,10 +101,12 @@ def test_feedback_neither_hides_that_requests_have_stopped_nor_that_they_have_no
 
 
 def test_a_stretch_of_time_has_the_requests_that_lie_whole_in_it() -> None:
-    found = between(lake(roots(6)), SHOP, moment(START_US + 10 * SECOND), moment(START_US + 41 * SECOND), NOW_US)
+    found = between(
+        lake(roots(6)), SHOP, moment(START_US + 10 * SECOND), moment(START_US + 41 * SECOND), NOW_US
+    ).requests
     assert [r.trace_id for r in found] == ["0001", "0002", "0003", "0004"]
-    assert len(between(lake(roots(6)), SHOP, None, None, NOW_US)) == 6
-    assert between(lake(roots(6)), SHOP, NOW.replace(year=2027), None, NOW_US) == ()
+    assert len(between(lake(roots(6)), SHOP, None, None, NOW_US).requests) == 6
+    assert between(lake(roots(6)), SHOP, NOW.replace(year=2027), None, NOW_US).requests == ()
 
 
 def named(system_select: dict[str, str], **columns: Any) -> str | None:
@@ -128,3 +130,10 @@ def test_what_only_makes_an_agent_gets_no_name() -> None:
 
 def test_a_selection_by_what_was_not_kept_renames_nothing() -> None:
     assert named({"my.own.key": "chat"}, component="chat:gpt", operation="chat") == "chat:gpt"
+
+
+def test_the_newest_requests_are_looked_for_further_and_further_back() -> None:
+    spans = [*roots(4), *({**s, "start_us": s["start_us"] + 30 * MINUTE} for s in roots(3, first=4))]
+    found = [r.trace_id for r in newest(lake(spans), SHOP, 5, NOW_US, NOW_US + 20 * MINUTE).requests]
+    assert found == ["0002", "0003", "0004", "0005", "0006"]
+    assert len(newest(lake(spans), SHOP, 99, NOW_US, NOW_US).requests) == 7

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from itertools import combinations
 
@@ -8,7 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import entropy
 
+from syscard_monitors import stats
 from syscard_monitors.reference import Reference
 from syscard_monitors.stats import (
     Rates,
@@ -197,3 +201,31 @@ def test_the_rule_of_three_bounds_the_exact_bound(n: int) -> None:
 
 def test_no_requests_bound_nothing() -> None:
     assert [rule_of_three(n) for n in (0, 1, 3)] == [1, 1, 1]
+
+
+def test_psi_and_jensen_shannon_are_nothing_without_a_difference_and_finite_where_a_cell_is_empty() -> None:
+    assert stats.psi([5, 10], [50, 100]) == pytest.approx(0, abs=1e-3)
+    assert stats.jensen_shannon([5, 10], [50, 100]) == pytest.approx(0, abs=1e-8)
+    assert stats.jensen_shannon([5, 0], [0, 50]) == 1.0
+    assert stats.psi([5, 0], [0, 50]) == pytest.approx(6.5, abs=0.5)
+
+
+def test_psi_and_jensen_shannon_are_scipy_s() -> None:
+    now, before = [3, 0, 9, 8], [40, 2, 61, 7]
+    assert stats.jensen_shannon(now, before) == pytest.approx(jensenshannon(now, before, base=2), abs=1e-12)
+    p, q = ([(c + 0.5) / (sum(counts) + 2) for c in counts] for counts in (now, before))
+    assert stats.psi(now, before) == pytest.approx(entropy(p, q) + entropy(q, p), abs=1e-12)
+
+
+def test_chance_rarely_takes_a_distance_beyond_its_limit() -> None:
+    draw = random.Random(5)
+    beyond = 0
+    for _ in range(300):
+        now, before = ([0] * 16, [0] * 16)
+        for counts, n in ((now, 100), (before, 1000)):
+            for _ in range(n):
+                counts[draw.randrange(16)] += 1
+        psi, js = stats.psi(now, before), stats.jensen_shannon(now, before)
+        beyond += psi > stats.psi_by_chance(16, 100, 1000, 0.01)
+        beyond += js > stats.jensen_shannon_by_chance(16, 100, 1000, 0.01)
+    assert beyond <= 18, "600 comparisons at 1 %"

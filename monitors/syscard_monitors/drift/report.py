@@ -1,0 +1,119 @@
+"""In the worker process: one Evidently report of everything that was asked, as HTML and as figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from syscard_monitors.drift import engine
+from syscard_monitors.drift.asked import Comparison, Drifted, MadeReport, Ranking, ReportAsked
+
+_DATA: Final = re.compile(r"var (metric_[0-9a-f]{32}) = ")
+_ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+
+
+def make(asked: ReportAsked) -> MadeReport:
+    """The report.
+
+    Raises:
+        MissingExtra: Evidently is not installed.
+        MonitorError: Evidently could not make it.
+    """
+    with engine.refusing(asked.title) as found:
+        from evidently.core.metric_types import render_widgets
+        from evidently.legacy.renderers.html_widgets import group_widget, header_text
+
+        widgets, metrics = [header_text(label=asked.title)], []
+        signals: dict[str, Drifted] = {}
+        rankings = {}
+        if asked.comparisons:
+            snapshot, signals = _of_signals(found, asked.comparisons)
+            metrics += snapshot.dict()["metrics"]
+            widgets.append(group_widget(title="Signals", widgets=snapshot._widgets))
+        for ranking in asked.rankings:
+            snapshot = _of_ranking(found, ranking)
+            rankings[ranking.component] = _at_k(snapshot, ranking.k)
+            metrics += snapshot.dict()["metrics"]
+            widgets.append(group_widget(title=f"Lists of {ranking.component}", widgets=snapshot._widgets))
+        html = _settled(render_widgets(widgets))
+        plain = tuple(json.loads(json.dumps(metrics, default=float)))
+    return MadeReport(f"evidently {found.core.__version__}", html, plain, signals, rankings)
+
+
+def _of_signals(found: engine.Evidently, comparisons: Sequence[Comparison]) -> tuple[Any, dict[str, Drifted]]:
+    """The report on the signals; of each its method's value, and its own figure now and in the reference."""
+    from syscard_monitors.drift.behaviour import Behaviour
+
+    named = {c.key: c for c in comparisons}
+    own = [Behaviour(column=c.key, figure=c.figure) for c in comparisons]
+    snapshot = found.run(named, [*found.drift_metrics(named), *own])
+    told = [float(metric["value"]) for metric in snapshot.dict()["metrics"]]
+    before = [snapshot.context.get_reference_metric_result(metric.metric_id).value for metric in own]
+    n = len(comparisons)
+    figures = zip(comparisons, told[:n], told[n:], before, strict=True)
+    return snapshot, {c.key: Drifted(score, now, float(then)) for c, score, now, then in figures}
+
+
+def _of_ranking(found: engine.Evidently, ranking: Ranking) -> Any:
+    from evidently.core.datasets import Recsys
+
+    features = _feature_names(ranking)
+    described = [(*row, *ranking.features.get(row.item, ())) for row in ranking.items]
+    frame = found.pandas.DataFrame(described, columns=["request", "item", "rank", "taken", *features])
+    recsys = Recsys(user_id="request", item_id="item", target="taken", prediction="rank", recommendations_type="rank")
+    definition = found.core.DataDefinition(ranking=[recsys], numerical_columns=["rank", "taken", *features])
+    data = found.core.Dataset.from_pandas(frame, definition)
+    trained = [(p.user, p.item, *ranking.features.get(p.item, ())) for p in ranking.trained_on]
+    train = found.pandas.DataFrame(trained, columns=["request", "item", *features])
+    more = {"current_train_data": train} if trained else None
+    return found.core.Report(list(_ranking_metrics(found.metrics, ranking))).run(data, None, additional_data=more)
+
+
+def _feature_names(ranking: Ranking) -> list[str]:
+    wide = max((len(row) for row in ranking.features.values()), default=0)
+    return [f"feature {i}" for i in range(wide)]
+
+
+def _ranking_metrics(metrics: Any, ranking: Ranking) -> Iterator[Any]:
+    """Single metrics: the preset always adds a distribution of scores, which refuses ranks."""
+    for accuracy in (metrics.NDCG, metrics.MAP, metrics.HitRate, metrics.MRR):
+        yield accuracy(k=ranking.k, no_feedback_users=True)  # requests of which nothing was taken count as misses
+    if ranking.even:
+        yield metrics.Personalization(k=ranking.k)
+    if ranking.trained_on:
+        yield metrics.PopularityBiasMetric(k=ranking.k, metric="arp")
+        yield metrics.Novelty(k=ranking.k)
+    if ranking.trained_on and ranking.features:
+        yield metrics.Diversity(k=ranking.k, item_features=_feature_names(ranking))
+
+
+def _at_k(snapshot: Any, k: int) -> dict[str, float]:
+    """Each metric's value over the first `k` places.
+
+    Those that are told place by place are taken by their order: Evidently numbers the places of some from 2.
+    """
+    found = {}
+    for metric in snapshot.dict()["metrics"]:
+        name, value = metric["metric_name"].partition("(")[0], metric["value"]
+        found[name] = float(list(value["value"].values())[k - 1] if isinstance(value, Mapping) else value)
+    return found
+
+
+def _settled(html: str) -> str:
+    """The page with its data made safe, and the same file for the same figures.
+
+    Names of categories come from spans, and Evidently writes them between script tags as they are: one that closes the
+    tag would run. Ids that it draws at random are numbered in their order.
+    """
+    begins = _DATA.search(html)
+    if begins is None:
+        raise ValueError("its page holds no data")
+    # The root element's name was drawn at random: no span can have known it.
+    start, root = begins.start(), html.index(f'<div id="root_{begins[1]}">')
+    end = html.rindex("</script>", start, root)
+    data = html[start:end].replace("<", "\\u003c")
+    ids = {name: f"00000000-0000-7000-8000-{n:012x}" for n, name in enumerate(dict.fromkeys(_ID.findall(data)))}
+    data = _ID.sub(lambda match: ids[match[0]], data)
+    return (html[:start] + data + html[end:]).replace(begins[1], "metric_" + "0" * 32)

@@ -1,0 +1,141 @@
+"""Evidently in a process of its own: it takes seconds to import, and what goes wrong in it must not harm the watch."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Final
+
+from syscard.errors import MissingExtra, MonitorError, SyscardError
+from syscard.live import DisparityNow
+from syscard_monitors.drift.asked import Comparison, GroupsAsked, MadeReport, ReportAsked
+from syscard_monitors.fairness import disparities
+from syscard_monitors.groups import GroupMetric, Sums
+
+Question = tuple[Comparison, ...] | ReportAsked | GroupsAsked
+TIMEOUT_S: Final = 180
+_NETWORK: Final = frozenset({"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
+"""Audit events of everything that leaves the process by a socket."""
+
+
+class DriftWorker:
+    """Evidently and Fairlearn in a process of their own, started with the first comparison (or early, by `warm`)."""
+
+    def __init__(self) -> None:
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def warm(self) -> None:
+        """Start importing Evidently now, without waiting."""
+        self._started()
+
+    def p_values(self, comparisons: Sequence[Comparison]) -> dict[str, float]:
+        """Score of each comparison by its key: the p-value of its method.
+
+        Raises:
+            MissingExtra: Evidently is not installed.
+            MonitorError: the worker died, hung or refused.
+        """
+        return dict(self._asked(tuple(comparisons))) if comparisons else {}
+
+    def report(self, asked: ReportAsked) -> MadeReport:
+        """One Evidently report.
+
+        Raises:
+            MissingExtra: Evidently is not installed.
+            MonitorError: the worker died, hung or refused.
+        """
+        made: MadeReport = self._asked(asked)
+        return made
+
+    def disparities(
+        self, metrics: Sequence[GroupMetric], sums: Sums, segments: Sequence[str]
+    ) -> tuple[DisparityNow, ...]:
+        """What `fairness.disparities` gives.
+
+        Raises:
+            MissingExtra: Fairlearn is not installed.
+            MonitorError: the worker died, hung or refused.
+        """
+        return tuple(self._asked(GroupsAsked(tuple(metrics), sums, tuple(segments))))
+
+    def _asked(self, question: Question) -> Any:
+        pipe = self._started()
+        try:
+            pipe.send(question)
+            answer = pipe.recv() if pipe.poll(TIMEOUT_S) else None
+        except (EOFError, OSError):
+            answer = None
+        if answer is None:
+            self.close()
+            raise MonitorError("the drift worker died or hung; it starts again with the next window")
+        if isinstance(answer, SyscardError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Stop the process, whatever it is doing."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(5)
+            self._process = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+
+    def _started(self) -> Connection:
+        if self._pipe is None:
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=_work, args=(theirs,), name="drift", daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._pipe
+
+
+def _work(pipe: Connection) -> None:
+    """In the worker: import Evidently, then answer until the other side is gone. Ctrl-c is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stay_offline()
+    failed: SyscardError | None = None
+    gc.disable()  # half a million objects that stay: looking through them again and again is a tenth of the import
+    try:
+        from syscard_monitors.drift import engine
+
+        engine.evidently()
+    except MissingExtra as error:
+        failed = error
+    gc.freeze()
+    gc.enable()
+    while True:
+        try:
+            question = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(failed or _answer(question))
+
+
+def stay_offline() -> None:
+    """From here on this process reaches no network, whatever a library of it would like to tell."""
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, _arguments: object) -> None:
+    if event in _NETWORK:
+        raise PermissionError(f"{event}: the drift worker reaches no network")
+
+
+def _answer(question: Question) -> dict[str, float] | MadeReport | tuple[DisparityNow, ...] | SyscardError:
+    from syscard_monitors.drift import engine, report
+
+    try:
+        if isinstance(question, GroupsAsked):
+            return disparities(question.metrics, question.sums, question.segments)
+        return report.make(question) if isinstance(question, ReportAsked) else engine.value_drift(question)
+    except SyscardError as error:
+        return error

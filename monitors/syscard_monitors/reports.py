@@ -1,0 +1,186 @@
+"""Reports: what Evidently says of a stretch of requests, signal by signal, against the baseline. Made when asked for.
+
+A report is one look, outside the false-alarm budget: what raises incidents is in `syscard_monitors.window`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from syscard.card import Card
+from syscard.digest import canonical
+from syscard.edits import SetBaseline
+from syscard.errors import MonitorError, UsageError
+from syscard_monitors import detecting, stats
+from syscard_monitors.assemble import Request
+from syscard_monitors.baseline import signal_values
+from syscard_monitors.drift import Comparison, Drifted, DriftWorker, Figure, Method, ReportAsked
+from syscard_monitors.judge import Missing, comparable_values
+from syscard_monitors.look import Stretch
+from syscard_monitors.packs import Signal
+from syscard_monitors.reference import Reference, evenly
+from syscard_monitors.traces import moment
+from syscard_monitors.window import Plan, not_comparable
+
+FORMAT: Final = 1
+MOST_VALUES: Final = 10_000
+"""Of one signal, on either side: beyond, Evidently takes long and says nothing new."""
+LEAST_DISTANCE: Final = {"syscard_psi": 0.1, "syscard_js": 0.1}
+"""Below this a distance is no drift, however many requests there are."""
+By = Literal["test", "psi", "js"]
+"""How signals are compared: by a test of each, or all by one distance."""
+_FIGURES: Final[dict[str, Figure]] = {
+    "share": "mean",
+    "rate": "share",
+    "number": "mean",
+    "ratio": "mean",
+    "latency": "p95",
+    "volume": "per_minute",
+    "category": "shifted_share",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One report as it is stored: a page for people and a document for machines."""
+
+    html: bytes
+    document: dict[str, Any]
+
+    @property
+    def json(self) -> bytes:
+        """The document as it is stored (RFC 8785), so that its digest is that of the file."""
+        return canonical(self.document)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report is asked for."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    last: int | None = None
+    """So many of the newest requests, instead of a stretch of time."""
+    by: By = "test"
+
+
+def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWorker) -> Report:
+    """Every signal that has a baseline, compared by Evidently over these requests.
+
+    Raises:
+        UsageError: there is no baseline, or no request.
+        MissingExtra: Evidently is not installed.
+        MonitorError: Evidently could not make it.
+    """
+    if plan.references is None or card.baseline is None:
+        raise UsageError("no baseline to compare with: set one with: syscard baseline set")
+    if not found.requests:
+        raise UsageError("no complete request in that time: nothing to report")
+    signals = {s.key: s for s in plan.signals}
+    compared = {key: _comparison(plan, signal, found.requests, asked.by) for key, signal in signals.items()}
+    comparisons = {key: c for key, c in compared.items() if isinstance(c, Comparison)}
+    made = worker.report(ReportAsked(_title(plan, found.requests), tuple(comparisons.values())))
+    html = made.html.encode()
+    document = {
+        "format": FORMAT,
+        "system": card.system,
+        "page_sha256": hashlib.sha256(html).hexdigest(),
+        "engine": made.engine,
+        "window": _window(found.requests),
+        "baseline": _baseline(card.baseline, found.requests),
+        "signals": [_row(signals[key], comparisons[key], drifted) for key, drifted in made.signals.items()],
+        "missing": {key: missing.why for key, missing in compared.items() if isinstance(missing, Missing)},
+        "evidently": list(made.metrics),
+    }
+    return Report(html, document)
+
+
+def _title(plan: Plan, requests: Sequence[Request]) -> str:
+    start, end = _times(requests)
+    n = f"{len(requests):,} requests"
+    return f"{plan.system.system.ref}: {n}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _times(requests: Sequence[Request]) -> tuple[datetime, datetime]:
+    return moment(min(r.start_us for r in requests)), moment(requests[-1].end_us)
+
+
+def _window(requests: Sequence[Request]) -> dict[str, Any]:
+    start, end = _times(requests)
+    return {"start": start, "end": end, "requests": len(requests)}
+
+
+def _baseline(baseline: SetBaseline, requests: Sequence[Request]) -> dict[str, Any]:
+    """Which one, and how many of the requests are its own: they cannot differ from it."""
+    shared = sum(baseline.start <= moment(r.start_us) and moment(r.end_us) <= baseline.end for r in requests)
+    return {"name": baseline.name, "data_digest": baseline.data_digest, "shared_requests": shared}
+
+
+def _comparison(plan: Plan, signal: Signal, requests: Sequence[Request], by: By) -> Comparison | Missing | None:
+    """What Evidently is asked of a signal, or why it is not; None where an optional signal is not there."""
+    reference = (plan.references or {}).get(signal.key, Reference(()))
+    strata = plan.strata.of(signal.about, requests)
+    try:
+        values = signal_values(signal, requests, None)
+    except MonitorError as error:
+        return Missing(str(error))
+    known = not_comparable(signal, values, requests, reference) or comparable_values(signal, values, reference, strata)
+    if isinstance(known, Missing):
+        return None if signal.optional and values is None else known
+    expected = evenly(reference.with_mix_of(known[1]).sample(), MOST_VALUES)
+    return _compared(signal, reference, _sampled(*known), list(expected), by)
+
+
+def _sampled(values: list[Any], strata: Sequence[str]) -> list[Any]:
+    """At most `MOST_VALUES` in their order: of each stratum as many as its share, evenly spaced by size."""
+    if len(values) <= MOST_VALUES:
+        return values
+    by_size = sorted(range(len(values)), key=lambda i: (strata[i], values[i]))
+    return [values[i] for i in sorted(evenly(tuple(by_size), MOST_VALUES))]
+
+
+def _compared(signal: Signal, reference: Reference, now: list[Any], before: list[Any], by: By) -> Comparison:
+    figure = _FIGURES[signal.kind]
+    typed: Callable[[Any], Any] = str if signal.kind == "category" else float
+    before = [typed(v) for v in before]
+    if by != "test":
+        return _by_distance(signal, reference, now, before, "syscard_psi" if by == "psi" else "syscard_js", figure)
+    method: Method = "syscard_chi2" if signal.kind == "category" else "syscard_ks"
+    if signal.kind == "rate":
+        now, before = ([float(v > 0) for v in values] for values in (now, before))
+    if signal.kind in ("share", "rate") and {*now, *before} <= {0.0, 1.0}:
+        method = "syscard_fisher"
+    return Comparison(signal.key, method, signal.alpha, tuple(before), tuple(now), figure=figure)
+
+
+def _by_distance(
+    signal: Signal, reference: Reference, now: list[Any], before: list[Any], method: Method, figure: Figure
+) -> Comparison:
+    """On the cells that the monitors rank in; drift is what is large, and larger than chance makes it at this size."""
+    grid = detecting.grid_of(signal, reference)
+    chance = {"syscard_psi": stats.psi_by_chance, "syscard_js": stats.jensen_shannon_by_chance}[method]
+    threshold = max(LEAST_DISTANCE[method], chance(grid.cells, len(now), len(before), signal.alpha))
+    return Comparison(signal.key, method, threshold, tuple(before), tuple(now), grid, figure)
+
+
+def _row(signal: Signal, asked: Comparison, found: Drifted) -> dict[str, Any]:
+    is_distance = asked.method in LEAST_DISTANCE
+    return {
+        "signal": signal.key,
+        "label": signal.label,
+        "kind": signal.kind,
+        "unit": signal.unit,
+        "method": asked.method,
+        "value": found.score,
+        "threshold": asked.threshold,
+        "drifted": found.score > asked.threshold if is_distance else found.score < asked.threshold,
+        "figure": asked.figure,
+        "now": found.now,
+        "before": found.before,
+        "n": len(asked.current),
+        "n_before": len(asked.reference),
+    }
