@@ -54,6 +54,7 @@ SHAPES: Final[dict[str, Callable[[int], Any]]] = {
     "told password": lambda n: f'The tool said: {{"password": "x; {code(n)}", "n": 1}} and went on',
     "cut password": lambda n: json.dumps({"note": {"password": f"x {code(n)}"}})[:-3],
     "password in password": lambda n: f" {json.dumps(json.dumps({'secret': {'value': code(n)}}))}",
+    "yaml password": lambda n: f"settings:\n  password: |\n    {code(n)}\n",
     "header": lambda n: json.dumps({"headers": [["Authorization", f"Token {code(n)}"]]}),
     "user": lambda n: json.dumps({"user_id": f"u-{code(n)}"}),
     "told user": lambda n: f"Lines:\n{json.dumps({'first_name': code(n)})}\n{json.dumps({'user_id': code(n)})}",

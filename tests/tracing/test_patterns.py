@@ -42,7 +42,9 @@ FOUND = {
         "<password>hunter2", "Authorization: Token " + A20, "Authorization: " + A20, "Cookie: sid=" + A20 + "; csrf=x1",
         "secret_access_key " + A20 + A20, "mysql -h db -uroot -phunter2",
         "mysqldump -p hunter2", "sshpass -p hunter2", "redis-cli -h x -a hunter2",
-        "api_key: |\n    hunter2\n    hunter3\n", "db-password: >-\n  hunter2",
+        "api_key: |\n    hunter2\n    hunter3\n", "db-password: >-\n  hunter2", "password: |   hunter2horse",
+        "password: | # of the shop\r\n\r\n  hunter2", "password: !!str |\n  hunter2",
+        "aws_secret_access_key " + A20 + A20, "key_" + "AKIA" + "IOSFODNN7EXAMPLE", "my_" + "gh" + f"p_{A20}{A20}",
         "abc8Q~" + A20 + A20[:14], "hooks.slack" + ".com/services/T000/B000/XXXX",
     ],
     "login": ["postgres://user:pa55@", "https://jan:geheim@", "redis://:pa55@", "amqp://a:b%40"],
@@ -54,7 +56,8 @@ FOUND = {
     ],
     "mac": ["00:1B:44:11:3A:B7", "00-1b-44-11-3a-b7"],
     "iban": ["NL91ABNA0417164300", "NL91 ABNA 0417 1643 00", "DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19",
-        "DE89-3704-0044-0532-0130-00", "gb29nwbk60161331926819", "de89 3704 0044 0532 0130 00", "NO93 8601 1117 947"],
+        "DE89-3704-0044-0532-0130-00", "gb29nwbk60161331926819", "de89 3704 0044 0532 0130 00", "NO93 8601 1117 947",
+        "NL91.ABNA.0417.1643.00", "nl91_abna_0417_1643_00"],
     "home": ["/home/alice", "/Users/Alice Smith"[:12], "C:\\Users\\alice"[2:], "C:\\\\users\\\\alice"[2:]],
     "card": ["4111 1111 1111 1111", "4111-1111-1111-1111", "4111.1111.1111.1111", "4111/1111/1111/1111",
         "4111  1111  1111  1111", "4111_1111_1111_1111",
@@ -250,3 +253,13 @@ def test_where_the_shortcut_for_ids_is_taken_no_rule_finds_anything(text: str) -
 )
 def test_the_shortcut_is_for_ids_alone(text: str, is_opaque: bool) -> None:
     assert bool(re.fullmatch(OPAQUE, text)) is is_opaque
+
+
+@pytest.mark.parametrize(
+    "text", ["card_4111111111111111", "pay-4111111111111111", "4111111111111111_ok", "iban_NL91ABNA0417164300",
+             "card no.4111111111111111", "4111111111111111- expired"],
+)  # fmt: skip
+def test_what_is_glued_to_a_name_is_found(text: str) -> None:
+    masked, hits = mask(text)
+    assert hits == 1
+    assert not re.search(r"\d{4}", masked)

@@ -112,3 +112,16 @@ async def test_a_sender_that_hangs_up_as_it_is_given_a_place_takes_none_with_it(
     (again,) = await started(reading, 1)
     assert again.reads.is_set()
     await again.sent()
+
+
+async def test_a_sender_that_goes_while_another_takes_its_place_in_the_queue_costs_nobody_a_place() -> None:
+    reading = Reading(Limits(reading=1, requests=2, patience_s=30, read_s=30))
+    holder, gone = await started(reading, 2)
+    gone.task.cancel()
+    (newcomer,) = await started(reading, 1)
+    await holder.sent()
+    await asyncio.wait_for(newcomer.reads.wait(), 30)
+    await newcomer.sent()
+    (next_one,) = await started(reading, 1)
+    await asyncio.wait_for(next_one.reads.wait(), 30)
+    await next_one.sent()

@@ -7,6 +7,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -560,3 +561,33 @@ def test_a_name_that_has_no_text_is_not_noticed(spans: InMemorySpanExporter) -> 
 
     assert call() == 1
     assert [span.name for span in spans.get_finished_spans()] == ["call unnamed", "call llm"]
+
+
+def test_a_generator_that_the_host_hands_out_again_and_again_is_not_closed(spans: InMemorySpanExporter) -> None:
+    shared = iter(range(3))
+    one = (number for number in shared)
+
+    @component("work")
+    def source() -> Any:
+        return one
+
+    assert [next(source()) for _ in range(3)] == [0, 1, 2]
+    assert len(spans.get_finished_spans()) == 3
+
+
+def test_what_only_looks_like_a_generator_is_handed_on_as_it_is(spans: InMemorySpanExporter) -> None:
+    @types.coroutine
+    def older() -> Any:
+        yield from asyncio.sleep(0).__await__()
+        return 4
+
+    @component("work")
+    def wrapper() -> Any:
+        return older()
+
+    async def asked() -> int:
+        found: int = await wrapper()
+        return found
+
+    assert asyncio.run(asked()) == 4
+    assert len(spans.get_finished_spans()) == 1

@@ -398,3 +398,21 @@ def test_a_stream_that_nobody_reads_to_its_end_has_not_failed(
     llm = of(spans, "llm")
     assert llm.status.status_code is StatusCode.UNSET
     assert not handler._runs
+
+
+def test_a_chain_that_is_streamed_to_its_end_has_not_failed_and_lasts_as_long_as_it_did(
+    handler: SyscardCallbackHandler, spans: InMemorySpanExporter
+) -> None:
+    """LangChain reads each piece of a chain's stream in a task of its own."""
+    model = FakeListChatModel(responses=["a few words"], sleep=0.005)
+
+    async def read() -> int:
+        chain = RunnableLambda(lambda text: text) | model
+        return len([piece async for piece in chain.astream("x", {"callbacks": [handler]})])
+
+    pieces = asyncio.run(read())
+    llm = of(spans, "llm")
+    assert pieces > 5
+    assert llm.status.status_code is StatusCode.UNSET
+    assert (llm.end_time or 0) - (llm.start_time or 0) > 0.004e9 * pieces
+    assert not handler._runs

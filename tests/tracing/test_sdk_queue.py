@@ -87,6 +87,23 @@ def test_a_span_that_cannot_be_written_down_costs_only_itself() -> None:
     queue.shutdown()
 
 
+def test_a_batch_that_could_not_be_sent_is_tried_once() -> None:
+    """Only what cannot be written down is tried in halves: a receiver that hangs would be asked a thousand times."""
+    asked: list[int] = []
+
+    class Hanging(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            asked.append(len(spans))
+            raise TimeoutError
+
+    provider, queue = queued(Hanging(), 100)
+    spans(provider, 50)
+    queue.force_flush()
+    assert asked == [50]
+    assert queue.delivery() == Delivery(waiting=0, sent=0, failed=50, dropped=0)
+    queue.shutdown()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_span_that_is_open_at_a_fork_is_sent_by_the_parent_alone() -> None:
     provider, queue = queued(Held(), 10)
@@ -95,7 +112,7 @@ def test_a_span_that_is_open_at_a_fork_is_sent_by_the_parent_alone() -> None:
     child = os.fork()
     if child == 0:
         around.end()
-        provider.get_tracer("t").start_span("own").end()
+        provider.get_tracer("t").start_span("own", start_time=1).end()  # dated back, and begun here
         os.write(write, str(queue.delivery().waiting + queue.delivery().sending).encode())
         os._exit(0)
     os.waitpid(child, 0)

@@ -179,10 +179,15 @@ class SyscardCallbackHandler(BaseCallbackHandler):
         """Runs below one that has ended whose own end was not told: LangChain says nothing of what is cancelled."""
         with self._lock:
             there = [self._runs[below] for below in run.below if below in self._runs]
-        return [b.identity for b in there if b.task is not None and (b.task is run.task or b.task.done())]
+        return [b.identity for b in there if b.task is not None and (b.task is run.task or b.task.cancelled())]
 
     def _abandoned(self, task: Task[Any]) -> None:
-        """A task is over: what began in it and was not told to have ended was cancelled."""
+        """A task was cancelled: so was what began in it and was not told to have ended.
+
+        One that ended by itself says nothing: of a stream, each piece is read in a task of its own.
+        """
+        if not task.cancelled():
+            return
         with self._lock:
             left = [run.identity for run in self._runs.values() if run.task is task]
         for run_id in left:

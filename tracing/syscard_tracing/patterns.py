@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -53,18 +54,24 @@ _PASS: Final = ("pass", "pwd", "wachtwoord", "contrase")
 RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "image": (Rule(r"data:[\w/+.-]{0,80}(?:;[\w=.-]{1,60}){0,4};base64,[A-Za-z0-9+/=_-]*", (("data:",),)),),
     "secret": (
+        Rule(  # a block of YAML; its line ends may be blanks by now, or escaped
+            rf"(?i:{_UP_TO_IT}(?:{_PASSWORD}|secret|token|credentials?|(?:api|access|private)[_-]?key)"
+            r"[\w-]{0,30}[ \t]{0,8}:[ \t]{1,8}(?:!!str[ \t]{1,4})?[|>][+-]?\d?(?:[ \t]{1,8}#[^\n]{0,80})?"
+            r"(?:(?:\s|\\{1,2}[nrt]){1,80}(?![\w.-]{1,40}:)[^\s\\]{1,500}){1,12})",
+            ((*_PASS, "secret", "token", "credential", "key"), ("|", ">"), _SIGN),
+        ),
         Rule(
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----))*"
             r"(?:-----END [A-Z ]{0,30}KEY(?: BLOCK)?-----)?",
             (("-----begin",),),
         ),
         # OpenAI, Anthropic, Stripe, Langfuse
-        Rule(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}", (("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),)),
-        Rule(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", (("akia", "asia", "abia", "acca"),)),  # AWS
+        Rule(r"(?<![A-Za-z0-9])(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}", (("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),)),
+        Rule(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", (("akia", "asia", "abia", "acca"),)),  # AWS
         Rule(r"\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}", (("aiza", "ya29.", "gocspx-"),)),  # Google
         Rule(r"\b[\w~.-]{3}8Q~[\w~.-]{31,40}", (("8q~",),)),  # Azure
         Rule(
-            r"\bgh[opusr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}",
+            r"(?<![A-Za-z0-9])gh[opusr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}",
             (("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),),
         ),
         Rule(
@@ -96,11 +103,6 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
             (("mysql", "mariadb", "sshpass", "docker"), ("-p",)),
         ),
         Rule(r"(?i:\bredis-cli\b)(?:\s{1,4}[^\s|;&]{1,80}){0,12}?\s{1,4}-a\s{1,4}[^\s]{3,200}", (("redis-cli",),)),
-        Rule(  # a block of YAML: all that stands further in
-            rf"(?i:{_UP_TO_IT}(?:{_PASSWORD}|secret|token|credentials?|(?:api|access|private)[_-]?key)"
-            r"[\w-]{0,30}[ \t]{0,8}:[ \t]{1,8}[|>][+-]?\d?[ \t]{0,8}\n(?:[ \t]{1,80}\S[^\n]{0,500}(?:\n|\Z)){1,40})",
-            ((*_PASS, "secret", "token", "credential", "key"), ("|", ">"), ("\n",)),
-        ),
         Rule(r"(?i:<[\w:-]{0,30}(?:password|passwd|pwd|secret|token)(?:\s[^<>]{0,200})?>)[^<]{1,200}", (("<",),)),
         Rule(
             r"(?i:\b(?:proxy-)?authorization\s{0,2}[:=]\s{0,2})"
@@ -112,7 +114,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
             r"[\w.-]{1,60}=[^\s;,]{1,500}(?:;\s?[\w.-]{1,60}(?:=[^\s;,]{0,500})?){0,40}",
             (("cookie",),),
         ),
-        Rule(r"(?i:\bsecret_access_key)\s{1,3}[A-Za-z0-9/+=]{30,}", (("secret_access_key",),)),
+        Rule(r"(?i:secret_access_key)\s{1,3}[A-Za-z0-9/+=]{30,}", (("secret_access_key",),)),
         Rule(
             rf"(?i:{_UP_TO_IT}(?:secret|credentials?|(?:api|access|account|private|secret|signing)[ _-]?key|token|sig"
             rf"|signature|sessionid)){_SAYS}[^\s\"',;&\\]{{8,}}",
@@ -137,8 +139,14 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "mac": (
         Rule(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])", ((":", "-"),)),
     ),
-    "iban": (Rule(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?\b", digit=True),),
-    "card": (Rule(_alone(r"[2-6]\d{3}(?:[ ./_-]{0,2}\d){9,15}"), digit=True),),
+    "iban": (
+        Rule(
+            r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ ._-]?[A-Za-z0-9]{4}){2,7}(?:[ ._-]?[A-Za-z0-9]{1,3})?"
+            r"(?![A-Za-z0-9])",
+            digit=True,
+        ),
+    ),
+    "card": (Rule(r"(?<![A-Za-z0-9])[2-6]\d{3}(?:[ ./_-]{0,2}\d){9,15}(?![A-Za-z0-9])", digit=True),),
     "id": (
         Rule(
             rf"(?i:\b(?:{'|'.join(_NUMBER_NAMES)})\b(?:\s?(?:no|nr|number|nummer|#)\b)?)[.:=#\s]{{0,3}}"
@@ -208,9 +216,9 @@ OPAQUE_CHARS: Final = 64
 OPAQUE: Final = (
     # a word that a secret begins with, or a network card's address
     r"(?!.*(?:[spr]k[-_]|AIza|GOCSPX-|gh[opusr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|(?:hf|npm|gsk|whsec|[ps]t)_|pypi-"
-    r"|dapi))(?![0-9a-f]{2}(?:-[0-9a-f]{2}){5}\Z)"
+    r"|dapi|A(?:KI|SI|BI|CC)A[A-Z0-9]{16}))(?![0-9a-f]{2}(?:-[0-9a-f]{2}){5}\Z)"
     # what may be an account's number
-    r"(?![A-Za-z]{2}\d\d[A-Za-z0-9-]{11,40}\Z)"
+    r"(?!.*\d{13})(?!(?:.*[_.-])?[A-Za-z]{2}\d\d[A-Za-z0-9_.-]{11,40}\Z)"
     # with a small letter in it, in each part that is long
     r"(?=.*[a-z])(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11})(?:-(?:[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*|[A-Z0-9_]{1,11}))*"
 )
@@ -244,7 +252,7 @@ _IBAN_LENGTHS: Final = {
 
 def _is_iban(found: str) -> bool:
     """Whether it has its country's length and the right check digits; in small letters it may be any hexadecimal id."""
-    plain = found.replace(" ", "").replace("-", "").upper()
+    plain = re.sub("[ ._-]", "", found).upper()
     if _IBAN_LENGTHS.get(plain[:2]) != len(plain):
         return False
     turned = plain[4:] + plain[:4]

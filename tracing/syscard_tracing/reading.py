@@ -61,7 +61,9 @@ class Reading:
         self._waiting.append(turn)
         # Half of all requests in flight: the others are for those that are read and stored.
         if len(self._waiting) > max(1, self._limits.requests // 2):
-            self._waiting.pop(0).set_exception(InboxFull("too many messages wait to be read: try again"))
+            oldest = self._waiting.pop(0)
+            if not oldest.done():  # else its sender has just gone
+                oldest.set_exception(InboxFull("too many messages wait to be read: try again"))
         self._hurry()
         try:
             async with asyncio.timeout(self._limits.wait_s):

@@ -36,7 +36,7 @@ from opentelemetry.trace import Link, Span, SpanContext, TraceFlags
 
 from syscard.observation import FEEDBACK
 from syscard_tracing.sdk_spans import Current, begun, ended, failed, label, plain, quietly
-from syscard_tracing.streams import LATER, to_its_end, watched, watched_async
+from syscard_tracing.streams import is_begun_later, to_its_end, watched, watched_async
 
 USER_SALT = "SYSCARD_USER_SALT"
 """Environment variable with the salt of user keys; without it they are good for the life of the process."""
@@ -208,7 +208,7 @@ class component:  # noqa: N801 - reads as a verb at its place: `with component("
             except BaseException as error:
                 opened.__exit__(type(error), error, None)
                 raise
-            if type(result) in LATER:  # a function that only hands on another's coroutine or generator
+            if is_begun_later(result):  # a function that only hands on another's coroutine or generator
                 opened.leave()
                 return to_its_end(result, opened.span)
             opened.__exit__(None, None, None)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from syscard_tracing.sdk_spans import quietly
@@ -48,8 +48,8 @@ class Queue(BatchSpanProcessor):
         self._size = max(1, size if size is not None else _number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_SIZE))
         self._counts = _Counts()
         self._ended = False
-        self._forked_ns = 0
-        """When this process was forked off; 0 where it was not."""
+        self._begun: set[int] | None = None
+        """Ids of spans that were begun here, in a process that was forked off; None in one that was not."""
         batch = min(self._size, _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE))
         exporter = _Exporter(make_exporter, self._counts)
         _in_forked_children(exporter.fresh)
@@ -70,8 +70,10 @@ class Queue(BatchSpanProcessor):
         """Take a span that has ended, if there is room."""
         if self._ended or not (span.context and span.context.trace_flags.sampled):
             return
-        if span.start_time is not None and span.start_time < self._forked_ns:
-            return  # begun before the fork: the parent process has it, and sends it
+        if self._begun is not None:
+            if span.context.span_id not in self._begun:
+                return  # begun before the fork: the parent process has it, and sends it
+            self._begun.discard(span.context.span_id)
         if self._counts.take(self._size):
             super().on_end(span)
         elif self._counts.is_first_drop():
@@ -81,8 +83,14 @@ class Queue(BatchSpanProcessor):
                 self._size,
             )
 
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Know a span again, in a process that was forked off."""
+        if self._begun is not None and span.context is not None:
+            self._begun.add(span.context.span_id)
+        super().on_start(span, parent_context)
+
     def _note_fork(self) -> None:
-        self._forked_ns = time.time_ns()
+        self._begun = set()
 
     def shutdown(self) -> None:
         """Send what is left, for some seconds at most."""
@@ -164,9 +172,9 @@ class _Exporter(SpanExporter):
         try:
             self._real = self._real or self._make()
             result = self._real.export(spans)
-        except Exception:
-            if len(spans) == 1:
-                self._counts.done(1, SpanExportResult.FAILURE)
+        except Exception as error:
+            if len(spans) == 1 or not _is_of_a_span(error):
+                self._counts.done(len(spans), SpanExportResult.FAILURE)
                 raise
         else:
             self._counts.done(len(spans), result)
@@ -186,6 +194,11 @@ class _Exporter(SpanExporter):
     def shutdown(self) -> None:
         if self._real is not None:
             self._real.shutdown()
+
+
+def _is_of_a_span(error: Exception) -> bool:
+    """Whether something could not be written down, rather than sent."""
+    return isinstance(error, ValueError | TypeError) and not isinstance(error, OSError)
 
 
 def _number(variable: str, otherwise: int) -> int:

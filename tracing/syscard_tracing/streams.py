@@ -7,10 +7,11 @@ would pass for the generator's own calls, and generators that are consumed in tu
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.trace import Span
 
@@ -18,22 +19,27 @@ from syscard_tracing.sdk_spans import Current, ended
 
 Begin = Callable[[], Span | None]
 """Starts a span that is not current; does not raise."""
-LATER: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-"""What a function gives back whose work is still to be done."""
 
 
-def watched(function: Callable[..., Generator[Any, Any, Any]], begin: Begin) -> Callable[..., Any]:
-    """The generator function with a span around each generator, from its first item to its end."""
+def watched(
+    function: Callable[..., Generator[Any, Any, Any]], begin: Begin, *, closes: bool = True
+) -> Callable[..., Any]:
+    """The generator function with a span around each generator, from its first item to its end.
+
+    `closes`: whether the body is closed with it; one that the host may hold as well is only let go of.
+    """
 
     @functools.wraps(function)
     def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with _span(begin) as span:
-            return (yield from _steps(function(*args, **kwargs), span))
+            return (yield from _steps(function(*args, **kwargs), span, closes=closes))
 
     return generator
 
 
-def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], begin: Begin) -> Callable[..., Any]:
+def watched_async(
+    function: Callable[..., AsyncGenerator[Any, Any]], begin: Begin, *, closes: bool = True
+) -> Callable[..., Any]:
     """The same for a function that makes asynchronous generators."""
 
     @functools.wraps(function)
@@ -50,8 +56,9 @@ def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], begin: Begi
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    with _current(span):
-                        await body.aclose()
+                    if closes:
+                        with _current(span):
+                            await body.aclose()
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - the body decides what becomes of it
                     step = body.athrow(thrown)
@@ -61,12 +68,22 @@ def watched_async(function: Callable[..., AsyncGenerator[Any, Any]], begin: Begi
     return generator
 
 
-def to_its_end(work: Any, span: Span | None) -> Any:
-    """Work that is still to be done, one of `LATER`, with a span that is open until it is."""
+def is_begun_later(work: Any) -> bool:
+    """Whether a function gave back work that is still to be done: not begun, and nothing that only looks like it."""
     if type(work) is GeneratorType:
-        return watched(lambda: work, lambda: span)()
+        looks_only = bool(work.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+        return inspect.getgeneratorstate(work) == inspect.GEN_CREATED and not looks_only
     if type(work) is AsyncGeneratorType:
-        return watched_async(lambda: work, lambda: span)()
+        return not (getattr(work, "ag_suspended", False) or work.ag_running) and work.ag_frame is not None
+    return type(work) is CoroutineType and inspect.getcoroutinestate(work) == inspect.CORO_CREATED
+
+
+def to_its_end(work: Any, span: Span | None) -> Any:
+    """Work that `is_begun_later`, with a span that is open until it is done."""
+    if type(work) is GeneratorType:
+        return watched(lambda: work, lambda: span, closes=False)()
+    if type(work) is AsyncGeneratorType:
+        return watched_async(lambda: work, lambda: span, closes=False)()
     return _awaited(work, span)
 
 
@@ -75,7 +92,7 @@ async def _awaited(work: CoroutineType[Any, Any, Any], span: Span | None) -> Any
         return await work
 
 
-def _steps(body: Generator[Any, Any, Any], span: Span | None) -> Generator[Any, Any, Any]:
+def _steps(body: Generator[Any, Any, Any], span: Span | None, *, closes: bool) -> Generator[Any, Any, Any]:
     step: Callable[[], Any] = functools.partial(next, body)
     while True:
         try:
@@ -86,8 +103,9 @@ def _steps(body: Generator[Any, Any, Any], span: Span | None) -> Generator[Any, 
         try:
             sent = yield item
         except GeneratorExit:
-            with _current(span):
-                body.close()
+            if closes:
+                with _current(span):
+                    body.close()
             raise
         except BaseException as thrown:  # noqa: BLE001 - the body decides what becomes of it
             step = functools.partial(body.throw, thrown)
