@@ -6,8 +6,8 @@ A report is one look, outside the false-alarm budget: what raises incidents is i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -22,6 +22,7 @@ from syscard_monitors.drift import Comparison, Drifted, DriftWorker, Figure, Met
 from syscard_monitors.judge import Missing, comparable_values
 from syscard_monitors.look import Stretch
 from syscard_monitors.packs import Signal
+from syscard_monitors.rankings import ACCURACY, OTHERS, Ranked, Training, rankings
 from syscard_monitors.reference import Reference, evenly
 from syscard_monitors.traces import moment
 from syscard_monitors.window import Plan, not_comparable
@@ -66,6 +67,7 @@ class Asked:
     last: int | None = None
     """So many of the newest requests, instead of a stretch of time."""
     by: By = "test"
+    training: Training = field(default_factory=Training)
 
 
 def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWorker) -> Report:
@@ -83,7 +85,9 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
     signals = {s.key: s for s in plan.signals}
     compared = {key: _comparison(plan, signal, found.requests, asked.by) for key, signal in signals.items()}
     comparisons = {key: c for key, c in compared.items() if isinstance(c, Comparison)}
-    made = worker.report(ReportAsked(_title(plan, found.requests), tuple(comparisons.values())))
+    ranked = rankings(plan.system, found.requests, found.feedback, asked.training)
+    lists = tuple(one.ranking for one in ranked.values() if one.ranking is not None)
+    made = worker.report(ReportAsked(_title(plan, found.requests), tuple(comparisons.values()), lists))
     html = made.html.encode()
     document = {
         "format": FORMAT,
@@ -93,6 +97,7 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
         "window": _window(found.requests),
         "baseline": _baseline(card.baseline, found.requests),
         "signals": [_row(signals[key], comparisons[key], drifted) for key, drifted in made.signals.items()],
+        "rankings": [_ranking(ref, one, made.rankings.get(ref, {})) for ref, one in ranked.items()],
         "missing": {key: missing.why for key, missing in compared.items() if isinstance(missing, Missing)},
         "evidently": list(made.metrics),
     }
@@ -183,4 +188,17 @@ def _row(signal: Signal, asked: Comparison, found: Drifted) -> dict[str, Any]:
         "before": found.before,
         "n": len(asked.current),
         "n_before": len(asked.reference),
+    }
+
+
+def _ranking(ref: str, found: Ranked, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """A component's lists; a metric that Evidently gave no figure for is missing, too."""
+    none = {name: "Evidently gives no figure" for name in (*ACCURACY, *OTHERS) if name not in metrics}
+    return {
+        "component": ref,
+        "k": found.ranking.k if found.ranking else None,
+        "lists": found.lists,
+        "answered": found.answered,
+        "metrics": dict(metrics),
+        "missing": none | found.missing,
     }

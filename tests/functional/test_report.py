@@ -29,6 +29,12 @@ def test_a_report_is_two_files_of_evidence_under_their_digests(demo_home: Path, 
     assert rows["llm.cites_history"]["method"] == "syscard_fisher"
     assert rows["llm.cites_history"]["drifted"], "the newest recording is of a changed prompt"
     assert not rows["vlm.agrees_with_catalogue"]["drifted"]
+    lists = {row["component"]: row for row in told["rankings"]}
+    assert lists.keys() == {"cf", "agent"}
+    assert lists["cf"]["answered"] > 150
+    assert lists["cf"]["metrics"].keys() == {"NDCG", "MAP", "HitRate", "MRR", "Personalization"}
+    assert 0.05 < lists["cf"]["metrics"]["HitRate"] < 0.5
+    assert "--trained-on" in lists["cf"]["missing"]["Novelty"]
     assert told["missing"].keys().isdisjoint(rows)
 
 

@@ -62,6 +62,8 @@ class Ranking:
     k: int
     """Length to which lists are judged."""
     items: tuple[RankedItem, ...]
+    accurate: bool = True
+    """Whether it is known what was taken."""
     even: bool = True
     """Whether every list has at least `k` items."""
     trained_on: tuple[ByPurchase, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -38,7 +38,7 @@ def make(asked: ReportAsked) -> MadeReport:
             metrics += snapshot.dict()["metrics"]
             widgets.append(group_widget(title=f"Lists of {ranking.component}", widgets=snapshot._widgets))
         html = _settled(render_widgets(widgets))
-        plain = tuple(json.loads(json.dumps(metrics, default=float)))
+        plain = tuple(_plain(metric) for metric in metrics)
     return MadeReport(f"evidently {found.core.__version__}", html, plain, signals, rankings)
 
 
@@ -78,7 +78,7 @@ def _feature_names(ranking: Ranking) -> list[str]:
 
 def _ranking_metrics(metrics: Any, ranking: Ranking) -> Iterator[Any]:
     """Single metrics: the preset always adds a distribution of scores, which refuses ranks."""
-    for accuracy in (metrics.NDCG, metrics.MAP, metrics.HitRate, metrics.MRR):
+    for accuracy in (metrics.NDCG, metrics.MAP, metrics.HitRate, metrics.MRR) if ranking.accurate else ():
         yield accuracy(k=ranking.k, no_feedback_users=True)  # requests of which nothing was taken count as misses
     if ranking.even:
         yield metrics.Personalization(k=ranking.k)
@@ -98,7 +98,18 @@ def _at_k(snapshot: Any, k: int) -> dict[str, float]:
     for metric in snapshot.dict()["metrics"]:
         name, value = metric["metric_name"].partition("(")[0], metric["value"]
         found[name] = float(list(value["value"].values())[k - 1] if isinstance(value, Mapping) else value)
-    return found
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _plain(value: Any) -> Any:
+    """Figures as JSON has them: one that is none is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return float(value) if math.isfinite(value) else None
 
 
 def _settled(html: str) -> str:

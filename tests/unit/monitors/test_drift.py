@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -20,7 +21,7 @@ from syscard.errors import MonitorError, UsageError
 from syscard_monitors import stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references, signal_values
-from syscard_monitors.drift import Comparison, DriftWorker, Method
+from syscard_monitors.drift import ByPurchase, Comparison, DriftWorker, Method, RankedItem, Ranking, ReportAsked
 from syscard_monitors.edetector import counts, grid_of_categories, grid_of_numbers
 from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, over_days, with_requests
@@ -229,6 +230,34 @@ def test_the_same_requests_make_the_same_files_and_no_name_of_a_category_ends_a_
     assert b"</script>b" not in first.html
     assert b"\\u003c/script>b" in first.html
     assert {row["method"] for row in first.document["signals"]} == {"syscard_js"}
+
+
+def test_ranking_metrics_are_what_their_definitions_say(worker: DriftWorker) -> None:
+    draw = random.Random(11)
+    ranks = [draw.choice((0, 1, 2, 3, 4, 5)) for _ in range(40)]  # 0: nothing was taken
+    rows = [
+        RankedItem(i, draw.randrange(1000), rank, int(rank == taken))
+        for i, taken in enumerate(ranks)
+        for rank in range(1, 6)
+    ]
+    trained = tuple(ByPurchase(user, row.item) for row in rows for user in range(3))
+    described = {row.item: (draw.random(), draw.random()) for row in rows}
+    asked = [
+        Ranking("cf", 5, tuple(rows), trained_on=trained, features=described),
+        Ranking("agent", 3, tuple(rows), accurate=False),
+    ]
+    found = worker.report(ReportAsked("lists", (), tuple(asked))).rankings
+    hits = [rank for rank in ranks if rank]
+    hot = {
+        "HitRate": len(hits) / 40,
+        "MRR": sum(1 / rank for rank in hits) / 40,
+        "MAP": sum(1 / rank for rank in hits) / 40,
+        "NDCG": sum(1 / math.log2(1 + rank) for rank in hits) / 40,
+        "PopularityBiasMetric": 3.0,
+    }
+    assert {name: found["cf"][name] for name in hot} == pytest.approx(hot, rel=1e-12)
+    assert found["cf"].keys() - hot == {"Personalization", "Novelty", "Diversity"}
+    assert found["agent"].keys() == {"Personalization"}
 
 
 def requests() -> tuple[Request, ...]:

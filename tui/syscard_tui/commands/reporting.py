@@ -35,13 +35,16 @@ def report(
     by: Annotated[
         str, typer.Option(help="How: test (one for each kind of signal), psi or js (one distance).")
     ] = "test",
+    trained_on: Annotated[
+        Path | None, typer.Option(help="CSV with columns user and item, and numbers that describe the item.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the HTML here, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare requests with the baseline by Evidently: an HTML page and a JSON document, kept under their digests."""
     from syscard_monitors.drift import DriftWorker
 
-    asked = _asked(since, until, last, by)
+    asked = _asked(since, until, last, by, trained_on)
     house, ref = options_of(context).house(), options_of(context).ref()
     worker = DriftWorker()
     try:
@@ -76,8 +79,9 @@ def told(made: Report, page: Kept, document: Kept) -> dict[str, Any]:
     return {**shown, "files": {kind: {"path": str(k.path), "sha256": k.digest} for kind, k in files.items()}}
 
 
-def _asked(since: datetime | None, until: datetime | None, last: int | None, by: str) -> Asked:
+def _asked(since: datetime | None, until: datetime | None, last: int | None, by: str, trained_on: Path | None) -> Asked:
     from syscard.errors import UsageError
+    from syscard_monitors.rankings import Training, read_training
     from syscard_monitors.reports import Asked
 
     if last is not None and (since is not None or until is not None):
@@ -85,8 +89,9 @@ def _asked(since: datetime | None, until: datetime | None, last: int | None, by:
     if by not in ("test", "psi", "js"):
         raise UsageError(f"--by {by}: write test, psi or js")
     start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
+    training = read_training(trained_on) if trained_on else Training()
     how: By = by  # type: ignore[assignment]
-    return Asked(start, end, last if start or end else last or LAST, how)
+    return Asked(start, end, last if start or end else last or LAST, how, training)
 
 
 def _write(home: Home, path: Path, html: bytes) -> None:
@@ -119,9 +124,29 @@ def _say(document: dict[str, Any], page: Kept, kept: Kept) -> None:
         say(
             _COLUMNS.format(one_line(row["signal"]), *figures, row["method"], *scores, "yes" if row["drifted"] else "-")
         )
+    for ranking in document["rankings"]:
+        _say_ranking(ranking)
     for signal, why in document["missing"].items():
         say(f"  {one_line(signal)}: {one_line(why)}")
     say(f"{sum(row['drifted'] for row in rows)} of {len(rows)} signals drifted, by {document['engine']}")
     for kind, file in (("HTML", page), ("JSON", kept)):
         say(f"{kind} {file.path}")
         say(f"     sha256 {file.digest}")
+
+
+def _say_ranking(ranking: dict[str, Any]) -> None:
+    """A component's lists in two lines or three."""
+    from syscard.words import wrap
+
+    said = (
+        f"lists of {ranking['component']}: {ranking['lists']:,}, of {ranking['answered']:,} it is known what was taken"
+    )
+    say(f"{said}; top {ranking['k']}" if ranking["k"] else said)
+    if ranking["metrics"]:
+        say("  " + "  ".join(f"{name} {value:.3f}" for name, value in ranking["metrics"].items()))
+    reasons: dict[str, list[str]] = {}
+    for name, why in ranking["missing"].items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        for line in wrap(f"{', '.join(names)}: {why}", 100, first="  no "):
+            say(line)
