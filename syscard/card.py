@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from syscard.digest import digest
-from syscard.edits import AddEvidence, IncidentFinding, SetBaseline, SliceStatus
+from syscard.edits import AddEvidence, IncidentFinding, ReportOnIncident, SetBaseline, SliceStatus
 from syscard.finding import Value
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
@@ -139,6 +139,8 @@ class Incident(Value):
     unknowns: tuple[str, ...]
     do_first: str
     events: tuple[IncidentEvent, ...]
+    # Cards of earlier releases have none: their digests must stay what they are.
+    reports: tuple[ReportOnIncident, ...] = Field(default=(), exclude_if=lambda reports: not reports)
 
     @property
     def is_open(self) -> bool:

@@ -200,6 +200,21 @@ class NoteOnIncident(Value):
     text_sha256: str
 
 
+class ReportOnIncident(Value):
+    """Evidently's report of an incident's signals was kept as evidence, in two files named by their digests."""
+
+    kind: Literal["incident.report"] = "incident.report"
+    number: int
+    document_sha256: str
+    """Of the JSON document, which holds the digest of the page."""
+    page_sha256: str
+    engine: str
+    """What made it, with its version."""
+    compared: int
+    """Signals."""
+    drifted: int
+
+
 class RiskSeen(Value):
     """Observed evidence was added to a risk."""
 
@@ -254,6 +269,7 @@ Body = Annotated[
     | ExtendIncident
     | MoveIncident
     | NoteOnIncident
+    | ReportOnIncident
     | RiskSeen
     | Hold
     | Erasure,

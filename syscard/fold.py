@@ -201,6 +201,12 @@ def _note(card: Card, body: e.NoteOnIncident, edit: e.Edit) -> dict[str, Any]:
     return _with_event(card, body.number, edit, "note", text=body.text_sha256)
 
 
+def _report(card: Card, body: e.ReportOnIncident, edit: e.Edit) -> dict[str, Any]:
+    what = f"report: {body.drifted} of {body.compared} signals differ, by {body.engine}"
+    reports = (*card.incidents[body.number].reports, body)
+    return _with_event(card, body.number, edit, what, reports=reports)
+
+
 def _with_event(
     card: Card, number: int, edit: e.Edit, what: str, text: str | None = None, **changes: Any
 ) -> dict[str, Any]:
@@ -238,6 +244,7 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "incident.extend": _extend,
     "incident.state": _move,
     "incident.note": _note,
+    "incident.report": _report,
     "risk": _risk,
     "hold": _nothing,
     "erasure": _nothing,

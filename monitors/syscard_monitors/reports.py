@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from syscard.card import Card
 from syscard.digest import canonical
 from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, UsageError
+from syscard.evidence_files import Kept, keep
 from syscard_monitors import detecting, stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import signal_values
@@ -57,6 +59,10 @@ class Report:
         """The document as it is stored (RFC 8785), so that its digest is that of the file."""
         return canonical(self.document)
 
+    def keep(self, folder: Path) -> tuple[Kept, Kept]:
+        """Page and document as evidence in a folder."""
+        return keep(folder, self.html, ".html"), keep(folder, self.json, ".json")
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -66,6 +72,8 @@ class Asked:
     until: datetime | None = None
     last: int | None = None
     """So many of the newest requests, instead of a stretch of time."""
+    only: frozenset[str] = frozenset()
+    """Keys of the signals; empty is all, and the rankings."""
     by: By = "test"
     training: Training = field(default_factory=Training)
 
@@ -82,10 +90,10 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
         raise UsageError("no baseline to compare with: set one with: syscard baseline set")
     if not found.requests:
         raise UsageError("no complete request in that time: nothing to report")
-    signals = {s.key: s for s in plan.signals}
+    signals = {s.key: s for s in plan.signals if not asked.only or s.key in asked.only}
     compared = {key: _comparison(plan, signal, found.requests, asked.by) for key, signal in signals.items()}
     comparisons = {key: c for key, c in compared.items() if isinstance(c, Comparison)}
-    ranked = rankings(plan.system, found.requests, found.feedback, asked.training)
+    ranked = {} if asked.only else rankings(plan.system, found.requests, found.feedback, asked.training)
     lists = tuple(one.ranking for one in ranked.values() if one.ranking is not None)
     made = worker.report(ReportAsked(_title(plan, found.requests), tuple(comparisons.values()), lists))
     html = made.html.encode()

@@ -294,6 +294,10 @@ def _incident(view: View, face: IncidentFace, width: int) -> Iterator[str]:
     for digest in dict.fromkeys(f["evidence"] for f in raw["findings"]):
         item = view["card"]["evidence"].get(digest)
         yield from _figure(item, width) if item else [f"  {digest[:12]}  is not on the card"]
+    for report in raw.get("reports", ()):
+        yield from wrap(
+            f"report {report['document_sha256']}.json, its page {report['page_sha256']}.html", width, first="  "
+        )
     yield from ("", "TIMELINE")
     for at, who, what in face.events:
         yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.functional.helpers import one_line, syscard
+import pytest
+
+from syscard.evidence_files import is_whole
+from syscard.home import Home
+from syscard.views import read_view
+from syscard_tui.alarms import AlarmReports
+from syscard_tui.wiring import House
+from tests.functional.helpers import Server, one_line, sound, syscard, wait_for
+
+Serve = Callable[..., Server]
 
 
 def test_a_report_is_two_files_of_evidence_under_their_digests(demo_home: Path, tmp_path: Path) -> None:
@@ -43,3 +56,52 @@ def test_a_report_without_a_baseline_or_of_nothing_is_one_line(declared: Path) -
     one_line(syscard("--home", declared, "report", "--last", "5", "--from", "2026-11-01"), "--last", "--from")
     one_line(syscard("--home", declared, "report", "--by", "eye"), "test, psi or js")
     assert not list((declared / "reports").glob("*"))
+
+
+def reports(home: Path) -> list[dict[str, Any]]:
+    """Of the demo's open incident."""
+    open_ones = [i for i in read_view(home / "records.db")["card"]["incidents"].values() if i["state"] == "open"]
+    return [report for incident in open_ones for report in incident.get("reports", ())]
+
+
+def test_an_incident_gets_its_report_beside_the_watch(demo_home: Path, serve: Serve) -> None:
+    """The demo leaves an incident open that has none: whoever starts to watch makes it."""
+    server = serve(demo_home, "--only", "monitor", "--every", "0.5")
+    wait_for(lambda: bool(reports(demo_home)))
+    time.sleep(1.5)  # further looks ask for nothing that is there
+    assert server.stop() == 0
+    (found,) = reports(demo_home)
+    folder = demo_home / "reports" / "shop-recommender"
+    assert {path.name for path in folder.iterdir()} == {
+        f"{found['document_sha256']}.json",
+        f"{found['page_sha256']}.html",
+    }
+    assert all(is_whole(path) for path in folder.iterdir())
+    document = json.loads((folder / f"{found['document_sha256']}.json").read_bytes())
+    assert document["window"]["requests"] == 40, "the windows with which it began"
+    assert {row["signal"] for row in document["signals"]} >= {"llm.cites_history", "vlm->llm.grounded"}
+    assert document["rankings"] == []
+    assert 0 < found["drifted"] <= found["compared"] == len(document["signals"])
+    shown = syscard("--home", demo_home, "incident", "show", "5").out
+    assert found["document_sha256"] in shown
+    assert "monitor:report" in shown
+    sound(demo_home)
+
+
+def test_a_report_that_cannot_be_made_is_a_line_and_harms_nothing(
+    demo_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    house, before = House(Home(demo_home)), read_view(demo_home / "records.db")
+    with house.records() as records:
+        card = records.current("shop-recommender")
+    shutil.rmtree(demo_home / "lake")
+    said = ""
+    beside = AlarmReports(house)
+    for _ in range(3):
+        beside.ask(card)
+    while not said:
+        said = capfd.readouterr().err
+    beside.close()
+    assert said.startswith("report of INC-5 of shop-recommender")
+    assert len((said + capfd.readouterr().err).splitlines()) == 1, "tried once"
+    assert read_view(demo_home / "records.db") == before

@@ -193,6 +193,9 @@ def _about_incident(number: int) -> st.SearchStrategy[e.Body]:
         st.builds(e.MoveIncident, number=st.just(number), state=st.sampled_from(moves)),
         st.builds(e.NoteOnIncident, number=st.just(number), text_sha256=st.just("a" * 64)),
         st.builds(
+            e.ReportOnIncident, number=st.just(number), document_sha256=st.just("b" * 64), page_sha256=st.just("c" * 64)
+        ),
+        st.builds(
             e.ExtendIncident,
             number=st.just(number),
             findings=_refs.map(lambda r: (member(f"{r}.late"),)),

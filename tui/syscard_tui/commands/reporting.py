@@ -53,21 +53,13 @@ def report(
             made = house.watcher(records, worker).report(ref, asked)
     finally:
         worker.close()
-    page, document = keep_report(house.home, ref, made)
+    page, document = made.keep(house.home.reports / ref)
     if out is not None:
         _write(house.home, out, made.html)
     if as_json:
         say_json(told(made, page, document))
     else:
         _say(made.document, page, document)
-
-
-def keep_report(home: Home, ref: str, made: Report) -> tuple[Kept, Kept]:
-    """Page and document, in `reports/<system>/` of the home."""
-    from syscard.evidence_files import keep
-
-    folder = home.reports / ref
-    return keep(folder, made.html, ".html"), keep(folder, made.json, ".json")
 
 
 def told(made: Report, page: Kept, document: Kept) -> dict[str, Any]:
@@ -91,7 +83,7 @@ def _asked(since: datetime | None, until: datetime | None, last: int | None, by:
     start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
     training = read_training(trained_on) if trained_on else Training()
     how: By = by  # type: ignore[assignment]
-    return Asked(start, end, last if start or end else last or LAST, how, training)
+    return Asked(start, end, last if start or end else last or LAST, by=how, training=training)
 
 
 def _write(home: Home, path: Path, html: bytes) -> None:

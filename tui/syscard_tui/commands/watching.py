@@ -17,6 +17,7 @@ from syscard_tui.options import AsJson, note, options_of, say, say_json
 if TYPE_CHECKING:
     from syscard.records.store import Records
     from syscard_monitors.watch import Tick, Watcher
+    from syscard_tui.alarms import AlarmReports
     from syscard_tui.wiring import House
 
 LEASE: Final = "monitor"
@@ -94,24 +95,26 @@ def _say(ref: str, tick: Tick) -> None:
 def watch_forever(house: House, every: float) -> None:
     """Look every few seconds until SIGTERM or ctrl-c. One process at a time: the others wait for the lease."""
     from syscard_monitors.drift import DriftWorker
+    from syscard_tui.alarms import AlarmReports
     from syscard_tui.supervise import orphaned
 
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    worker = DriftWorker()
+    worker, reports = DriftWorker(), AlarmReports(house)
     try:
         with house.records() as records:
             watcher = house.watcher(records, worker)
             while not stopping.is_set() and not orphaned():
                 if _leased(records, owner, house.clock()):
-                    _look(records, watcher)
+                    _look(records, watcher, reports)
                 stopping.wait(every)
             with records.transaction() as transaction:
                 transaction.release(LEASE, owner)
     finally:
         worker.close()
+        reports.close()
 
 
 def _leased(records: Records, owner: str, now: datetime) -> bool:
@@ -119,13 +122,15 @@ def _leased(records: Records, owner: str, now: datetime) -> bool:
         return transaction.lease(LEASE, owner, now, LEASE_FOR) is not None
 
 
-def _look(records: Records, watcher: Watcher) -> None:
+def _look(records: Records, watcher: Watcher, reports: AlarmReports) -> None:
     """One look at every system; what fails for one must not stop the others."""
     from syscard.errors import SyscardError
 
     for ref in records.systems():
         try:
-            if watcher.tick(ref).windows:
+            tick = watcher.tick(ref)
+            reports.ask(tick.card)
+            if tick.windows:
                 watcher.compare_groups(ref)
         except SyscardError as error:
             note(f"monitors of {ref}: {error}")
