@@ -21,6 +21,7 @@ from syscard_monitors import detecting, stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison, Drifted, DriftWorker, Figure, Method, ReportAsked
+from syscard_monitors.edetector import counts
 from syscard_monitors.judge import Missing, comparable_values
 from syscard_monitors.look import Stretch
 from syscard_monitors.packs import Signal
@@ -176,7 +177,7 @@ def _by_distance(
     """On the cells that the monitors rank in; drift is what is large, and larger than chance makes it at this size."""
     grid = detecting.grid_of(signal, reference)
     chance = {"syscard_psi": stats.psi_by_chance, "syscard_js": stats.jensen_shannon_by_chance}[method]
-    threshold = max(LEAST_DISTANCE[method], chance(grid.cells, len(now), len(before), signal.alpha))
+    threshold = max(LEAST_DISTANCE[method], chance(len(now), counts(grid, before), signal.alpha))
     return Comparison(signal.key, method, threshold, tuple(before), tuple(now), grid, figure)
 
 

@@ -112,33 +112,66 @@ def psi(now: Sequence[int], before: Sequence[int]) -> float:
 
     Half a value is added to each cell of both (Jeffreys' prior): without, one empty cell would make it infinite.
     """
-    p, q = (_shares(counts, 0.5) for counts in (now, before))
-    return math.fsum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+    return math.fsum(map(_psi_term, _shares(now, _JEFFREYS), _shares(before, _JEFFREYS)))
 
 
 def jensen_shannon(now: Sequence[int], before: Sequence[int]) -> float:
     """Jensen-Shannon distance of counts by cell: the root of the divergence in bits, 0..1."""
-    p, q = (_shares(counts, 0.0) for counts in (now, before))
-    bits = math.fsum(
-        share * math.log2(2 * share / (a + b)) for a, b in zip(p, q, strict=True) for share in (a, b) if share
-    )
-    return math.sqrt(max(0.0, bits / 2))
+    return math.sqrt(max(0.0, math.fsum(map(_divergence_term, _shares(now, 0.0), _shares(before, 0.0)))))
 
 
-def psi_by_chance(cells: int, now: int, before: int, alpha: float) -> float:
-    """What the PSI of two samples of these sizes exceeds with probability `alpha` where nothing changed.
+def psi_by_chance(now: int, before: Sequence[int], alpha: float) -> float:
+    """What the PSI of so many new values exceeds with probability of about `alpha` where nothing changed."""
+    return _by_chance(_psi_term, _JEFFREYS, now, before, alpha)
 
-    It is then about chi-square with `cells - 1` degrees of freedom, times 1/now + 1/before (Yurdakul & Naranjo 2020).
+
+def jensen_shannon_by_chance(now: int, before: Sequence[int], alpha: float) -> float:
+    """The same for the Jensen-Shannon distance."""
+    return math.sqrt(_by_chance(_divergence_term, 0.0, now, before, alpha))
+
+
+_JEFFREYS: Final = 0.5
+
+
+def _psi_term(p: float, q: float) -> float:
+    return (p - q) * math.log(p / q)
+
+
+def _divergence_term(p: float, q: float) -> float:
+    middle = (p + q) / 2
+    return math.fsum(share * math.log2(share / middle) for share in (p, q) if share) / 2
+
+
+def _by_chance(
+    term: Callable[[float, float], float], prior: float, now: int, before: Sequence[int], alpha: float
+) -> float:
+    """A quantile of a sum over cells where nothing changed: of the gamma with its mean and variance.
+
+    Cells are taken as independent Poisson counts, so it holds where they expect a value or two, and the usual
+    chi-square does not. Both samples err: their sizes count as the one whose error is that of both.
     """
-    return _chi_square_quantile(1 - alpha, max(1, cells - 1)) * (1 / now + 1 / before)
+    total, cells = sum(before), len(before)
+    size = now * total / (now + total)
+    mean, variance = 0.0, 0.0
+    for share, known in zip(_shares(before, _JEFFREYS), _shares(before, prior), strict=True):
+        seen = [(p, term((k + prior) / (size + prior * cells), known)) for k, p in _poisson(size * share)]
+        of_cell = math.fsum(p * value for p, value in seen)
+        mean += of_cell
+        variance += math.fsum(p * (value - of_cell) ** 2 for p, value in seen)
+    if variance <= 0:
+        return mean
+    freedom = 2 * mean**2 / variance
+    return mean / freedom * _chi_square_quantile(1 - alpha, freedom)
 
 
-def jensen_shannon_by_chance(cells: int, now: int, before: int, alpha: float) -> float:
-    """The same for the Jensen-Shannon distance: the divergence in nats is about an eighth of the PSI."""
-    return math.sqrt(psi_by_chance(cells, now, before, alpha) / (8 * math.log(2)))
+def _poisson(mean: float) -> list[tuple[int, float]]:
+    """Counts that are not all but impossible, with their probabilities."""
+    reach = 8 * math.sqrt(mean) + 12
+    counts = range(max(0, math.floor(mean - reach)), math.ceil(mean + reach) + 1)
+    return [(k, math.exp(k * math.log(mean) - mean - math.lgamma(k + 1))) for k in counts]
 
 
-def _chi_square_quantile(q: float, df: int) -> float:
+def _chi_square_quantile(q: float, df: float) -> float:
     """By Wilson and Hilferty's cube (1931)."""
     spread = 2 / (9 * df)
     return df * max(0.0, 1 - spread + NormalDist().inv_cdf(q) * math.sqrt(spread)) ** 3

@@ -217,15 +217,21 @@ def test_psi_and_jensen_shannon_are_scipy_s() -> None:
     assert stats.psi(now, before) == pytest.approx(entropy(p, q) + entropy(q, p), abs=1e-12)
 
 
-def test_chance_rarely_takes_a_distance_beyond_its_limit() -> None:
+@pytest.mark.parametrize(("cells", "n"), [(4, 400), (16, 100), (64, 100)])
+def test_chance_rarely_takes_a_distance_beyond_its_limit_and_a_change_does(cells: int, n: int) -> None:
+    """Also where a cell expects a value or two, of which the usual chi-square makes one false alarm in twenty."""
     draw = random.Random(5)
-    beyond = 0
-    for _ in range(300):
-        now, before = ([0] * 16, [0] * 16)
-        for counts, n in ((now, 100), (before, 1000)):
-            for _ in range(n):
-                counts[draw.randrange(16)] += 1
-        psi, js = stats.psi(now, before), stats.jensen_shannon(now, before)
-        beyond += psi > stats.psi_by_chance(16, 100, 1000, 0.01)
-        beyond += js > stats.jensen_shannon_by_chance(16, 100, 1000, 0.01)
-    assert beyond <= 18, "600 comparisons at 1 %"
+
+    def counted(n: int, below: int) -> list[int]:
+        drawn = Counter(draw.randrange(below) for _ in range(n))
+        return [drawn[cell] for cell in range(cells)]
+
+    before = counted(2000, cells)
+    psi_limit = stats.psi_by_chance(n, before, 0.01)
+    js_limit = stats.jensen_shannon_by_chance(n, before, 0.01)
+    windows = [counted(n, cells) for _ in range(400)]
+    assert sum(stats.psi(w, before) > psi_limit for w in windows) <= 10
+    assert sum(stats.jensen_shannon(w, before) > js_limit for w in windows) <= 10
+    changed = counted(n, cells // 2)
+    assert stats.psi(changed, before) > psi_limit
+    assert stats.jensen_shannon(changed, before) > js_limit
