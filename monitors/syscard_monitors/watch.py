@@ -39,20 +39,11 @@ from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
 from syscard_monitors.stretches import Stretches
+from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
-from syscard_monitors.window import (
-    WINDOW,
-    Plan,
-    Said,
-    edits_of,
-    findings_of,
-    pace,
-    stale_drafts,
-    sums_of,
-    window_of,
-)
+from syscard_monitors.window import WINDOW, Plan, findings_of, pace, window_of
 
 LEAST_MINUTES: Final = 1 / 60
 """A window that took less than a second says nothing of a rate."""

@@ -16,8 +16,9 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.memory import Memory
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.tally import read_tally
+from syscard_monitors.telling import claim_drafts
 from syscard_monitors.tracing_health import TracingFacts
-from syscard_monitors.window import claim_drafts, findings_of
+from syscard_monitors.window import findings_of
 from tests.unit.monitors.build import Asked, a_claim, card_of, plan, reference, request, signal, window
 
 AT_RANDOM = TracingFacts(kept=0.1, sampler="probability")

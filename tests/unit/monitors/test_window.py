@@ -18,17 +18,8 @@ from syscard_monitors.drift import Comparison
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
-from syscard_monitors.window import (
-    Plan,
-    Said,
-    edits_of,
-    findings_of,
-    preview,
-    stale_drafts,
-    starting,
-    sums_of,
-    window_of,
-)
+from syscard_monitors.telling import Said, edits_of, preview, stale_drafts, starting, sums_of
+from syscard_monitors.window import Plan, findings_of, window_of
 from tests.unit.build import NOW, claim, declared, draft, opening
 from tests.unit.monitors.build import (
     Asked,
