@@ -170,7 +170,7 @@ class Baseline(Declared):
 
 
 class Objective(Declared):
-    """Latency objectives, by quantile."""
+    """Latency objectives, by quantile: each is watched by how fast its error budget goes."""
 
     p50: Duration | None = None
     p95: Duration | None = None
@@ -222,6 +222,8 @@ class Claim(Declared):
     by: tuple[Ref, ...] = ()
     topic: Topic | None = None
     """What it is about; None: as its metric says (`syscard.blindspots.topic_of`)."""
+    burn: bool | None = None
+    """Whether an incident opens where its error budget goes too fast."""
     valid_for: Duration
 
 

@@ -61,11 +61,11 @@ def faults(system: System) -> tuple[Fault, ...]:
 
 
 def warnings(system: System, today: date, lines: Lines = NO_LINES) -> tuple[Problem, ...]:
-    """What is allowed but needs a human: days that passed, claims longer than spans are kept, keys not yet in force.
+    """What is allowed but needs a human: days that passed, claims longer than spans are kept.
 
     Without `lines` every warning points at line 1; `syscard.system_file.read_warnings` has them.
     """
-    found = (*_past_days(system, today), *_forgotten_windows(system), *_not_in_force(system))
+    found = (*_past_days(system, today), *_forgotten_windows(system))
     return located(found, system.body(), lines)
 
 
@@ -229,6 +229,8 @@ def _claim_faults(system: System) -> Iterator[Fault]:
                 yield Fault((*path, "by", j), f"'{segment}' is not among traces.segments", hint)
         yield from _metric_faults((*path, "metric"), claim, system)
         yield from _expectation_faults((*path, "expect"), claim)
+        if claim.burn:
+            yield from _burn_faults((*path, "burn"), claim)
 
 
 def _metric_faults(path: Place, claim: Claim, system: System) -> Iterator[Fault]:
@@ -254,6 +256,15 @@ def _expectation_faults(path: Place, claim: Claim) -> Iterator[Fault]:
         yield Fault(path, what, f'"{expect.op} {expect.limit * 1000:.12g}"')
     else:
         yield from _limit_faults(path, metric, expect)
+
+
+def _burn_faults(path: Place, claim: Claim) -> Iterator[Fault]:
+    """An error budget is a share of requests: there is none for a mean, and none where nothing may miss."""
+    metric, expect = parse_metric(claim.metric), parse_expectation(claim.expect)
+    if metric.aggregate != "share" and metric.quantile is None:
+        yield Fault(path, f"{metric.aggregate}(...) has no error budget", "share(...) or a quantile such as p95(...)")
+    elif metric.aggregate == "share" and expect.limit in (0, 1):
+        yield Fault(path, f"{expect.text} leaves no error budget", f'expect: "{_sample(metric)}"')
 
 
 def _unit(expect: Expectation) -> str:
@@ -357,11 +368,3 @@ def _forgotten_windows(system: System) -> Iterator[Fault]:
             yield Fault(
                 ("claims", i, "window", "last"), what, f"last: {duration_text(kept)}, or a longer traces.retain"
             )
-
-
-def _not_in_force(system: System) -> Iterator[Fault]:
-    """What was declared, not what is so by default: a promise that nothing keeps must not look kept."""
-    what = "declared, not yet in force in this release"
-    for key, tuned in system.monitors.tune.items():
-        if tuned.objective:
-            yield Fault(("monitors", "tune", key, "objective"), f"{what}: a claim can promise the same")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from syscard.finding import State
 from syscard_monitors.assemble import Frontier
+from syscard_monitors.burn import Bins, budgets_body, read_budgets
 from syscard_monitors.edetector import Detector, read_detector
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
@@ -46,6 +47,8 @@ class Memory:
     """What e-detectors have seen, by signal."""
     withheld: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """(stratum, cell) of values beyond the tolerance, which detectors learn when that is over, by signal."""
+    budgets: dict[str, tuple[Bins, ...]] = field(default_factory=dict)
+    """What error budgets were spent, by promise."""
     streaks: dict[str, Streak] = field(default_factory=dict)
     pending: dict[str, list[Any]] = field(default_factory=dict)
     """(value, stratum) in the windows beyond the tolerance that wait for one more, by signal."""
@@ -81,6 +84,7 @@ class Memory:
             "detecting": self.detecting,
             "detectors": {key: detector.body() for key, detector in self.detectors.items()},
             "withheld": {key: [list(one) for one in found] for key, found in self.withheld.items()},
+            "budgets": budgets_body(self.budgets),
             "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
             "pending": self.pending,
             "history": self.history,
@@ -114,6 +118,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         detecting=body.get("detecting", ""),
         detectors={key: read_detector(known) for key, known in body.get("detectors", {}).items()},
         withheld={key: [(stratum, cell) for stratum, cell in found] for key, found in body.get("withheld", {}).items()},
+        budgets=read_budgets(body.get("budgets", {})),
         streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
         pending=dict(body["pending"]) if "detectors" in body else {},  # earlier releases kept no strata
         history=dict(body["history"]),

@@ -14,6 +14,7 @@ _FIRST: Final = {
     "undeclared": "declare {c} in system.yaml, or take it out of the system",
     "rate": "look at the error type in the example traces, and at what {c} calls",
     "ratio": "compare the deployed version, prompt and settings of {c} with the declared ones",
+    "burn": "look at what changed since then around {c}, and take it back if it is new: the promise is being broken",
     "latency": "compare a slow example trace with one from the baseline, and look at what {c} depends on",
     "share": "open the example traces and compare {c}'s inputs with the baseline's",
     "number": "open the example traces and compare {c}'s inputs with the baseline's",
@@ -28,6 +29,8 @@ def change(finding: Finding) -> str:
         return finding.label
     if finding.kind == "category":
         return f"{finding.label} moved by {figure(finding.value)}"
+    if finding.kind == "burn":
+        return f"{finding.label}: {finding.value or 0:.3g} times too fast"
     return f"{finding.label} {figure(finding.reference, finding.unit)} -> {figure(finding.value, finding.unit)}"
 
 
@@ -45,7 +48,8 @@ def sentences(
     """The note: facts only, each from a finding. Where something was not tested, it says so."""
     own = [f for f in findings if f.about == subject] or list(findings)
     others = [f for f in findings if f not in own]
-    lines = [f"From {since:%H:%M:%S} UTC {subject} differs from its baseline: {'; '.join(map(_measured, own))}."]
+    differs = "breaks its promise" if all(f.kind == "burn" for f in own) else "differs from its baseline"
+    lines = [f"From {since:%H:%M:%S} UTC {subject} {differs}: {'; '.join(map(_measured, own))}."]
     if others:
         lines.append(f"In the same windows: {'; '.join(f'{f.about} {_measured(f)}' for f in others)}.")
     if inherited_by:

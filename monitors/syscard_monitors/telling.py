@@ -39,7 +39,7 @@ class Said:
 
 def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[str, datetime]:
     """Keys whose breach has persisted for just long enough, with the start of its first window."""
-    persist = {s.key: s.persist for s in plan.signals}
+    persist = dict.fromkeys(plan.keys, 1) | {s.key: s.persist for s in plan.signals}
     begun = {}
     for finding in findings:
         streak = memory.streaks[finding.key]
@@ -80,7 +80,7 @@ def edits_of(
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states."""
     begun = starting(plan, memory, findings)
     _note_baseline(card, memory)
-    firing = incidents.Firing(memory.quiet, frozenset(s.key for s in plan.signals), frozenset(memory.rebaselined))
+    firing = incidents.Firing(memory.quiet, plan.keys, frozenset(memory.rebaselined))
     outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)
     memory.quiet = dict(outcome.firing.quiet)
     drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]

@@ -229,7 +229,7 @@ class Watcher:
         end = micros(window.end)
         own, errors = sums_of(plan.system, requests, feedback)
         changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
-        findings = findings_of(known, plan, memory, requests, window, self._worker.p_values)
+        findings = findings_of(known, plan, memory, requests, window, self._worker.p_values, feedback)
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
@@ -259,7 +259,7 @@ class Watcher:
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, card, card)
-            live = transaction.live(ref) or Live(as_of=card.observed, watcher=WatcherNow(total=len(plan.signals)))
+            live = transaction.live(ref) or Live(as_of=card.observed, watcher=WatcherNow(total=len(plan.keys)))
             watcher = live.watcher.model_copy(
                 update={
                     "last_run": now,
@@ -345,7 +345,8 @@ def _live(
 ) -> Live:
     failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
     signals = [f for f in findings if f.kind != "undeclared"]
-    topics = {s.key: s.topic for s in plan.signals}
+    topics: dict[str, str] = {s.key: s.topic for s in plan.signals}
+    topics |= {o.key(severity): o.topic for o in plan.objectives for severity in o.severities}
     verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in signals)
     watcher = WatcherNow(
         last_span=moment(memory.newest_us),

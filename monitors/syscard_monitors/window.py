@@ -15,7 +15,7 @@ from syscard.finding import Finding, State, Window
 from syscard.live import HISTORY
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
 from syscard.system import System
-from syscard_monitors import detecting, edetector, judge, observed
+from syscard_monitors import burn, detecting, edetector, judge, observed
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison
@@ -55,9 +55,21 @@ class Plan:
 
     @cached_property
     def judged(self) -> int:
-        """Signals for which the baseline is large enough: the false-alarm budget is shared among them."""
+        """What shares the false-alarm budget: signals for which the baseline is large enough, and burn rates."""
         known = self.references or {}
-        return sum(s.key in known and known[s.key].n >= s.min_n for s in self.signals)
+        rates = sum(len(o.pairs) for o in self.objectives)
+        return rates + sum(s.key in known and known[s.key].n >= s.min_n for s in self.signals)
+
+    @cached_property
+    def objectives(self) -> tuple[burn.Objective, ...]:
+        """What has an error budget."""
+        return burn.objectives(self.system, self.signals)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Of everything that a window is judged by."""
+        rates = (o.key(severity) for o in self.objectives for severity in o.severities)
+        return frozenset([*(s.key for s in self.signals), *rates])
 
     @cached_property
     def group_metrics(self) -> tuple[GroupMetric, ...]:
@@ -72,9 +84,15 @@ def window_of(index: int, requests: Sequence[Request]) -> Window:
 
 
 def findings_of(
-    card: Card, plan: Plan, memory: Memory, requests: Sequence[Request], window: Window, ask: Ask
+    card: Card,
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    window: Window,
+    ask: Ask,
+    feedback: Sequence[Request] = (),
 ) -> tuple[Finding, ...]:
-    """A finding for every signal that the window speaks of; the memory's streaks and histories move on."""
+    """A finding for all that the window speaks of; the memory's streaks and histories move on."""
     if memory.detecting != plan.baseline:
         memory.detecting, memory.detectors = plan.baseline, {}
     pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
@@ -92,7 +110,43 @@ def findings_of(
             memory.detectors.pop(signal.key, None)  # it begins again with what the baseline says is usual
         _remember(memory, finding, count)
         found.append(finding.model_copy(update={"sampled": sampled}) if sampled else finding)
-    return (*found, *_undeclared(card, memory, requests, window))
+    burning = _burning(plan, memory, requests, feedback, window, share)
+    return (*found, *burning, *_undeclared(card, memory, requests, window))
+
+
+def _burning(
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    feedback: Sequence[Request],
+    window: Window,
+    share: float,
+) -> tuple[Finding, ...]:
+    """Error budgets: one that cannot be computed says so, and keeps what it had."""
+    known, end, found = memory.budgets, micros(window.end), list[Finding]()
+    memory.budgets = {o.place: known.get(o.place, ()) for o in plan.objectives}
+    needed = detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, 1.0)
+    traces = tuple(r.reference for r in requests[:3])
+    for objective in plan.objectives:
+        try:
+            bins = burn.counted(known.get(objective.place, ()), objective, requests, feedback, end)
+        except MonitorError as error:
+            told = burn.failed(objective, str(error), window)
+        else:
+            memory.budgets[objective.place] = bins
+            rates = burn.burns(objective, bins, end)
+            told = burn.findings(objective, rates, window, traces, needed, memory.streaks)
+        found += burn.failed(objective, objective.wrong, window) if objective.wrong else told
+    for finding in found:
+        _remember(memory, finding, _run(finding, memory.streaks.get(finding.key, Streak())))
+    return tuple(found)
+
+
+def _run(finding: Finding, before: Streak) -> int:
+    """Windows running in which an error budget is in breach; what failed has not seen it end."""
+    if finding.state is State.ERROR:
+        return before.windows
+    return before.windows + 1 if finding.state is State.BREACH else 0
 
 
 def pace(plan: Plan, memory: Memory) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from syscard.errors import UsageError
 from syscard.gates import decide
 from syscard.home import Home
 from syscard.system import System
-from syscard.system_checks import warnings
 from syscard.views import View, read_view
 from syscard.words import cells
 from syscard_tui.commands.cards import _in_order, _say_verdict, write_snapshot
@@ -102,14 +100,3 @@ def test_a_new_home_is_its_owner_s_only_and_an_old_one_keeps_its_mode(tmp_path: 
     root.chmod(0o750)
     Home(root).create()
     assert root.stat().st_mode & 0o777 == 0o750
-
-
-def test_what_is_declared_and_not_yet_in_force_is_said() -> None:
-    plain = build.declared()
-    assert warnings(plain, date(2026, 11, 22)) == ()
-    traces = {"select": {"service.name": "shop"}, "segments": {"age_band": "x"}, "retain": "30d"}
-    tune = {"llm.latency": {"objective": {"p95": "2s"}}, "llm.error": {"tolerance": 0.1}}
-    monitors = {"packs": [], "tune": tune}
-    found = warnings(build.declared(traces=traces, monitors=monitors), date(2026, 11, 22))
-    assert [p.where for p in found] == ["monitors.tune.llm.latency.objective"]
-    assert all(p.what.startswith("declared, not yet in force in this release") for p in found)

@@ -50,11 +50,6 @@ def line_with(fragment: str, text: str) -> int:
     return found[0]
 
 
-def to_mend(found: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Warnings about the file, without those about what this release does not act on yet."""
-    return tuple(p for p in found if "not yet in force" not in p.what)
-
-
 def the_problem(text: str) -> Problem:
     problems = problems_of(text)
     assert len(problems) == 1, [p.text("f") for p in problems]
@@ -86,7 +81,7 @@ def test_every_example_that_ships_is_valid_and_raises_no_warning_when_it_was_wri
     path = tmp_path / example
     path.write_bytes(read_bytes("examples", example))
     assert read_system(path).claims
-    assert to_mend(read_warnings(path, date(2026, 11, 22))) == ()
+    assert read_warnings(path, date(2026, 11, 22)) == ()
 
 
 def test_the_recommender_declares_what_the_demo_replays() -> None:
@@ -127,7 +122,7 @@ def test_a_starter_written_today_is_not_overdue_today() -> None:
     today = date(2031, 5, 1)
     system = parse_system(starter_text("x", today), "x")
     assert system.system.review.next == today + timedelta(days=90)
-    assert to_mend(warnings(system, today)) == ()
+    assert warnings(system, today) == ()
 
 
 @pytest.mark.parametrize("ref", ["", "Shop", "1shop", "a b", "x" * 65, "a\nschema: evil"])
@@ -598,8 +593,8 @@ def test_every_circle_is_told() -> None:
 
 
 def test_days_that_have_passed_are_warnings_with_their_lines() -> None:
-    assert to_mend(read_warnings(FILE, date(2027, 1, 15))) == ()
-    assert [(p.line, p.where) for p in to_mend(read_warnings(FILE, date(2027, 2, 2)))] == [
+    assert read_warnings(FILE, date(2027, 1, 15)) == ()
+    assert [(p.line, p.where) for p in read_warnings(FILE, date(2027, 2, 2))] == [
         (line_with("next: 2027", GOOD), "system.review.next"),
         (line_with("until:", GOOD), "risks[0] R-1.until"),
         (line_with("answer_by", GOOD), "unknowns[0] U-1.answer_by"),
@@ -614,7 +609,7 @@ def test_a_risk_that_is_not_accepted_has_no_day_to_miss(tmp_path: Path) -> None:
 
 def test_a_claim_that_looks_back_further_than_spans_are_kept_is_a_warning() -> None:
     system = parse_system(swap("retain: 30d", "retain: 30m"), "f")
-    found = to_mend(warnings(system, date(2026, 11, 22)))
+    found = warnings(system, date(2026, 11, 22))
     assert [p.where for p in found] == ["claims[0] grounded.window.last", "claims[1] fast.window.last"]
     assert {p.line for p in found} == {1}, "without the file no line is known"
 
