@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syscard_monitors.packs import Signal
+from syscard_monitors.power import smallest_effect
 from syscard_monitors.reference import Reference
 
 _WATCHED: Final = {
@@ -41,8 +42,6 @@ _EVIDENCE: Final = {
     "constant": "Fisher's exact test: how many requests left the value that the baseline always had",
     "volume": "the waiting time of Poisson arrivals (Erlang), two-sided",
 }
-_SPREAD: Final = 60.0
-"""What bets on many ways to change cost beside the one right bet: 18 experts, none of them quite right (simulated)."""
 
 
 @dataclass(frozen=True)
@@ -87,27 +86,10 @@ def explanation(signal: Signal, reference: Reference | None, window: int, one_in
     )
 
 
-def smallest_effect(signal: Signal, reference: Reference, n: int, one_in: float) -> float | None:
-    """The smallest effect that `n` requests show with evidence of 1 in `one_in`; None for kinds without an easy answer.
-
-    A difference of means by the tail of a normal distribution with the baseline's variance, sd * sqrt(2 ln N / n);
-    distances between distributions by Dvoretzky, Kiefer & Wolfowitz as Massart (1990) has it, sqrt(ln(2N) / 2n). N is
-    taken `_SPREAD` times larger: the detector does not know which change will come, and spreads its bets.
-    """
-    one_in *= _SPREAD
-    if reference.n < 2 or n < 1:
-        return None
-    if signal.kind == "share":
-        mean = reference.everyone.mean
-        variance = math.fsum((v - mean) ** 2 for v in reference.everyone.numbers) / (reference.n - 1)
-        return math.sqrt(2 * variance * math.log(one_in) / n)
-    if signal.kind in ("number", "category") and reference.constant is None:
-        return math.sqrt(math.log(2 * one_in) / (2 * n))
-    return None
-
-
 def _shows(signal: Signal, reference: Reference | None, n: int, one_in: float | None) -> str:
     found = smallest_effect(signal, reference, n, one_in) if reference is not None and one_in is not None else None
     if found is None or found < 1.05 * signal.tolerance:
         return ""
+    if math.isinf(found):
+        return f"{n} requests show no change at all; any takes longer"
     return f"{n} requests show an effect of about {found:.2g}; one between {signal.tolerance:g} and that takes longer"

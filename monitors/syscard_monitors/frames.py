@@ -59,12 +59,11 @@ def suspects(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | 
     """How many spans of a system with a suspect clock were received after a moment."""
     import polars as pl
 
-    scan = _of_system(scan.filter(pl.col("clock_suspect")), services, environment)
+    after = datetime.fromtimestamp(after_us / 1_000_000, UTC)
+    # They lie under the day on which they were received: files of days before are not opened.
+    scan = scan.filter(pl.col("day") >= after.date(), pl.col("clock_suspect"))
     return int(
-        scan.filter(pl.col("received") > datetime.fromtimestamp(after_us / 1_000_000, UTC))
-        .select(pl.len())
-        .collect()
-        .item()
+        _of_system(scan, services, environment).filter(pl.col("received") > after).select(pl.len()).collect().item()
     )
 
 

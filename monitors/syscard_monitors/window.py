@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +25,7 @@ from syscard_monitors.groups import GroupMetric, metrics_of
 from syscard_monitors.judge import Measured, Missing, Streak
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import Signal
+from syscard_monitors.power import power_text
 from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.strata import Strata
@@ -207,7 +209,9 @@ def _measure(
     except MonitorError as error:
         return Missing(str(error), state=State.ERROR)
     before = memory.pending.pop(signal.key, [])
-    if isinstance(measured, Missing) or values is None or reference is None:
+    if isinstance(measured, Missing):
+        return _with_power(signal, plan, measured, reference, len(requests), share)
+    if values is None or reference is None:
         return measured
     stands = judge.stands(signal, streak)
     if stands:  # the reference must not learn from it
@@ -224,6 +228,17 @@ def _measure(
     if isinstance(whole, Missing):
         return measured
     return replace(whole, exceeds=True, log_rarity=_evidence(signal, memory, measured, whole, share))
+
+
+def _with_power(
+    signal: Signal, plan: Plan, missing: Missing, reference: Reference | None, n: int, share: float
+) -> Missing:
+    """What is unknown for want of requests, with the smallest change that so few could show."""
+    if missing.needs is None or not missing.n or reference is None:
+        return missing
+    n = n if reference.n < signal.min_n else missing.n
+    found = power_text(signal, reference, n, math.exp(_log_needed(plan, signal, share)))
+    return replace(missing, why=f"{missing.why}; {found}" if found else missing.why)
 
 
 def _evidence(signal: Signal, memory: Memory, measured: Measured, whole: Measured, share: float) -> float | None:
