@@ -99,6 +99,8 @@ class Assembled:
     """Start of the newest span of a request: feedback is no sign of life."""
     spans: int = 0
     """Spans of requests that were looked at."""
+    rows: int = 0
+    """Spans that were read from the lake for it."""
     received: Mapping[str, int] = field(default_factory=dict)
     """Spans that were received since the look before: `looked_at`, and of them those with a `suspect` clock."""
     feedback: tuple[Request, ...] = ()

@@ -45,10 +45,10 @@ def look(
     Raises:
         MonitorError: more spans lie within the reach of one look than it may take.
     """
-    since = max(memory.frontier.end_us, memory.floor_us)
+    since, read = max(memory.frontier.end_us, memory.floor_us), 0
     for size in (most_rows, most_rows * 4, most_rows * LARGEST_LOOK):
         rows = _rows(scan, system, since, size)
-        whole = len(rows) < size
+        whole, read = len(rows) < size, read + len(rows)
         looked = _assembled(rows, system, memory, now_us if whole else _newest(rows), rotated)
         if whole or looked.complete:
             break
@@ -58,7 +58,7 @@ def look(
         )
     if whole and not looked.roots and looked.spans >= HOPELESS:
         memory.floor_us = now_us - _REACH_US
-    looked = replace(looked, received=_received(scan, system, rows, memory.received_us))
+    looked = replace(looked, rows=read, received=_received(scan, system, rows, memory.received_us))
     memory.newest_us = max(memory.newest_us, looked.newest_us)
     memory.received_us = max((memory.received_us, *(r["received_us"] for r in rows)))
     memory.watermark_us = now_us

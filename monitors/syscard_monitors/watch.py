@@ -35,6 +35,7 @@ from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
 from syscard_monitors.reference import Reference
+from syscard_monitors.running import Running, recorded
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
@@ -96,10 +97,15 @@ class Watcher:
             MonitorError: another monitor took the same window, or the system was declared anew: look again.
             UsageError: a pack that is not there, or is none.
         """
+        with recorded(self._records, ref, self._clock) as running:
+            return self._look(ref, running, on_window)
+
+    def _look(self, ref: str, running: Running, on_window: Callable[[int, int], None] | None) -> Tick:
         card = self._records.current(ref)
         memory = recall(self._records.watch(ref))
         plan = self._plan(card)
         looked = look(self._scan, plan.system, memory, micros(self._clock()), self._most_rows, self._rotated())
+        running.rows = looked.rows
         memory.orphans, memory.late = memory.orphans + looked.orphans, memory.late + looked.late
         of_look = {"orphans": looked.orphans, "late": looked.late, **looked.received}
         memory.tracing = added(memory.tracing, of_look, window=False)
@@ -109,7 +115,7 @@ class Watcher:
         found: list[Finding] = []
         for done, requests in enumerate(windows, start=1):
             feedback = looked.feedback_between(memory.frontier.end_us, requests[-1].end_us)
-            card, findings = self._window(card, plan, memory, requests, feedback, sums)
+            card, findings = self._window(card, plan, memory, requests, feedback, sums, running)
             found += [f for f in findings if f.state in (State.BREACH, State.WARN)]
             if on_window:
                 on_window(done, full)
@@ -124,7 +130,9 @@ class Watcher:
             MonitorError: the worker died or hung.
             MissingExtra: Fairlearn is not installed.
         """
-        if is_due(self._records, ref):
+        if not is_due(self._records, ref):
+            return
+        with recorded(self._records, ref, self._clock, only_failure=True):
             measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities)
 
     def set_baseline(self, ref: str, name: str, author: Author, since: datetime | None, until: datetime | None) -> Card:
@@ -220,6 +228,7 @@ class Watcher:
         requests: Sequence[Request],
         feedback: Sequence[Request],
         sums: Stretches,
+        running: Running,
     ) -> tuple[Card, tuple[Finding, ...]]:
         """One window in one transaction: edits, live values, sums, and what is remembered.
 
@@ -229,7 +238,7 @@ class Watcher:
         end = micros(window.end)
         own, errors = sums_of(plan.system, requests, feedback)
         changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
-        findings = findings_of(known, plan, memory, requests, window, self._worker.p_values, feedback)
+        findings = findings_of(known, plan, memory, requests, window, running.telling(self._worker.p_values), feedback)
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
@@ -251,6 +260,7 @@ class Watcher:
                 transaction.drop_tally(ref, *place)
             _remember_groups(transaction, plan, requests, feedback)
             transaction.set_watch(ref, memory.body())
+        running.window(len(requests), findings, errors)
         return card, findings
 
     def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:

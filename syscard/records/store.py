@@ -29,7 +29,7 @@ from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
 from syscard.view import build_view, with_live
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Newest Alembic revision; tests/unit/syscard/test_migrations.py compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
@@ -88,6 +88,16 @@ class Records:
         with self._session(immediate=True) as session:
             yield Transaction(session, self._gate)
             session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """To look only: waits for no writer, and changes nothing.
+
+        Raises:
+            RecordsError: the database refused.
+        """
+        with self._session() as session:
+            yield Transaction(session, self._gate)
 
     @contextmanager
     def _session(self, *, immediate: bool = False) -> Iterator[Session]:

@@ -76,6 +76,20 @@ class GroupSumsRow(SQLModel, table=True):
     body: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class MonitorRunRow(SQLModel, table=True):
+    """One run of the monitors of one system, or several alike."""
+
+    __tablename__ = "monitor_run"
+
+    system: str = Field(primary_key=True)
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    started: str
+    """UTC, ISO 8601: but for parts of a second, its text sorts as the times do."""
+    died: bool
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: `syscard.runs.MonitorRun`."""
+
+
 class BaselineRow(SQLModel, table=True):
     """The reference values of a baseline, by the digest that its edit names."""
 

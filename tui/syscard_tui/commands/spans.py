@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -252,23 +252,26 @@ def _records_findings(house: House) -> list[dict[str, Any]]:
         return [{"ok": True, "what": "no system is declared yet", "do": "syscard apply system.yaml"}]
     try:
         with house.records() as records:
-            return [_system_finding(house, records, ref) for ref in records.systems()]
+            return [found for ref in records.systems() for found in _system_findings(house, records, ref)]
     except RecordsError as error:
         return [_not_sound(error)]
 
 
-def _system_finding(house: House, records: Records, ref: str) -> dict[str, Any]:
-    """One system, by the same checks as `card verify`; a broken one does not hide the others."""
+def _system_findings(house: House, records: Records, ref: str) -> Iterator[dict[str, Any]]:
+    """One system, by the same checks as `card verify`, and its monitors; a broken one does not hide the others."""
     from syscard.errors import RecordsError
+    from syscard.records.runs import runs
     from syscard.records.verify import verify_system
     from syscard.views import read_view
+    from syscard_tui.ran import health
     from syscard_tui.wiring import promote_policy
 
     try:
         found = verify_system(records, ref, read_view(house.home.records, ref), promote_policy())
+        yield {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
     except RecordsError as error:
-        return _not_sound(error)
-    return {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
+        yield _not_sound(error)
+    yield health(ref, runs(records, ref, 100), house.clock())
 
 
 def _not_sound(error: Exception) -> dict[str, Any]:

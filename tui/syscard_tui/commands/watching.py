@@ -26,7 +26,10 @@ LEASE_FOR: Final = timedelta(seconds=60)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("monitor")(monitor)
+    monitors = typer.Typer(invoke_without_command=True, help="Look at what is new; list the looks that were made.")
+    monitors.callback()(monitor)
+    monitors.command("runs")(list_runs)
+    app.add_typer(monitors, name="monitor")
     app.command("explain")(explain)
     baseline = typer.Typer(no_args_is_help=True, help="The reference window that drift is measured against.")
     baseline.command("set")(set_baseline)
@@ -40,6 +43,8 @@ def monitor(
     every: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
 ) -> None:
     """Take new requests onto the card, window by window."""
+    if context.invoked_subcommand is not None:
+        return
     house = options_of(context).house()
     if not once:
         watch_forever(house, every)
@@ -55,6 +60,28 @@ def monitor(
             _say(ref, watcher.tick(ref, lambda done, of: tell(done, of, "windows")))
     finally:
         worker.close()
+
+
+def list_runs(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those in which something failed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest looks of the monitors: what each took, read and found, and what failed in it."""
+    from syscard_tui.ran import document, lines
+
+    house, ref = options_of(context).house(), options_of(context).ref()
+    with house.records() as records:
+        from syscard.records.runs import runs
+
+        found = [run for run in runs(records, ref) if run.error or run.failed] if failed else runs(records, ref, last)
+    if as_json:
+        say_json(document(found[:last]))
+    elif not found:
+        note("no look has failed" if failed else "the monitors have never looked: syscard monitor --once")
+    else:
+        say("\n".join(lines(found[:last])))
 
 
 def explain(
