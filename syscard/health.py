@@ -17,6 +17,8 @@ SILENT_AFTER: Final = timedelta(seconds=90)
 QUIET_AFTER: Final = timedelta(minutes=15)
 """Without a span for this long by the clock, the watcher's line says so, nothing is OK, and `status --check` fails: a
 quiet system and a broken exporter look alike."""
+RESTARTED_LATELY: Final = timedelta(hours=1)
+"""The watcher's line tells of the restarts of so long."""
 WatcherState = Literal["never", "silent", "errors", "alive"]
 
 
@@ -33,10 +35,11 @@ def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
 def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
     """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
     last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
+    again = _restarted(watcher, now)
     if last_run is None:
-        return False, "WATCHER HAS NEVER RUN: nothing on this card is measured yet"
+        return False, f"WATCHER HAS NEVER RUN: nothing on this card is measured yet{again}"
     state = watcher_state(watcher, now)
-    monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago"
+    monitors = f"monitors {watcher['ran']}/{watcher['total']} ran {span_of(now - last_run)} ago{again}"
     if state == "silent":
         return False, f"WATCHER SILENT: {monitors}{_left_out(watcher)}; what follows may be out of date"
     rate = f", {watcher['per_minute']:.0f} req/min{_sample(watcher)}" if watcher.get("per_minute") else ""
@@ -45,6 +48,14 @@ def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
         errors = watcher["errors"]
         return False, f"WATCHER HAS {plural(len(errors), 'ERROR', 'ERRORS')}: {one_line(errors[0])}; {line}"
     return True, f"watcher alive: {line}"
+
+
+def _restarted(watcher: dict[str, Any], now: datetime) -> str:
+    """`, MONITORS WERE RESTARTED 3 times in the last hour (no progress for 120 s while judging llm.words of shop)`."""
+    lately = [one for one in watcher.get("restarts", ()) if now - datetime.fromisoformat(one["at"]) < RESTARTED_LATELY]
+    if not lately:
+        return ""
+    return f", MONITORS WERE RESTARTED {plural(len(lately), 'time')} in the last hour ({one_line(lately[-1]['why'])})"
 
 
 def _sample(watcher: dict[str, Any]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from syscard.edits import SliceStatus
 from syscard.finding import Sampling, State, Value
+from syscard.health import RESTARTED_LATELY
 
 HISTORY = 30
 """Windows that a sparkline shows."""
@@ -103,6 +104,22 @@ class TracingFigure(Value):
     """Of clock skew: by pair of services, most skewed calls first."""
 
 
+class RestartNow(Value):
+    """The process of the monitors ended, and was started again."""
+
+    at: datetime
+    """By the clock."""
+    why: str
+
+
+MOST_RESTARTS: Final = 60
+
+
+def restarts_with(known: tuple[RestartNow, ...], restart: RestartNow) -> tuple[RestartNow, ...]:
+    """With one more, the oldest first: those that the watcher's line may tell of."""
+    return (*(one for one in known if restart.at - one.at < RESTARTED_LATELY), restart)[-MOST_RESTARTS:]
+
+
 class WatcherNow(Value):
     """The health of the watcher itself: the first line of every face."""
 
@@ -128,6 +145,8 @@ class WatcherNow(Value):
     """Share of traces that senders kept, where requests say that they are of a sample: rates are biased by it."""
     sampled: Sampling | None = None
     """The same with how they were chosen, over the newest windows."""
+    restarts: tuple[RestartNow, ...] = ()
+    """Of the monitors' process, the oldest first."""
 
 
 class GroupNow(Value):
@@ -196,3 +215,10 @@ class Live(Value):
     """By component, oldest first."""
     groups: GroupsNow | None = None
     """As last measured; None before, and where no segment is declared."""
+
+    def after(self, before: Live | None, *, groups: bool) -> Live:
+        """With what a window does not tell: its process was restarted, and (`groups`) what groups got when measured."""
+        if before is None:
+            return self
+        watcher = self.watcher.model_copy(update={"restarts": before.watcher.restarts})
+        return self.model_copy(update={"watcher": watcher, "groups": before.groups if groups else None})

@@ -5,6 +5,7 @@ Looks that saw nothing new are one row, or a quiet day would be 17,280 of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,7 +28,10 @@ class MonitorRun(Value):
     """Of the last of them."""
     looks: int = 1
     wall_s: float
-    """Seconds that they took together, as are CPU seconds of the process, rows and requests."""
+    """Seconds that they took together, as are CPU seconds of the process, rows and requests.
+
+    Where the process died, both are of all its life.
+    """
     cpu_s: float
     rows: int = 0
     """Spans read from the lake."""
@@ -52,6 +56,32 @@ class MonitorRun(Value):
     def saw_nothing(self) -> bool:
         """Whether there was nothing to look at, or nothing came of it."""
         return not (self.requests or self.windows or self.failed or self.died)
+
+
+MOST_DEATHS: Final = 100
+"""So many of the newest tell which signals are set aside."""
+DEADLY: Final = 2
+"""Deaths within `DEADLY_WITHIN` after which a signal is not judged for `ASIDE_FOR`."""
+DEADLY_WITHIN: Final = timedelta(days=1)
+ASIDE_FOR: Final = timedelta(hours=6)
+
+
+def set_aside(deaths: Iterable[MonitorRun], now: datetime) -> dict[str, str]:
+    """Signals and claims that are not judged for now, as the monitors died in them again and again; with the reason.
+
+    Args:
+        deaths: newest first.
+        now: by the clock that the deaths were recorded by.
+    """
+    by_signal: dict[str, list[MonitorRun]] = {}
+    for death in deaths:
+        if death.judging and now - death.ended < DEADLY_WITHIN:
+            by_signal.setdefault(death.judging, []).append(death)
+    return {
+        signal: f"its monitor was stopped: {found[0].error}; tried again after {found[0].ended + ASIDE_FOR:%H:%M} UTC"
+        for signal, found in by_signal.items()
+        if len(found) >= DEADLY and now - found[0].ended < ASIDE_FOR
+    }
 
 
 def folded(before: MonitorRun | None, run: MonitorRun) -> MonitorRun | None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Scan = Callable[[datetime | None], "pl.LazyFrame"]
 """Observations from a moment on (event time); None for all."""
-MOST_ROWS: Final = 500_000
-"""Spans that one look takes into memory; the rest waits for the next look."""
-LARGEST_LOOK: Final = 16
+MOST_ROWS: Final = 200_000
+"""Spans that one look takes into memory (some 9 KB each); the rest waits for the next look."""
+LARGEST_LOOK: Final = 40
 """How many times that a look may grow where it would otherwise see no request whole."""
 HOPELESS: Final = 10_000
 """So many spans without a single root: what lies before is not looked at again."""

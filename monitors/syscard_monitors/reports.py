@@ -136,6 +136,8 @@ def _baseline(baseline: SetBaseline, requests: Sequence[Request]) -> dict[str, A
 
 def _comparison(plan: Plan, signal: Signal, requests: Sequence[Request], by: By) -> Comparison | Missing | None:
     """What Evidently is asked of a signal, or why it is not; None where an optional signal is not there."""
+    if signal.key in plan.aside:
+        return Missing(plan.aside[signal.key])
     reference = (plan.references or {}).get(signal.key, Reference(()))
     strata = plan.strata.of(signal.about, requests)
     try:

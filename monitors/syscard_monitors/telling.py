@@ -12,6 +12,7 @@ from syscard.edits import AddEvidence, Draft, RiskSeen, SetClaim, SliceStatus, p
 from syscard.errors import MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
+from syscard.steps import Step
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, observed
 from syscard_monitors.assemble import Request, micros
@@ -50,14 +51,18 @@ def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[st
 
 
 def sums_of(
-    system: System, requests: Sequence[Request], feedback: Sequence[Request] = ()
+    plan: Plan, requests: Sequence[Request], feedback: Sequence[Request] = ()
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The sums of one window for every claim, and the errors of claims that cannot be computed.
 
     A claim that no request can answer is asked of the feedback that came meanwhile, about whatever request.
     """
     sums, errors = {}, {}
-    for claim in system.claims:
+    for claim in plan.system.claims:
+        if claim.id in plan.aside:
+            errors[claim.id] = plan.aside[claim.id]
+            continue
+        plan.at(Step(plan.system.system.ref, signal=claim.id))
         try:
             sums[claims.promise(claim)] = claims.body(
                 claims.tallies(claim, requests) or claims.tallies(claim, feedback)

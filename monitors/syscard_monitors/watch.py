@@ -18,9 +18,12 @@ from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.finding import Finding, State, Window
-from syscard.live import GroupsNow, Live, PartNow, SignalNow, WatcherNow
+from syscard.live import Live, PartNow, SignalNow, WatcherNow
+from syscard.records.runs import runs
 from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
+from syscard.runs import MOST_DEATHS, set_aside
+from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard.words import one_line
 from syscard_monitors import baseline, detecting, groups, reports
@@ -74,8 +77,9 @@ class Watcher:
         packs: Path | None = None,
         most_rows: int = MOST_ROWS,
         rotated: Callable[[], tuple[int, ...]] = tuple,
+        at: At = untold,
     ) -> None:
-        """`rotated` says when the home's key was changed (`syscard.rotations`)."""
+        """`rotated` says when the home's key was changed (`syscard.rotations`); `at` is told what the watcher does."""
         self._records = records
         self._scan = scan
         self._clock = clock
@@ -83,6 +87,7 @@ class Watcher:
         self._packs = packs
         self._most_rows = most_rows
         self._rotated = rotated
+        self._at = at
         self._baseline: tuple[str, dict[str, Reference], Strata] | None = None
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
@@ -101,6 +106,7 @@ class Watcher:
             return self._look(ref, running, on_window)
 
     def _look(self, ref: str, running: Running, on_window: Callable[[int, int], None] | None) -> Tick:
+        self._at(Step(ref, "reading the lake"))
         card = self._records.current(ref)
         memory = recall(self._records.watch(ref))
         plan = self._plan(card)
@@ -132,6 +138,7 @@ class Watcher:
         """
         if not is_due(self._records, ref):
             return
+        self._at(Step(ref, "comparing groups"))
         with recorded(self._records, ref, self._clock, only_failure=True):
             measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities)
 
@@ -209,9 +216,11 @@ class Watcher:
     def _plan(self, card: Card) -> Plan:
         system, signals = system_of(card), self._signals(system_of(card))
         graph = Graph(frozenset(system.components), frozenset(system.edges))
+        aside = set_aside(runs(self._records, card.system, MOST_DEATHS, only_deaths=True), self._clock())
         if card.baseline is None:
-            return Plan(system, signals, graph, None)
-        return Plan(system, signals, graph, *self._known(card.baseline.data_digest), card.baseline.data_digest)
+            return Plan(system, signals, graph, None, aside=aside, at=self._at)
+        digest = card.baseline.data_digest
+        return Plan(system, signals, graph, *self._known(digest), digest, aside=aside, at=self._at)
 
     def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata]:
         """The baseline's values and strata, read again only when there is another baseline."""
@@ -236,9 +245,10 @@ class Watcher:
         """
         ref, window = plan.system.system.ref, window_of(memory.windows, requests)
         end = micros(window.end)
-        own, errors = sums_of(plan.system, requests, feedback)
+        own, errors = sums_of(plan, requests, feedback)
         changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
         findings = findings_of(known, plan, memory, requests, window, running.telling(self._worker.p_values), feedback)
+        self._at(Step(ref, "storing a window"))
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
@@ -250,7 +260,7 @@ class Watcher:
             _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
             live = _live(plan, said, memory, requests, window, findings, sum(gap), errors, self._clock())
-            live = live.model_copy(update={"groups": _groups_before(transaction, plan.system)})
+            live = live.after(transaction.live(ref), groups=bool(plan.system.traces.segments))
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
             )
@@ -314,12 +324,6 @@ def _remember_groups(
     for day, sums in groups.with_requests(known, plan.group_metrics, segments, requests, feedback).items():
         transaction.set_group_sums(ref, day, groups.body(sums))
     transaction.drop_group_sums(ref, max(groups.days_of(requests)) - groups.DAYS + 1)
-
-
-def _groups_before(transaction: Transaction, system: System) -> GroupsNow | None:
-    """Groups are measured less often than windows close."""
-    live = transaction.live(system.system.ref) if system.traces.segments else None
-    return live.groups if live else None
 
 
 def _sample(memory: Memory) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -15,6 +15,7 @@ from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.live import HISTORY
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
+from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard_monitors import burn, detecting, edetector, judge, observed
 from syscard_monitors.assemble import Request, micros
@@ -54,6 +55,10 @@ class Plan:
     """How the baseline's requests are told apart."""
     baseline: str = ""
     """Digest of the baseline's data."""
+    aside: Mapping[str, str] = field(default_factory=dict)
+    """Signals and claims that are not computed, as the monitors died in them; with the reason."""
+    at: At = untold
+    """Is told which signal is judged next."""
 
     @cached_property
     def judged(self) -> int:
@@ -76,7 +81,7 @@ class Plan:
     @cached_property
     def group_metrics(self) -> tuple[GroupMetric, ...]:
         """What groups are compared by."""
-        return metrics_of(self.system, self.signals)
+        return tuple(metric for metric in metrics_of(self.system, self.signals) if metric.key not in self.aside)
 
 
 def window_of(index: int, requests: Sequence[Request]) -> Window:
@@ -182,6 +187,9 @@ def _alone(
     signal: Signal, plan: Plan, memory: Memory, requests: Sequence[Request], strata: Sequence[str], share: float
 ) -> Measured | Missing:
     """One signal's measure; whatever goes wrong in it is its own finding, and the others go on."""
+    if signal.key in plan.aside:
+        return Missing(plan.aside[signal.key], state=State.ERROR)
+    plan.at(Step(plan.system.system.ref, signal=signal.key))
     try:
         return _measure(signal, plan, memory, requests, strata, share)
     except Exception as error:  # noqa: BLE001 - a pack can be of any kind, and one signal must not stop the watch

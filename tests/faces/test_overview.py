@@ -64,6 +64,21 @@ def test_a_monitor_error_makes_the_watcher_say_so_and_the_verdict_unsure(views: 
     assert face.watcher.startswith("WATCHER HAS 1 ERROR: vlm.agrees: [2Jno baseline")
 
 
+def test_restarts_of_the_monitors_stand_on_the_first_line_for_an_hour(views: dict[str, View]) -> None:
+    view = copy.deepcopy(views["calm"])
+    times = [sample.NOW - timedelta(minutes=minutes) for minutes in (61, 30, 2)]
+    view["live"]["watcher"]["restarts"] = [{"at": at.isoformat(), "why": f"exit {at.minute}"} for at in times]
+    face = overview(view, sample.NOW)
+    said = f"MONITORS WERE RESTARTED 2 times in the last hour (exit {times[-1].minute})"
+    assert said in face.watcher
+    assert (face.watcher_state, face.verdict) == ("alive", "OK"), "nothing was lost by it"
+    later = overview(view, sample.NOW + timedelta(minutes=40))
+    assert "RESTARTED 1 time in the last hour" in later.watcher
+    assert "RESTARTED" not in overview(view, sample.NOW + timedelta(hours=2)).watcher
+    never = {"restarts": view["live"]["watcher"]["restarts"]}
+    assert said in watcher_line(never, sample.NOW)[1], "monitors that die before their first look are told of, too"
+
+
 def test_a_watcher_without_spans_says_that_there_is_no_traffic() -> None:
     run = {"last_run": sample.NOW.isoformat(), "ran": 5, "total": 5}
     assert "NO SPAN yet" in watcher_line(run, sample.NOW)[1]

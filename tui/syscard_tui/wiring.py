@@ -17,6 +17,7 @@ from syscard.errors import MissingExtra
 from syscard.gates import Policy, read_policy
 from syscard.home import Home
 from syscard.rotations import rotations
+from syscard.steps import At, untold
 from syscard_configs import read_text
 
 if TYPE_CHECKING:
@@ -93,14 +94,14 @@ class House:
         """The folder of the home's own packs."""
         return self.home.root / "packs"
 
-    def watcher(self, records: Records, worker: DriftWorker) -> Watcher:
-        """The monitors of this home."""
+    def watcher(self, records: Records, worker: DriftWorker, at: At = untold) -> Watcher:
+        """The monitors of this home; `at` is told what they do."""
         try:
             from syscard_monitors.watch import Watcher
         except ImportError as error:
             raise MissingExtra("server", "the monitors") from error
         rotated = partial(rotations, self.home.keys)
-        return Watcher(records, self.scan, self.clock, worker, packs=self.packs, rotated=rotated)
+        return Watcher(records, self.scan, self.clock, worker, packs=self.packs, rotated=rotated, at=at)
 
     def measure_groups(self, ref: str) -> GroupsNow:
         """What the groups of a system get, compared now.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import resource
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -19,14 +21,24 @@ from syscard_monitors.groups import GroupMetric, Sums
 
 Question = tuple[Comparison, ...] | ReportAsked | GroupsAsked
 TIMEOUT_S: Final = 180
+_WAIT_S: Final = 1.0
+MOST_MEMORY: Final = 4 * 2**30
+"""Bytes of address space: the libraries take 1.7 GiB of it and 0.3 of memory, a large report 0.1 more."""
 _NETWORK: Final = frozenset({"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
 """Audit events of everything that leaves the process by a socket."""
+
+
+def _nothing() -> None:
+    """Where nobody wants to know."""
 
 
 class DriftWorker:
     """Evidently and Fairlearn in a process of their own, started with the first comparison (or early, by `warm`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Callable[[], None] = _nothing, timeout_s: float = TIMEOUT_S) -> None:
+        """`waiting` is called every second while an answer is waited for, `timeout_s` at most."""
+        self._waiting = waiting
+        self._timeout_s = timeout_s
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -68,21 +80,33 @@ class DriftWorker:
         pipe = self._started()
         try:
             pipe.send(question)
-            answer = pipe.recv() if pipe.poll(TIMEOUT_S) else None
-        except (EOFError, OSError):
-            answer = None
+            answer = pipe.recv() if self._answered(pipe) else None
+        except (EOFError, OSError) as error:
+            raise self._given_up("died") from error
         if answer is None:
-            self.close()
-            raise MonitorError("the drift worker died or hung; it starts again with the next window")
+            raise self._given_up(f"gave no answer for {self._timeout_s:g} s")
         if isinstance(answer, SyscardError):
             raise answer
         return answer
 
+    def _answered(self, pipe: Connection) -> bool:
+        """Whether there is an answer in time."""
+        until = time.monotonic() + self._timeout_s
+        while not pipe.poll(min(_WAIT_S, max(0.0, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                return False
+            self._waiting()
+        return True
+
+    def _given_up(self, how: str) -> MonitorError:
+        self.close()
+        return MonitorError(f"the drift worker {how}; it starts again with the next question")
+
     def close(self) -> None:
         """Stop the process, whatever it is doing."""
         if self._process is not None:
-            self._process.terminate()
-            self._process.join(5)
+            self._process.kill()  # one that hangs heeds nothing else, and it leaves nothing half done
+            self._process.join()
             self._process = None
         if self._pipe is not None:
             self._pipe.close()
@@ -102,6 +126,7 @@ def _work(pipe: Connection) -> None:
     """In the worker: import Evidently, then answer until the other side is gone. Ctrl-c is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stay_offline()
+    stay_small()
     failed: SyscardError | None = None
     gc.disable()  # half a million objects that stay: looking through them again and again is a tenth of the import
     try:
@@ -123,6 +148,13 @@ def _work(pipe: Connection) -> None:
 def stay_offline() -> None:
     """From here on this process reaches no network, whatever a library of it would like to tell."""
     sys.addaudithook(_refuse)
+
+
+def stay_small() -> None:
+    """From here on this process is refused memory beyond `MOST_MEMORY`, rather than that it takes everybody's."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _refuse(event: str, _arguments: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import signal as signals
 import subprocess
 import sys
 from collections import Counter
@@ -67,9 +68,29 @@ def test_a_worker_that_was_killed_is_an_error_once_and_starts_again(worker: Drif
     assert process.pid is not None
     os.kill(process.pid, 9)
     process.join()
-    with pytest.raises(MonitorError, match="died or hung"):
+    with pytest.raises(MonitorError, match="the drift worker died"):
         worker.p_values([compare("k", "ks", SMALL, SMALL)])
     assert worker.p_values([compare("k", "ks", SMALL, SMALL)]) == {"k": pytest.approx(1.0)}
+
+
+def test_a_worker_that_hangs_is_given_up_and_ended_and_whoever_waits_is_seen_to_wait() -> None:
+    waited: list[int] = []
+    hanging = DriftWorker(lambda: waited.append(1), timeout_s=2.5)
+    hanging.warm()
+    process = hanging._process
+    assert process is not None
+    assert process.pid is not None
+    os.kill(process.pid, signals.SIGSTOP)
+    with pytest.raises(MonitorError, match=r"no answer for 2\.5 s"):
+        hanging.p_values([compare("k", "ks", SMALL, SMALL)])
+    assert process.exitcode == -signals.SIGKILL
+    assert waited
+
+
+def test_a_worker_is_refused_memory_beyond_its_limit() -> None:
+    code = "from syscard_monitors.drift.worker import stay_small; stay_small(); bytearray(5 * 2**30)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.stderr.splitlines()[-1] == "MemoryError"
 
 
 def test_several_comparisons_of_different_lengths_in_one_call_have_scipy_s_p_values(worker: DriftWorker) -> None:

@@ -72,7 +72,7 @@ def test_many_small_looks_see_what_one_large_look_sees() -> None:
 
 def test_more_spans_at_once_than_can_be_put_together_are_an_error_not_a_gap() -> None:
     crowd = [span(f"{i:04}") for i in range(2 * LARGEST_LOOK)]
-    with pytest.raises(MonitorError, match="more than 16 spans within"):
+    with pytest.raises(MonitorError, match=f"more than {LARGEST_LOOK} spans within"):
         look(lake(crowd), SHOP, Memory(), NOW_US, most_rows=1)
 
 

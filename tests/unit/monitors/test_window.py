@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -151,6 +152,25 @@ def test_a_breach_stands_also_where_evidently_could_not_be_asked(error: Exceptio
     assert states(plan(signal(), references=YES), Memory(), BAD, BAD, ask=fail) == ["warn", "breach"]
 
 
+def test_a_signal_that_is_set_aside_is_an_error_with_its_reason_and_the_others_go_on() -> None:
+    told: list[str] = []
+    two = plan(signal(name="bad"), signal(), references={**YES, "vlm.bad": YES["vlm.agrees"]})
+    aside = {"vlm.bad": "its monitor was stopped: no progress for 120 s"}
+    the_plan = replace(two, aside=aside, at=lambda step: told.append(step.signal))
+    bad, good = look(the_plan, Memory(), GOOD)
+    assert (bad.key, bad.state, bad.why) == ("vlm.bad", State.ERROR, aside["vlm.bad"])
+    assert good.state is State.OK
+    assert told == ["vlm.agrees"], "what is set aside is not even begun"
+
+
+def test_a_claim_that_is_set_aside_is_not_computed_and_says_why() -> None:
+    system = declared(claims=[claim("grounded"), claim("agrees", about="vlm", metric="share(vlm.agrees)")])
+    the_plan = replace(plan(system=system), aside={"agrees": "its monitor was stopped: exit 1"})
+    sums, errors = sums_of(the_plan, requests("vlm.agrees", GOOD))
+    assert errors == {"agrees": "its monitor was stopped: exit 1"}
+    assert len(sums) == 1
+
+
 def test_a_monitor_that_crashes_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = judge.measure
 
@@ -264,7 +284,7 @@ def edits_for(
 ) -> Said:
     the_plan = plan(*signals, references=references)
     card = card_of()
-    sums, errors = sums_of(the_plan.system, window)
+    sums, errors = sums_of(the_plan, window)
     at = window_of(0, window)
     findings = findings_of(card, the_plan, memory, window, at, Asked())
     return edits_of(card, the_plan, memory, window, at, findings, [(window[-1].end_us, sums)], errors)
@@ -291,7 +311,7 @@ def test_the_same_window_writes_the_same_edits() -> None:
 
 def test_a_claim_that_stands_as_it_did_is_written_again_only_when_its_evidence_is_half_expired() -> None:
     memory, the_plan, window = Memory(), plan(references={}), grounded(200, 1.0)
-    sums = [(window[-1].end_us, sums_of(the_plan.system, window)[0])]
+    sums = [(window[-1].end_us, sums_of(the_plan, window)[0])]
     at = window_of(0, window)
     card = edits_of(card_of(), the_plan, memory, window, at, (), sums, {}).after
     later = {h: at.model_copy(update={"end": at.end + timedelta(hours=h)}) for h in (11, 13)}
@@ -307,7 +327,7 @@ def test_a_claim_without_enough_requests_says_anew_what_it_has_when_that_is_twic
     card = edits_for(memory, grounded(10, 1.0)).after
     assert (card.claims["grounded"].status, card.claims["grounded"].overall.n) == ("unknown", 10)
     window = grounded(n, 1.0)
-    sums = [(window[-1].end_us, sums_of(the_plan.system, window)[0])]
+    sums = [(window[-1].end_us, sums_of(the_plan, window)[0])]
     said = edits_of(card, the_plan, memory, window, window_of(1, window), (), sums, {})
     assert bool(written(said.drafts, e.SetClaim)) is again
 
@@ -326,7 +346,7 @@ def test_evidence_that_is_too_old_makes_a_claim_stale_once() -> None:
 
 def test_a_claim_that_cannot_be_computed_is_an_error_beside_the_others() -> None:
     system = declared(claims=[claim("good"), claim("bad", metric="share(llm.grounded +)")])
-    sums, errors = sums_of(system, grounded(20, 1.0))
+    sums, errors = sums_of(plan(system=system), grounded(20, 1.0))
     assert ([key.partition("@")[0] for key in sums], list(errors)) == (["good"], ["bad"])
 
 
@@ -371,7 +391,7 @@ def test_a_claim_that_cannot_be_computed_now_is_unknown_and_its_count_starts_aga
 def test_a_figure_that_no_longer_says_what_is_so_is_written_again(n: int, good: float, again: bool) -> None:
     card = edits_for(Memory(), grounded(200, 1.0)).after
     the_plan, window = plan(references={}), grounded(n, good)
-    sums = [(window[-1].end_us, sums_of(the_plan.system, window)[0])]
+    sums = [(window[-1].end_us, sums_of(the_plan, window)[0])]
     said = edits_of(card, the_plan, Memory(), window, window_of(1, window), (), sums, {})
     assert said.after.claims["grounded"].status == "holds"
     assert bool(written(said.drafts, e.SetClaim)) is again
@@ -400,20 +420,22 @@ def feedback_of(band: str, accepted: Sequence[bool]) -> list[Request]:
 def test_a_claim_that_no_request_answers_is_asked_of_the_feedback_that_came_meanwhile() -> None:
     system = plan(signal()).system.model_copy(update={"claims": (FAIR,)})
     asked = requests("vlm.agrees", [1.0] * 3)
-    sums, errors = sums_of(system, asked, [*feedback_of("19-24", [True, False]), *feedback_of("65+", [True])])
+    sums, errors = sums_of(
+        plan(system=system), asked, [*feedback_of("19-24", [True, False]), *feedback_of("65+", [True])]
+    )
     assert errors == {}
     assert {name: body["n"] for name, body in sums[promise(FAIR)].items()} == {
         "all": 3,
         "age_band=19-24": 2,
         "age_band=65+": 1,
     }
-    assert sums_of(system, asked, ())[0] == {promise(FAIR): {}}
+    assert sums_of(plan(system=system), asked, ())[0] == {promise(FAIR): {}}
 
 
 def test_a_claim_that_requests_answer_is_not_asked_of_feedback() -> None:
     agrees = a_claim(metric="share(accepted)")
     system = plan(signal()).system.model_copy(update={"claims": (agrees,)})
-    sums, _ = sums_of(system, requests("accepted", [True] * 4), feedback_of("19-24", [False, False]))
+    sums, _ = sums_of(plan(system=system), requests("accepted", [True] * 4), feedback_of("19-24", [False, False]))
     assert (sums[promise(agrees)]["all"]["n"], sums[promise(agrees)]["all"]["hits"]) == (4, 4)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syscard.finding import State
 from syscard.records.runs import add_run, runs
 from syscard.records.store import Records
-from syscard.runs import KEPT_FOR, LONGEST_ROW, MonitorRun, folded
+from syscard.runs import ASIDE_FOR, DEADLY_WITHIN, KEPT_FOR, LONGEST_ROW, MonitorRun, folded, set_aside
 from tests.unit.build import GATE, NOW
 
 LOOK_S = 5
@@ -103,3 +103,23 @@ def test_folding_loses_no_look_and_no_second(kinds: list[int]) -> None:
     assert sum(row.wall_s for row in rows) == 0.5 * len(kinds)
     assert sum(row.rows for row in rows) == 100 * len(kinds)
     assert sum(row.windows for row in rows) == 2 * kinds.count(2)
+
+
+def a_death(hours_ago: float, judging: str = "llm.words") -> MonitorRun:
+    return a_run(-3600 * hours_ago, died=True, judging=judging, error="no progress for 120 s while judging llm.words")
+
+
+def test_a_signal_in_which_the_monitors_died_twice_within_a_day_is_set_aside_for_a_while() -> None:
+    assert set_aside([a_death(1)], NOW) == {}
+    assert set_aside([a_death(1), a_death(2, "vlm.agrees"), a_death(3, "")], NOW) == {}
+    (why,) = set_aside([a_death(1), a_death(2)], NOW).values()
+    assert why.startswith("its monitor was stopped: no progress for 120 s")
+    assert why.endswith("tried again after 19:00 UTC")
+
+
+def test_it_is_tried_again_and_one_death_more_sets_it_aside_anew() -> None:
+    hours = ASIDE_FOR / timedelta(hours=1)
+    assert set_aside([a_death(hours), a_death(hours + 1)], NOW) == {}
+    assert set_aside([a_death(0), a_death(hours), a_death(hours + 1)], NOW).keys() == {"llm.words"}
+    day = DEADLY_WITHIN / timedelta(hours=1)
+    assert set_aside([a_death(1), a_death(day)], NOW) == {}, "once a day is not again and again"

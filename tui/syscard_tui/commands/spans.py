@@ -142,9 +142,16 @@ def serve(
     ] = False,
     only: Annotated[str | None, typer.Option(help="receiver or monitor: run just that part.")] = None,
     every: Annotated[float, typer.Option(help="Seconds between two looks of the monitors.")] = 5.0,
+    hang_after: Annotated[
+        float, typer.Option(min=1, help="Monitors that make no progress for so many seconds are started again.")
+    ] = 120.0,
+    monitor_memory: Annotated[
+        float, typer.Option(min=0.25, help="So are those that hold more memory: GiB, without Evidently's process.")
+    ] = 4.0,
 ) -> None:
     """Take spans over OTLP (HTTP and gRPC), keep them, watch them. Stop with ctrl-c."""
     from syscard.errors import UsageError
+    from syscard_tui.patience import GIB, Limits
     from syscard_tui.supervise import monitor_child
     from syscard_tui.wiring import House
 
@@ -161,7 +168,7 @@ def serve(
     if only == "receiver":
         receive()
         return
-    with monitor_child(house.home, every):
+    with monitor_child(house, every, Limits(hang_after, round(monitor_memory * GIB))):
         receive()
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
+import time
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from syscard.steps import Step
 from syscard_tui.options import AsJson, note, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.records.store import Records
     from syscard_monitors.watch import Tick, Watcher
     from syscard_tui.alarms import AlarmReports
+    from syscard_tui.heartbeat import Heartbeat
     from syscard_tui.wiring import House
 
-LEASE: Final = "monitor"
 LEASE_FOR: Final = timedelta(seconds=60)
+_BEAT_S: Final = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -123,20 +125,23 @@ def watch_forever(house: House, every: float) -> None:
     """Look every few seconds until SIGTERM or ctrl-c. One process at a time: the others wait for the lease."""
     from syscard_monitors.drift import DriftWorker
     from syscard_tui.alarms import AlarmReports
+    from syscard_tui.deaths import LEASE, owner_of
+    from syscard_tui.heartbeat import own_heartbeat
     from syscard_tui.supervise import orphaned
 
+    heart = own_heartbeat()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    worker, reports = DriftWorker(), AlarmReports(house)
+    owner = f"{owner_of(os.getpid())}{uuid.uuid4().hex[:8]}"
+    worker, reports = DriftWorker(heart.beat), AlarmReports(house)
     try:
         with house.records() as records:
-            watcher = house.watcher(records, worker)
+            watcher = house.watcher(records, worker, heart.at)
             while not stopping.is_set() and not orphaned():
                 if _leased(records, owner, house.clock()):
                     _look(records, watcher, reports)
-                stopping.wait(every)
+                _pause(stopping, every, heart)
             with records.transaction() as transaction:
                 transaction.release(LEASE, owner)
     finally:
@@ -144,7 +149,17 @@ def watch_forever(house: House, every: float) -> None:
         reports.close()
 
 
+def _pause(stopping: threading.Event, seconds: float, heart: Heartbeat) -> None:
+    """Until the next look; who watches over this process hears that it waits, and does not hang."""
+    heart.at(Step(doing="waiting for the next look"))
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stopping.wait(min(left, _BEAT_S)):
+        heart.beat()
+
+
 def _leased(records: Records, owner: str, now: datetime) -> bool:
+    from syscard_tui.deaths import LEASE
+
     with records.transaction() as transaction:
         return transaction.lease(LEASE, owner, now, LEASE_FOR) is not None
 
