@@ -98,6 +98,16 @@ class ClaimCard(Value):
         return "broken" if any(s.status == "broken" for s in self.slices) else self.overall.status
 
 
+class Compared(Value):
+    """Whether the groups of one segment get as much of one metric."""
+
+    state: Literal["even", "uneven", "unknown"]
+    since: datetime
+    """When the state last changed."""
+    evidence: str
+    """Digest of the edit that holds the figures."""
+
+
 class RiskCard(Value):
     """One risk and what was seen of it."""
 
@@ -168,6 +178,9 @@ class Card(Value):
     evidence: dict[str, Evidence] = {}
     """By digest: what a claim, an open incident or one of the newest `INCIDENTS_SHOWN` incidents rests on. The edits
     hold everything there was."""
+    # Cards of earlier releases have none: their digests must stay what they are.
+    groups: dict[str, Compared] = Field(default={}, exclude_if=lambda groups: not groups)
+    """By `metric by segment`, in the order of the pipeline."""
     evidence_count: int = 0
     """Evidence that has arrived, so that `E-7` stays `E-7` when `E-1` to `E-6` are no longer here."""
 

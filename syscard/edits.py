@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter
 
 from syscard.digest import GENESIS, digest, iso
+from syscard.disparity import Disparity
 from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
 
@@ -84,6 +85,21 @@ class AddEvidence(Value):
     traces: tuple[str, ...] = ()
     sampled: Sampling | None = Field(default=None, exclude_if=lambda value: value is None)
     """Where requests behind the figure are of a sample."""
+
+
+class CompareGroups(Value):
+    """What groups of requests get: the comparisons of one look that say something new, or that grew old."""
+
+    kind: Literal["groups"] = "groups"
+    window_start: datetime
+    window_end: datetime
+    tolerated: float
+    """Ratio up to which groups count as treated alike."""
+    methods: dict[str, str]
+    """How figures and intervals are made, by statistic."""
+    disparities: tuple[Disparity, ...]
+    compared: tuple[str, ...]
+    """Every comparison that was made, `metric by segment` in the order of the pipeline; others are no longer."""
 
 
 class SliceStatus(Value):
@@ -262,6 +278,7 @@ Body = Annotated[
     Declare
     | SetBaseline
     | AddEvidence
+    | CompareGroups
     | SetClaim
     | SetPart
     | Observe

@@ -12,6 +12,7 @@ from syscard.card import (
     SEVERITIES,
     Card,
     ClaimCard,
+    Compared,
     ComponentCard,
     Evidence,
     Incident,
@@ -118,6 +119,19 @@ def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> dict[str, Any]:
     number = card.evidence_count + 1
     new = Evidence(id=f"E-{number}", digest=key, observed=edit.draft.observed, figure=body)
     return {"evidence": {**card.evidence, key: new}, "evidence_count": number}
+
+
+def _groups(card: Card, body: e.CompareGroups, edit: e.Edit) -> dict[str, Any]:
+    new = {told.name: told.state for told in body.disparities}
+    found: dict[str, Compared] = {}
+    for name in body.compared:
+        known = card.groups.get(name)
+        if name not in new:
+            found |= {name: known} if known else {}
+            continue
+        since = known.since if known and known.state == new[name] else edit.draft.observed
+        found[name] = Compared(state=new[name], since=since, evidence=edit.draft.digest)
+    return {"groups": found}
 
 
 def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:
@@ -237,6 +251,7 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "declare": _declare,
     "baseline": _baseline,
     "evidence": _evidence,
+    "groups": _groups,
     "claim": _claim,
     "part": _part,
     "observed": _observe,

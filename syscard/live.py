@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
+from syscard.disparity import Disparity
 from syscard.edits import SliceStatus
 from syscard.finding import Sampling, State, Value
 from syscard.health import RESTARTED_LATELY
@@ -149,57 +150,15 @@ class WatcherNow(Value):
     """Of the monitors' process, the oldest first."""
 
 
-class GroupNow(Value):
-    """What one group gets of one metric."""
-
-    group: str
-    n: int
-    value: float | None = None
-    """None where there are too few requests to say."""
-    low: float | None = None
-    high: float | None = None
-    needs: int | None = None
-    """Least n, where there are fewer."""
-    sampled: Sampling | None = None
-
-
-class DisparityNow(Value):
-    """One metric by one segment: how far apart its groups are."""
-
-    key: str
-    about: str
-    label: str
-    statistic: str
-    """`share`, `mean`, `rate` or a quantile such as `p95`."""
-    unit: str = ""
-    segment: str
-    state: Literal["even", "uneven", "unknown"]
-    """Whether the whole interval of the ratio lies below, or above, what is tolerated."""
-    why: str = ""
-    needs: int | None = None
-    """Requests that its smaller group needs, where more would decide it."""
-    ratio: float | None = None
-    """Largest over smallest, of the groups that are large enough."""
-    ratio_low: float | None = None
-    ratio_high: float | None = None
-    difference: float | None = None
-    difference_low: float | None = None
-    difference_high: float | None = None
-    highest: str | None = None
-    lowest: str | None = None
-    groups: tuple[GroupNow, ...] = ()
-    without: int = 0
-    """Requests of no group: their segment is unknown, or there are too many groups."""
-
-
 class GroupsNow(Value):
-    """What groups of requests get, in the order of the pipeline."""
+    """What groups of requests get, in the order of the pipeline, as last compared."""
 
     since: datetime
     as_of: datetime
     tolerated: float
     """Ratio up to which groups count as treated alike."""
-    disparities: tuple[DisparityNow, ...]
+    disparities: tuple[Disparity, ...]
+    """Each as its evidence holds it, which is older where nothing material has changed since."""
 
 
 class Live(Value):

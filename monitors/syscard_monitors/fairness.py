@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Final
 
+from syscard.disparity import Disparity, GroupFigure
 from syscard.errors import MissingExtra
-from syscard.live import DisparityNow, GroupNow
 from syscard_monitors.groups import GroupMetric, Sums, named_groups
 from syscard_monitors.samples import sampling_of
 from syscard_monitors.stats import Z95, Interval
@@ -46,7 +46,7 @@ class Frame:
     difference: float
 
 
-def disparities(metrics: Iterable[GroupMetric], sums: Sums, segments: Sequence[str] = ()) -> tuple[DisparityNow, ...]:
+def disparities(metrics: Iterable[GroupMetric], sums: Sums, segments: Sequence[str] = ()) -> tuple[Disparity, ...]:
     """Every metric by every segment.
 
     Args:
@@ -60,7 +60,7 @@ def disparities(metrics: Iterable[GroupMetric], sums: Sums, segments: Sequence[s
     return tuple(_disparity(m, segment, sums.get(m.id, {}).get(segment, {})) for m in metrics for segment in segments)
 
 
-def _disparity(metric: GroupMetric, segment: str, known: Mapping[str, Tally]) -> DisparityNow:
+def _disparity(metric: GroupMetric, segment: str, known: Mapping[str, Tally]) -> Disparity:
     if metric.only_events and not any(t.hits for t in known.values()):
         known = {}  # a component that never says so may not be able to
     groups = named_groups(known, MOST_GROUPS)
@@ -73,8 +73,8 @@ def _disparity(metric: GroupMetric, segment: str, known: Mapping[str, Tally]) ->
         "unit": metric.unit, "segment": segment, "groups": shown, "without": without,
     }  # fmt: skip
     if frame is None or len(enough) < 2:
-        return DisparityNow(state="unknown", why=_too_small(groups, metric.min_n), needs=metric.min_n, **shared)
-    return DisparityNow(**shared, **_compared(metric, enough, frame))
+        return Disparity(state="unknown", why=_too_small(groups, metric.min_n), needs=metric.min_n, **shared)
+    return Disparity(**shared, **_compared(metric, enough, frame))
 
 
 def _too_small(groups: Mapping[str, Tally], min_n: int) -> str:
@@ -85,13 +85,13 @@ def _too_small(groups: Mapping[str, Tally], min_n: int) -> str:
     return f"needs two groups of {min_n:,}, {has}"
 
 
-def _group(name: str, sums: Tally, metric: GroupMetric, frame: Frame | None) -> GroupNow:
+def _group(name: str, sums: Tally, metric: GroupMetric, frame: Frame | None) -> GroupFigure:
     sampled = sampling_of(sums.sample, sums.n)
     if frame is None or name not in frame.values:
-        return GroupNow(group=name, n=sums.n, needs=metric.min_n, sampled=sampled)
+        return GroupFigure(group=name, n=sums.n, needs=metric.min_n, sampled=sampled)
     interval = _interval(metric, sums)
     value = frame.values[name]
-    return GroupNow(group=name, n=sums.n, value=value, low=interval.low, high=interval.high, sampled=sampled)
+    return GroupFigure(group=name, n=sums.n, value=value, low=interval.low, high=interval.high, sampled=sampled)
 
 
 def _interval(metric: GroupMetric, sums: Tally) -> Interval:

@@ -140,7 +140,7 @@ class Watcher:
             return
         self._at(Step(ref, "comparing groups"))
         with recorded(self._records, ref, self._clock, only_failure=True):
-            measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities)
+            measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities, renew=False)
 
     def set_baseline(self, ref: str, name: str, author: Author, since: datetime | None, until: datetime | None) -> Card:
         """Take the requests of a stretch of time as the reference, as a human decides.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from syscard.card import Card
 from syscard.digest import digest, text_digest
-from syscard.edits import Erasure, Hold, NoteOnIncident
+from syscard.disparity import Disparity
+from syscard.edits import CompareGroups, Erasure, Hold, NoteOnIncident
 from syscard.edits import verify as verify_chain
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
@@ -34,7 +35,8 @@ class Verified:
 def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
     """Recompute everything that can be, for `card verify` and `doctor` alike.
 
-    Live values rest on spans, not on edits: they cannot be recomputed here, but the gate's verdict on them can.
+    Live values rest on spans, not on edits: they cannot be recomputed here, but the gate's verdict on them can. What
+    groups get is shown as an edit has it, so that is compared.
 
     Args:
         records: the home's records.
@@ -50,6 +52,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
     card = records.card(ref)
     _same_card(ref, view, card, count)
     _same_baseline(ref, records, card)
+    _same_groups(ref, records, card, view)
     if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
     if view["gate"] != verdict_json(decide(gate, view["card"], view["live"])):
@@ -78,6 +81,22 @@ def _same_baseline(ref: str, records: Records, card: Card) -> None:
         records.baseline_data(card.baseline.data_digest)
     except RecordsError as error:
         raise ChainBroken(f"{ref}: {error}") from error
+
+
+def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
+    """Every figure of a group that is shown stands in the edit that it names, and the card rests on that edit."""
+    shown = ((view["live"] or {}).get("groups") or {}).get("disparities", ())
+    if not any(told.get("evidence") for told in shown):
+        return
+    held = {
+        edit.draft.digest: {told.name: told for told in edit.body.disparities}
+        for edit in records.edits(ref)
+        if isinstance(edit.body, CompareGroups)
+    }
+    for told in (Disparity.model_validate(body) for body in shown if body.get("evidence")):
+        known = card.groups.get(told.name)
+        if known is None or known.evidence != told.evidence or held[known.evidence].get(told.name) != told.told:
+            raise ChainBroken(f"{ref}: the figures shown of {told.name} are not those of their evidence")
 
 
 def _erased(records: Records, ref: str, texts: dict[str, str]) -> int:

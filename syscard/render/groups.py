@@ -11,6 +11,7 @@ from syscard.words import figure, moment, one_line, plural, share, stamp, wrap
 
 HEADS: Final = (
     "Stage", "Metric", "Group", "Value and interval", "n", "Ratio (largest to smallest)", "Difference", "State",
+    "Evidence",
 )  # fmt: skip
 _MARKS: Final = {"even": " ", "uneven": "!", "unknown": "?"}
 _STATISTICS: Final = {"share": "", "rate": ", share of requests", "mean": ", mean"}
@@ -26,7 +27,12 @@ def groups_text(view: View, width: int, *, every: bool = True) -> Iterator[str]:
         return
     yield from wrap(caption(found), width, first="  ")
     for told in found["disparities"]:
-        yield from wrap(f"{title(told)}: {verdict(told)}", width, first=f"{_MARKS[told['state']]} ", rest="    ")
+        yield from wrap(
+            f"{title(told)}: {verdict(told)}; {evidence_text(told)}",
+            width,
+            first=f"{_MARKS[told['state']]} ",
+            rest="    ",
+        )
         if not every and told["state"] != "uneven":
             continue
         for group in told["groups"]:
@@ -54,8 +60,9 @@ def caption(found: dict[str, Any]) -> str:
     """Of which time the figures are, and what their words mean."""
     days = f"{moment(found['since']):%Y-%m-%d} to {stamp(moment(found['as_of']))}"
     limit = f"{found['tolerated']:g}"
-    return (f"Live, requests of {days}, in the order of the pipeline. Even: the whole interval of the ratio is at most "
-            f"{limit}; uneven: above it; small groups are unknown.")  # fmt: skip
+    return (f"Requests of {days}, in the order of the pipeline; a figure stands as its evidence has it until it says "
+            f"something new. Even: the whole interval of the ratio is at most {limit}; uneven: above it; small groups "
+            "are unknown.")  # fmt: skip
 
 
 def title(told: dict[str, Any]) -> str:
@@ -112,6 +119,13 @@ def group_text(told: dict[str, Any], group: dict[str, Any]) -> str:
     return beside(_with_interval(told, group["value"], group["low"], group["high"]), group.get("sampled"))
 
 
+def evidence_text(told: dict[str, Any]) -> str:
+    """`evidence 3f0a9c21d4e7, 2026-11-22 14:33`: the edit that holds the figures, and up to when its requests reach."""
+    if not told.get("evidence"):
+        return "no evidence: compared by an earlier release"
+    return f"evidence {one_line(told['evidence'])[:12]}, {stamp(moment(told['measured']))}"
+
+
 def without_text(told: dict[str, Any]) -> str:
     """Requests that are in no group."""
     return f"in no group: {plural(told['without'], 'request')}"
@@ -129,8 +143,9 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     if told["without"] or not own:
         own.append(("in no group", "no figure", f"{told['without']:,}"))
     for index, cells in enumerate(own):
-        across = (ratio_text(told) or "none", difference_text(told) or "none", state_text(told))
-        yield (*named, *cells, *(across if index == 0 else ("", "", "")))
+        across = (ratio_text(told) or "none", difference_text(told) or "none", state_text(told),
+                  evidence_text(told))  # fmt: skip
+        yield (*named, *cells, *(across if index == 0 else ("",) * len(across)))
 
 
 def _with_interval(told: dict[str, Any], value: float, low: float, high: float) -> str:

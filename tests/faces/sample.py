@@ -8,12 +8,11 @@ from typing import Any, Final
 
 from syscard import edits as e
 from syscard.digest import text_digest
+from syscard.disparity import Disparity, GroupFigure
 from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
 from syscard.live import (
-    DisparityNow,
-    GroupNow,
     GroupsNow,
     Live,
     PartNow,
@@ -299,12 +298,12 @@ def live(*, last_run: datetime = NOW - timedelta(seconds=6), as_of: datetime = N
 def groups(as_of: datetime, broken: bool) -> GroupsNow:
     """What age bands get: of one metric all alike, of one not, and of one there is too little."""
 
-    def of(name: str, n: int, *figures: float) -> GroupNow:
+    def of(name: str, n: int, *figures: float) -> GroupFigure:
         value, low, high = figures or (None, None, None)
-        return GroupNow(group=name, n=n, value=value, low=low, high=high, needs=None if figures else 30)
+        return GroupFigure(group=name, n=n, value=value, low=low, high=high, needs=None if figures else 30)
 
     shared: dict[str, Any] = {"segment": "age_band", "statistic": "share"}
-    known = DisparityNow(
+    known = Disparity(
         key="cf.known_user",
         about="cf",
         label="known shoppers",
@@ -321,7 +320,7 @@ def groups(as_of: datetime, broken: bool) -> GroupsNow:
         without=242,
         **shared,
     )
-    grounded = DisparityNow(
+    grounded = Disparity(
         key="vlm->llm.grounded",
         about="vlm->llm",
         label="reasons grounded",
@@ -342,7 +341,7 @@ def groups(as_of: datetime, broken: bool) -> GroupsNow:
         without=242,
         **shared,
     )
-    failed = DisparityNow(
+    failed = Disparity(
         key="llm.error",
         about="llm",
         label="errors",
@@ -361,7 +360,7 @@ def groups(as_of: datetime, broken: bool) -> GroupsNow:
         lowest="25-34",
         groups=(of("25-34", 640, 0.011, 0.005, 0.024), of("45-54", 310, 0.033, 0.017, 0.064)),
     )
-    taken = DisparityNow(
+    taken = Disparity(
         key="fair-acceptance",
         about="system",
         label="fair-acceptance",
@@ -371,7 +370,9 @@ def groups(as_of: datetime, broken: bool) -> GroupsNow:
         groups=(of("25-34", 640).model_copy(update={"needs": 1000}),),
         **shared,
     )
-    return GroupsNow(since=LAUNCH, as_of=as_of, tolerated=1.25, disparities=(known, failed, grounded, taken))
+    found = (known, failed, grounded, taken)
+    named = tuple(told.model_copy(update={"evidence": "9c" * 32, "measured": as_of}) for told in found)
+    return GroupsNow(since=LAUNCH, as_of=as_of, tolerated=1.25, disparities=named)
 
 
 def chained(*batches: tuple[str, Iterable[e.Draft]]) -> tuple[e.Edit, ...]:
@@ -435,9 +436,9 @@ def hostile_view() -> View:
 
 _KEPT: Final = frozenset((
     "schema", "written", "digest", "head", "kind", "state", "status", "severity", "since", "opened", "resolved",
-    "at", "observed", "as_of", "first_seen", "last_span", "last_run", "last_seen", "window_start", "window_end",
-    "start", "end", "evidence", "text_sha256", "ref", "id", "key", "about", "assessed", "data_digest", "treatment",
-    "evidence_class", "declared_", "expect", "subject", "source", "target", "next", "answer_by", "until",
+    "at", "observed", "as_of", "measured", "first_seen", "last_span", "last_run", "last_seen", "window_start",
+    "window_end", "start", "end", "evidence", "text_sha256", "ref", "id", "key", "about", "assessed", "data_digest",
+    "treatment", "evidence_class", "declared_", "expect", "subject", "source", "target", "next", "answer_by", "until",
     "fingerprint",
 ))  # fmt: skip
 

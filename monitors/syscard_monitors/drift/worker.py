@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from syscard.disparity import Disparity
 from syscard.errors import MissingExtra, MonitorError, SyscardError
-from syscard.live import DisparityNow
 from syscard_monitors.drift.asked import Comparison, GroupsAsked, MadeReport, ReportAsked
 from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, Sums
@@ -65,9 +65,7 @@ class DriftWorker:
         made: MadeReport = self._asked(asked)
         return made
 
-    def disparities(
-        self, metrics: Sequence[GroupMetric], sums: Sums, segments: Sequence[str]
-    ) -> tuple[DisparityNow, ...]:
+    def disparities(self, metrics: Sequence[GroupMetric], sums: Sums, segments: Sequence[str]) -> tuple[Disparity, ...]:
         """What `fairness.disparities` gives.
 
         Raises:
@@ -162,7 +160,7 @@ def _refuse(event: str, _arguments: object) -> None:
         raise PermissionError(f"{event}: the drift worker reaches no network")
 
 
-def _answer(question: Question) -> dict[str, float] | MadeReport | tuple[DisparityNow, ...] | SyscardError:
+def _answer(question: Question) -> dict[str, float] | MadeReport | tuple[Disparity, ...] | SyscardError:
     from syscard_monitors.drift import engine, report
 
     try:

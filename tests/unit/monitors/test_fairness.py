@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fairlearn.metrics import MetricFrame, mean_prediction
 
-from syscard.live import DisparityNow
+from syscard.disparity import Disparity
 from syscard_monitors.fairness import (
     EVEN,
     difference_interval,
@@ -29,7 +29,7 @@ SLOW = GroupMetric("vlm.latency", "vlm", "p95", "vlm.latency_ms", "p95", "ms")
 FAILED = GroupMetric("vlm.error", "vlm", "errors", "vlm.error", "rate")
 
 
-def measured(rows: Sequence[tuple[Any, float]], metric: GroupMetric = AGREES) -> DisparityNow:
+def measured(rows: Sequence[tuple[Any, float]], metric: GroupMetric = AGREES) -> Disparity:
     """What is said of requests, each with its group and value."""
     requests = [request(n, {"segment.age_band": label, metric.expression: v}) for n, (label, v) in enumerate(rows)]
     sums = over_days(with_requests({}, [metric], ["age_band"], requests).values())
