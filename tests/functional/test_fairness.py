@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from syscard.edits import CompareGroups
 from syscard.home import Home
 from syscard.views import read_view
 from syscard_configs import read_text
 from syscard_monitors.measuring import is_due
 from syscard_tui.wiring import House
-from tests.functional.helpers import REF, Demo, one_line, syscard
+from tests.functional.helpers import REF, Demo, ending_at, one_line, recorded, syscard
 
 
 def test_the_groups_of_the_recorded_shop_are_compared_at_each_stage(demo_home: Path) -> None:
@@ -49,10 +52,31 @@ def test_the_card_the_page_and_the_json_show_what_was_compared(demo_home: Path, 
     assert "not compared" not in shown
 
 
-def test_asking_twice_gives_the_same_and_changes_no_card(demo_home: Path) -> None:
+def test_every_figure_names_the_edit_that_holds_it_and_the_chain_is_verified_with_it(demo_home: Path) -> None:
+    found = syscard("--home", demo_home, "fairness", "--json").document["disparities"]
+    with House(Home(demo_home)).records() as records:
+        held = {edit.draft.digest: edit.body for edit in records.edits(REF) if isinstance(edit.body, CompareGroups)}
+    for told in found:
+        figures = {k: v for k, v in told.items() if k not in ("evidence", "measured")}
+        assert figures in [d.model_dump(mode="json") for d in held[told["evidence"]].disparities]
+    assert "verified: ok" in syscard("--home", demo_home, "card", "verify").out
+    shown = syscard("--home", demo_home, "fairness").out
+    assert all(told["evidence"][:12] in shown for told in found)
+
+
+def test_figures_that_are_not_those_of_their_evidence_break_the_verification(demo_home: Path) -> None:
+    with closing(sqlite3.connect(demo_home / "records.db")) as connection, connection:
+        view = json.loads(connection.execute("select body from view").fetchone()[0])
+        told = next(d for d in view["live"]["groups"]["disparities"] if d["state"] == "even")
+        told["groups"][0]["value"] += 0.01
+        connection.execute("update view set body = ?", (json.dumps(view),))
+    one_line(syscard("--home", demo_home, "card", "verify"), told["key"], "evidence", code=1)
+
+
+def test_asking_twice_gives_the_same_and_the_second_time_changes_no_card(demo_home: Path) -> None:
+    first = syscard("--home", demo_home, "fairness", "--json").out
     before = read_view(demo_home / "records.db")
-    first, second = (syscard("--home", demo_home, "fairness", "--json").out for _ in range(2))
-    assert first == second
+    assert syscard("--home", demo_home, "fairness", "--json").out == first
     after = read_view(demo_home / "records.db")
     assert (before["digest"], before["head"]) == (after["digest"], after["head"])
 
@@ -106,3 +130,15 @@ def test_windows_that_close_later_keep_what_was_compared(demo_home: Path) -> Non
     before = read_view(demo_home / "records.db")["live"]
     assert syscard("--home", demo_home, "monitor", "--once").code == 0
     assert read_view(demo_home / "records.db")["live"]["groups"] == before["groups"]
+
+
+def test_one_look_compares_groups_as_the_server_does(declared: Path, tmp_path: Path) -> None:
+    lines = ending_at(recorded("normal")[:200], datetime.now(UTC) - timedelta(seconds=40))
+    (tmp_path / "some.jsonl").write_bytes(b"\n".join(lines))
+    assert syscard("--home", declared, "ingest", tmp_path / "some.jsonl").code == 0
+    ran = syscard("--home", declared, "monitor", "--once")
+    assert (ran.code, ran.err) == (0, "")
+    view = read_view(declared / "records.db")
+    assert f"card v{view['card']['version']}" in ran.out
+    assert all(told["evidence"] for told in view["live"]["groups"]["disparities"])
+    assert len(view["card"]["groups"]) == len(view["live"]["groups"]["disparities"])

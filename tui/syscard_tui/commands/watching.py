@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -59,9 +60,22 @@ def monitor(
     try:
         with house.records() as records, progress("monitors") as tell:
             watcher = house.watcher(records, worker)
-            _say(ref, watcher.tick(ref, lambda done, of: tell(done, of, "windows")))
+            tick = watcher.tick(ref, lambda done, of: tell(done, of, "windows"))
+            if tick.windows:
+                _compare(watcher, ref)
+            _say(ref, replace(tick, card=records.current(ref)))
     finally:
         worker.close()
+
+
+def _compare(watcher: Watcher, ref: str) -> None:
+    """What groups get, where that is due. The windows are on the card already, whatever comes of it."""
+    from syscard.errors import SyscardError
+
+    try:
+        watcher.compare_groups(ref)
+    except SyscardError as error:
+        note(f"groups of {ref} were not compared: {error}")
 
 
 def list_runs(
