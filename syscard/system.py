@@ -272,6 +272,12 @@ class System(Declared):
         """Declared edges as (from, to)."""
         return tuple(edge_ends(ref) for ref in self.interactions)
 
+    def owner_of(self, about: str) -> str:
+        """Who answers for a component, an edge (else for the component that takes) or the system: its team."""
+        edge = self.interactions.get(about)
+        part = self.components.get(about.rpartition("->")[2])
+        return (edge.owner if edge else None) or (part.owner if part else self.system.owner.team)
+
     def body(self) -> dict[str, Any]:
         """Plain JSON values, as they go into edits."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

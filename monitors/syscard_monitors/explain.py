@@ -50,6 +50,8 @@ class Explanation:
 
     key: str
     label: str
+    says: str
+    """What it means when it moves; empty where its pack does not say."""
     means: str
     effect: str
     tolerance: float
@@ -74,6 +76,7 @@ def explanation(signal: Signal, reference: Reference | None, window: int, one_in
     return Explanation(
         key=signal.key,
         label=signal.label,
+        says=signal.says,
         means=f"{means}, {_WATCHED[signal.direction]}",
         effect="the share of requests that left the constant" if is_constant else effect,
         tolerance=signal.tolerance,

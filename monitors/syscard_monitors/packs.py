@@ -29,6 +29,8 @@ class PackSignal(_Data):
 
     name: str
     label: str
+    says: str = ""
+    """In one sentence, what it means when it moves."""
     expr: str
     kind: Kind
     topic: Topic | None = None
@@ -46,6 +48,8 @@ class PackSignal(_Data):
     min_window: int | None = None
     persist: int | None = None
     severity: Severity | None = None
+    owner: str | None = None
+    """Who looks into it; None: who owns the part that it is about."""
     optional: bool = False
     """Left out silently where no span carries it."""
 
@@ -58,6 +62,7 @@ class Defaults(_Data):
     min_window: Annotated[int, Field(ge=1)] = 10
     persist: Annotated[int, Field(ge=1)] = 2
     severity: Severity = "ticket"
+    owner: str | None = None
 
 
 class AppliesTo(_Data):
@@ -82,6 +87,8 @@ class Signal(_Data):
     name: str
     about: str
     label: str
+    says: str
+    """In one sentence, what it means when it moves; empty where its pack does not say."""
     expr: str
     kind: Kind
     topic: Topic
@@ -97,6 +104,8 @@ class Signal(_Data):
     persist: int
     """Windows in a row before a breach is one."""
     severity: Severity
+    owner: str
+    """Who looks into it."""
     optional: bool
 
     @property
@@ -166,7 +175,12 @@ def _load(name: str, folder: Path | None) -> Pack:
 
 
 def _merged(ours: Pack, theirs: Pack) -> Pack:
-    signals = {s.name: s for s in (*ours.signals, *theirs.signals)}
+    """Theirs over ours, signal by signal; what theirs does not say of meaning and owner is still as ours says."""
+    signals = {s.name: s for s in ours.signals}
+    for signal in theirs.signals:
+        known = signals.get(signal.name, signal)
+        kept = {"says": signal.says or known.says, "owner": signal.owner or known.owner}
+        signals[signal.name] = signal.model_copy(update=kept)
     return theirs.model_copy(update={"signals": tuple(signals.values())})
 
 
@@ -184,7 +198,7 @@ def _placed(pack: Pack, system: System) -> Iterator[Signal]:
         else:
             kinds = {ref: c.kind for ref, c in system.components.items()}
             wanted = pack.applies_to.kind
-            yield from (_put(signal, pack, ref, {"c": ref}) for ref, k in kinds.items() if wanted in (None, k))
+            yield from (_put(signal, pack, system, ref, {"c": ref}) for ref, k in kinds.items() if wanted in (None, k))
 
 
 def _on_edges(signal: PackSignal, pack: Pack, system: System) -> Iterator[Signal]:
@@ -194,13 +208,14 @@ def _on_edges(signal: PackSignal, pack: Pack, system: System) -> Iterator[Signal
             continue
         kinds = (system.components[source].kind, system.components[target].kind)
         if signal.source in (None, kinds[0]) and signal.target in (None, kinds[1]):
-            yield _put(signal, pack, ref, {"u": source, "d": target})
+            yield _put(signal, pack, system, ref, {"u": source, "d": target})
 
 
-def _put(signal: PackSignal, pack: Pack, about: str, places: dict[str, str]) -> Signal:
+def _put(signal: PackSignal, pack: Pack, system: System, about: str, places: dict[str, str]) -> Signal:
     own: dict[str, Any] = signal.model_dump(exclude={"source", "target"})
     own["topic"] = signal.topic or OF_KIND[signal.kind]
-    inherited = {k: v for k, v in pack.defaults.model_dump().items() if own.get(k) is None}
+    usual = {**pack.defaults.model_dump(), "owner": pack.defaults.owner or system.owner_of(about)}
+    inherited = {k: v for k, v in usual.items() if own.get(k) is None}
     expr = signal.expr
     for name, ref in places.items():
         expr = expr.replace("{" + name + "}", ref)

@@ -349,7 +349,8 @@ def test_the_process_gives_the_same_answers(demo_home: Path, tmp_path: Path) -> 
 
 def test_a_signal_is_explained_with_what_it_means_where_it_comes_from_and_how_it_stands(in_demo: Any) -> None:
     out = answered(in_demo("explain", "llm.cites_history")).out
-    for words in ("means     the mean, over requests, of llm.rationale.cites_history",
+    for words in ("says      Fewer reasons name what the user did before",
+                  "means     the mean, over requests, of llm.rationale.cites_history",
                   "breach    an effect beyond 0.15",
                   "from      packs/llm.yaml of syscard", "baseline  launch: ", "owner     discovery",
                   "now       BREACH cites the history"):  # fmt: skip
@@ -357,6 +358,8 @@ def test_a_signal_is_explained_with_what_it_means_where_it_comes_from_and_how_it
     body = answered(in_demo("explain", "llm.cites_history", "--json")).document
     assert body["now"]["state"] == "breach"
     assert body["baseline"]["groups"] == 6
+    assert body["says"].startswith("Fewer reasons name")
+    assert body["owner"] == "discovery"
 
 
 def test_signals_are_listed_and_one_that_is_not_there_names_those_near_it(in_demo: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from syscard.render.cardtext import signal_text
-from syscard.system import System, edge_ends
+from syscard.system import System
 from syscard.views import View
 from syscard.words import figure, moment, one_line, pad, plural, stamp, wrap
 from syscard_monitors.explain import Explanation
@@ -16,7 +16,9 @@ from syscard_monitors.packs import Signal, origin
 from syscard_monitors.reference import Reference
 
 _WIDTH = 80
-_LABELS = ("means", "effect", "evidence", "breach", "shows", "from", "tuned", "baseline", "severity", "owner", "now")
+_LABELS = (
+    "says", "means", "effect", "evidence", "breach", "shows", "from", "tuned", "baseline", "severity", "owner", "now",
+)  # fmt: skip
 _TUNABLE = {"tolerance", "min_n", "severity"}
 
 
@@ -33,7 +35,6 @@ def document(
 ) -> dict[str, Any]:
     """Everything that is said of one signal."""
     tune = system.monitors.tune.get(signal.key)
-    part = system.components.get(edge_ends(signal.about)[1] if "->" in signal.about else signal.about)
     return {
         **asdict(found),
         "about": signal.about,
@@ -42,7 +43,7 @@ def document(
         "tuned": tune.model_dump(include=_TUNABLE, exclude_none=True) if tune else {},
         "baseline": _baseline(signal, reference, view["card"]["baseline"]),
         "severity": signal.severity,
-        "owner": part.owner if part else system.system.owner.team,
+        "owner": signal.owner,
         "now": _live(view).get(signal.key),
     }
 

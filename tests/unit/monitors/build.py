@@ -91,6 +91,7 @@ def signal(kind: str = "share", **changes: Any) -> Signal:
         "name": "agrees",
         "about": "vlm",
         "label": "agrees",
+        "says": "Fewer agreements: the readings get worse.",
         "expr": "vlm.agrees",
         "kind": kind,
         "topic": "quality",
@@ -103,6 +104,7 @@ def signal(kind: str = "share", **changes: Any) -> Signal:
         "min_window": 5,
         "persist": 2,
         "severity": "ticket",
+        "owner": "catalogue",
         "optional": False,
     }
     return Signal.model_validate({**body, **changes})

@@ -44,6 +44,45 @@ def test_every_pack_that_ships_is_one_and_is_called_as_its_file(name: str) -> No
     assert read_pack(read_text("packs", f"{name}.yaml"), name).pack == name
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_every_signal_that_ships_says_in_one_sentence_what_it_means_when_it_moves(name: str) -> None:
+    for signal in read_pack(read_text("packs", f"{name}.yaml"), name).signals:
+        assert re.fullmatch(r"[A-Z][^.]{20,150}\.", signal.says), signal.name
+
+
+def test_a_signal_is_looked_into_by_who_owns_the_part_that_it_is_about() -> None:
+    body = declared().body()
+    body["components"]["vlm"]["owner"] = "catalogue"
+    body["interactions"]["cf->vlm"]["owner"] = "integration"
+    found = {s.key: s.owner for s in signals_for(System.model_validate(body), load_packs(["interactions"]))}
+    assert (found["vlm.error"], found["llm.error"]) == ("catalogue", "discovery")
+    assert (found["cf->vlm.offered"], found["vlm->llm.grounded"]) == ("integration", "discovery")
+
+
+def test_a_pack_may_name_who_looks_into_its_signals(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        """
+pack: mine
+defaults: {owner: safety}
+signals:
+  - {name: one, label: one, expr: "{c}.one", kind: rate, tolerance: 0.1}
+  - {name: two, label: two, expr: "{c}.two", kind: rate, tolerance: 0.1, owner: legal}
+"""
+    )
+    found = signals("mine", folder=tmp_path)
+    assert (found["llm.one"].owner, found["llm.two"].owner, found["llm.error"].owner) == (
+        "safety",
+        "legal",
+        "discovery",
+    )
+
+
+def test_what_a_user_s_signal_does_not_say_of_its_meaning_stays_as_ours_says_it(folder: Path) -> None:
+    ours, merged = signals("llm"), signals("llm", folder=folder)
+    assert merged["llm.words"].says == ours["llm.words"].says
+    assert merged["llm.polite"].says == ""
+
+
 def test_the_common_pack_watches_every_component_without_being_named() -> None:
     found = signals()
     assert {s.about for s in found.values()} == {"cf", "vlm", "llm", "agent"}
