@@ -81,9 +81,14 @@ class Objective:
     """Why it cannot be watched, where it cannot."""
 
     @property
+    def whole(self) -> str:
+        """`<about>.<name>`: what its findings have in common."""
+        return f"{self.about}.{self.name}"
+
+    @property
     def place(self) -> str:
         """What its sums belong to: another measure is another promise."""
-        return f"{self.about}.{self.name}@{digest([self.expr, self.limit, self.below])[:12]}"
+        return f"{self.whole}@{digest([self.expr, self.limit, self.below])[:12]}"
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -97,7 +102,7 @@ class Objective:
 
     def key(self, severity: Severity) -> str:
         """`<about>.<name>.burn`: the key of a finding."""
-        return f"{self.about}.{self.name}.{NAMES[severity]}"
+        return f"{self.whole}.{NAMES[severity]}"
 
     def missed(self, value: float) -> float:
         """By how much one request misses, from 0 to 1."""

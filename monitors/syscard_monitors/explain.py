@@ -56,18 +56,19 @@ class Explanation:
     effect: str
     tolerance: float
     evidence: str
+    window: int
+    """Requests that are looked at together."""
     breach: str
     shows: str
     """How small a change two windows running can show; empty where that is not known."""
 
 
-def explanation(signal: Signal, reference: Reference | None, window: int, one_in: float | None) -> Explanation:
+def explanation(signal: Signal, reference: Reference | None, one_in: float | None) -> Explanation:
     """What a signal means and when it is a breach.
 
     Args:
         signal: as the system has it, tuned.
         reference: its values in the baseline; None where it has none.
-        window: requests in a window.
         one_in: how rare its evidence must be; None where no baseline says how often it is looked at.
     """
     is_constant = signal.kind == "number" and reference is not None and reference.constant is not None
@@ -81,11 +82,12 @@ def explanation(signal: Signal, reference: Reference | None, window: int, one_in
         effect="the share of requests that left the constant" if is_constant else effect,
         tolerance=signal.tolerance,
         evidence=_EVIDENCE.get("constant" if is_constant else signal.kind, _E_DETECTOR),
+        window=signal.window,
         breach=(
-            f"an effect beyond {signal.tolerance:g} in {signal.persist} windows of {window} requests running, each "
-            f"with a value in at least {signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
+            f"an effect beyond {signal.tolerance:g} in {signal.persist} windows of {signal.window} requests running, "
+            f"each with a value in at least {signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
         ),
-        shows=_shows(signal, reference, signal.persist * window, one_in),
+        shows=_shows(signal, reference, signal.persist * signal.window, one_in),
     )
 
 

@@ -246,7 +246,7 @@ def _settle(
     """Count quiet windows of every open incident, and resolve those that were quiet for long enough."""
     states = {f.key: f.state for f in findings}
     owners = _owners(card) | dict.fromkeys(begun, 0)
-    window = findings[0].window if findings else None
+    window = max((f.window for f in findings), key=lambda w: w.index, default=None)
     counted, drafts = dict(quiet), []
     for incident in card.incidents.values():
         if not incident.is_open or incident.number in quiet:

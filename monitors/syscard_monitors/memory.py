@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from syscard.finding import State
-from syscard_monitors.assemble import Frontier
+from syscard.finding import Finding, State
+from syscard.live import HISTORY
+from syscard_monitors.assemble import Frontier, micros
 from syscard_monitors.burn import Bins, budgets_body, read_budgets
 from syscard_monitors.edetector import Detector, read_detector
+from syscard_monitors.gathering import Gathered, read_gathered
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
 from syscard_monitors.skew import Skews
@@ -52,6 +54,10 @@ class Memory:
     streaks: dict[str, Streak] = field(default_factory=dict)
     pending: dict[str, list[Any]] = field(default_factory=dict)
     """(value, stratum) in the windows beyond the tolerance that wait for one more, by signal."""
+    waiting: dict[str, Gathered] = field(default_factory=dict)
+    """What waits for the next look of signals that are looked at over several windows together."""
+    kept: dict[str, Finding] = field(default_factory=dict)
+    """What the last look at them found: that stands until the next."""
     history: dict[str, list[float | None]] = field(default_factory=dict)
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
@@ -64,6 +70,19 @@ class Memory:
     versions: Remembered = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     """Some of the requests seen, `trace/root` -> start, to know ids again that come anew."""
+
+    def remember(self, finding: Finding, count: int) -> None:
+        """What a finding adds to its streak and history; `count` windows running it has been off now."""
+        before, start = self.streaks.get(finding.key, Streak()), micros(finding.window.start)
+        stayed = before.state is finding.state and before.state_since_us
+        self.streaks[finding.key] = Streak(
+            windows=count,
+            since_us=before.since_us if before.windows and count else start,
+            state=finding.state,
+            state_since_us=before.state_since_us if stayed else start,
+        )
+        value = None if finding.value is None else float(f"{finding.value:.6g}")
+        self.history[finding.key] = [*self.history.get(finding.key, []), value][-HISTORY:]
 
     def body(self) -> dict[str, Any]:
         """JSON form."""
@@ -87,6 +106,8 @@ class Memory:
             "budgets": budgets_body(self.budgets),
             "streaks": {k: [s.windows, s.since_us, s.state, s.state_since_us] for k, s in self.streaks.items()},
             "pending": self.pending,
+            "waiting": {key: found.body() for key, found in self.waiting.items()},
+            "kept": {key: found.model_dump(mode="json") for key, found in self.kept.items()},
             "history": self.history,
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
@@ -121,6 +142,8 @@ def recall(body: Mapping[str, Any]) -> Memory:
         budgets=read_budgets(body.get("budgets", {})),
         streaks={k: Streak(w, since, State(state), at) for k, (w, since, state, at) in body["streaks"].items()},
         pending=dict(body["pending"]) if "detectors" in body else {},  # earlier releases kept no strata
+        waiting={key: read_gathered(found) for key, found in body.get("waiting", {}).items()},
+        kept={key: Finding.model_validate(found) for key, found in body.get("kept", {}).items()},
         history=dict(body["history"]),
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},

@@ -16,6 +16,10 @@ from syscard.system import System, Tune, edge_ends
 from syscard_configs import names, read_text
 
 COMMON: Final = "common"
+WINDOW: Final = 20
+"""Requests in a counted window; a signal may be looked at over several of them together."""
+LARGEST_WINDOW: Final = 2_000
+Window = Annotated[int, Field(ge=WINDOW, le=LARGEST_WINDOW, multiple_of=WINDOW)]
 Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume"]
 Severity = Literal["page", "ticket", "note"]
 
@@ -46,6 +50,8 @@ class PackSignal(_Data):
     alpha: float | None = None
     min_n: int | None = None
     min_window: int | None = None
+    window: Window | None = None
+    """Requests that are looked at together."""
     persist: int | None = None
     severity: Severity | None = None
     owner: str | None = None
@@ -60,6 +66,7 @@ class Defaults(_Data):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.001
     min_n: Annotated[int, Field(ge=1)] = 200
     min_window: Annotated[int, Field(ge=1)] = 10
+    window: Window = WINDOW
     persist: Annotated[int, Field(ge=1)] = 2
     severity: Severity = "ticket"
     owner: str | None = None
@@ -101,6 +108,8 @@ class Signal(_Data):
     """Requests that the baseline needs."""
     min_window: int
     """Values that a window needs."""
+    window: int
+    """Requests that are looked at together."""
     persist: int
     """Windows in a row before a breach is one."""
     severity: Severity

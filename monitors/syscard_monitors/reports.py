@@ -25,10 +25,11 @@ from syscard_monitors.edetector import counts
 from syscard_monitors.judge import Missing, comparable_values
 from syscard_monitors.look import Stretch
 from syscard_monitors.packs import Signal
+from syscard_monitors.plan import Plan
 from syscard_monitors.rankings import ACCURACY, OTHERS, Ranked, Training, rankings
 from syscard_monitors.reference import Reference, evenly
 from syscard_monitors.traces import moment
-from syscard_monitors.window import Plan, not_comparable
+from syscard_monitors.window import not_comparable
 
 FORMAT: Final = 1
 MOST_VALUES: Final = 10_000
@@ -144,7 +145,8 @@ def _comparison(plan: Plan, signal: Signal, requests: Sequence[Request], by: By)
         values = signal_values(signal, requests, None)
     except MonitorError as error:
         return Missing(str(error))
-    known = not_comparable(signal, values, requests, reference) or comparable_values(signal, values, reference, strata)
+    keys = frozenset[int]().union(*(r.keys for r in requests))
+    known = not_comparable(signal, values, keys, reference) or comparable_values(signal, values, reference, strata)
     if isinstance(known, Missing):
         return None if signal.optional and values is None else known
     expected = evenly(reference.with_mix_of(known[1]).sample(), MOST_VALUES)

@@ -18,9 +18,10 @@ from syscard_monitors import claims, incidents, observed
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.memory import Memory
 from syscard_monitors.parts import part_drafts, reach_after
+from syscard_monitors.plan import Plan
 from syscard_monitors.stretches import length
 from syscard_monitors.traces import moment
-from syscard_monitors.window import AUTHOR, UNDECLARED_PERSIST, Plan
+from syscard_monitors.window import AUTHOR, UNDECLARED_PERSIST
 
 Slices = tuple[SliceStatus, ...]
 Sums = tuple[int, dict[str, Any]]
@@ -83,7 +84,7 @@ def edits_of(
     errors: Mapping[str, str],
 ) -> Said:
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states."""
-    begun = starting(plan, memory, findings)
+    begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
     firing = incidents.Firing(memory.quiet, plan.keys, frozenset(memory.rebaselined))
     outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)

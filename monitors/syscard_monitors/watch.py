@@ -26,7 +26,7 @@ from syscard.runs import MOST_DEATHS, set_aside
 from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard.words import one_line
-from syscard_monitors import baseline, detecting, groups, reports
+from syscard_monitors import baseline, groups, reports
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, explanation
@@ -35,8 +35,9 @@ from syscard_monitors.judge import told_rarity
 from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest
 from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
-from syscard_monitors.packs import Signal, load_packs, signals_for
+from syscard_monitors.packs import WINDOW, Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
+from syscard_monitors.plan import Plan
 from syscard_monitors.reference import Reference
 from syscard_monitors.running import Running, recorded
 from syscard_monitors.samples import sample_sums, sampling_of
@@ -47,7 +48,7 @@ from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
-from syscard_monitors.window import WINDOW, Plan, findings_of, pace, window_of
+from syscard_monitors.window import findings_of, log_needed, pace, window_of
 
 LEAST_MINUTES: Final = 1 / 60
 """A window that took less than a second says nothing of a rate."""
@@ -187,11 +188,9 @@ class Watcher:
         pace_us = pace(plan, recall(self._records.watch(ref)))
         asked = None
         if pace_us is not None:
-            budget = detecting.budget_of(plan.system)
-            share = detecting.share_of_period(budget, pace_us)
-            asked = told_rarity(detecting.log_needed(budget, plan.judged, share, signal.alpha))
+            asked = told_rarity(log_needed(plan, signal, pace_us))
         known = (plan.references or {}).get(key)
-        return explanation(signal, known, WINDOW, asked), known
+        return explanation(signal, known, asked), known
 
     def report(self, ref: str, asked: reports.Asked) -> reports.Report:
         """What Evidently says of a stretch of requests. Looks only: nothing is remembered, and no window waits for it.
@@ -271,7 +270,7 @@ class Watcher:
             _remember_groups(transaction, plan, requests, feedback)
             transaction.set_watch(ref, memory.body())
         running.window(len(requests), findings, errors)
-        return card, findings
+        return card, tuple(f for f in findings if f.window.index == window.index)
 
     def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:
         """After the windows: what has gone stale, and that the watcher ran."""

@@ -18,9 +18,9 @@ from syscard_monitors.drift import Comparison
 from syscard_monitors.facts import SpanFacts
 from syscard_monitors.graph import Graph
 from syscard_monitors.packs import Signal
+from syscard_monitors.plan import Plan
 from syscard_monitors.reference import Reference
 from syscard_monitors.traces import Row, moment
-from syscard_monitors.window import Plan
 from tests.unit.build import HUMAN, NOW, claim, declared
 
 START_US: Final = micros(NOW)
@@ -102,6 +102,7 @@ def signal(kind: str = "share", **changes: Any) -> Signal:
         "alpha": 0.001,
         "min_n": 20,
         "min_window": 5,
+        "window": 20,
         "persist": 2,
         "severity": "ticket",
         "owner": "catalogue",

@@ -20,8 +20,9 @@ from syscard_monitors import burn
 from syscard_monitors.assemble import Request
 from syscard_monitors.burn import PAIRS, Objective, objectives
 from syscard_monitors.memory import Memory, recall
+from syscard_monitors.plan import Plan
 from syscard_monitors.telling import edits_of, starting
-from syscard_monitors.window import Plan, findings_of, window_of
+from syscard_monitors.window import findings_of, window_of
 from tests.unit.build import claim, declared
 from tests.unit.monitors.build import START_US, Asked, card_of, plan, request, signal
 
@@ -195,6 +196,16 @@ def test_what_is_no_number_is_an_error_and_the_other_budgets_go_on() -> None:
     *_, found = watch(the_plan, Memory(), mixed)
     assert found["llm.fast.burn"].state is State.ERROR
     assert found["llm.grounded.burn"].state is State.OK
+
+
+def test_a_budget_in_which_the_monitors_died_is_set_aside_and_the_others_go_on() -> None:
+    told: list[str] = []
+    aside = {"llm.fast": "its monitor was stopped"}
+    the_plan = replace(plan(system=promising(FAST, GROUNDED)), aside=aside, at=lambda step: told.append(step.signal))
+    found = watch(the_plan, Memory(), minutely([1.0] * 40, "llm.grounded"))[-1]
+    assert (found["llm.fast.burn"].state, found["llm.fast.burn"].why) == (State.ERROR, "its monitor was stopped")
+    assert found["llm.grounded.burn"].state is State.OK
+    assert {*told} == {"llm.grounded"}
 
 
 def test_feedback_answers_for_a_promise_that_no_request_can() -> None:

@@ -18,9 +18,10 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.edetector import Detector
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal
+from syscard_monitors.plan import Plan
 from syscard_monitors.reference import Reference
 from syscard_monitors.strata import Strata
-from syscard_monitors.window import Plan, findings_of, pace, window_of
+from syscard_monitors.window import findings_of, pace, window_of
 from tests.unit.build import declared
 from tests.unit.monitors.build import Asked, card_of, plan, reference, request, signal, stratified
 

@@ -28,9 +28,9 @@ from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, over_days, with_requests
 from syscard_monitors.judge import Measured, measure
 from syscard_monitors.look import Stretch
+from syscard_monitors.plan import Plan
 from syscard_monitors.reference import Reference
 from syscard_monitors.reports import Asked, make
-from syscard_monitors.window import Plan
 from tests.unit.build import NOW, declared
 from tests.unit.monitors.build import card_of, plan, request, signal
 
