@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from syscard.finding import Finding, State, Window
@@ -20,11 +20,15 @@ from syscard_monitors import stats
 from syscard_monitors.drift import Comparison, Method
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference, Standard, same
+from syscard_monitors.severity import Severity
 from syscard_monitors.strata import EVERYONE
 
 HYSTERESIS: Final = 0.8
 MOST: Final = 10_000.0
 """Largest factor that is told: something that was and is no more has changed by no finite one."""
+_FACTORS: Final = ("ratio", "latency", "volume")
+"""Kinds whose effect is a factor: 1 is no change."""
+_LEAST_TOLERANCE: Final = 1e-9
 _RAREST: Final = 1e-300
 """Smallest p that is told apart from zero."""
 
@@ -34,6 +38,7 @@ class Measured:
     """Effect of a signal in a window, before any test."""
 
     n: int
+    """Requests with a value."""
     value: float
     reference: float
     effect: float
@@ -48,6 +53,8 @@ class Measured:
     """Of an exact test of our own, or what Evidently says of the same values: that is a second opinion only."""
     comparison: Comparison | None = None
     """What Evidently is asked for it."""
+    of: int = 0
+    """Requests that were looked at, with or without a value."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,8 @@ def measure(
     known = comparable_values(signal, values, reference, strata)
     if isinstance(known, Missing):
         return known
-    return _measured_against(signal, *known, reference)
+    measured = _measured_against(signal, *known, reference)
+    return replace(measured, of=len(values or ())) if isinstance(measured, Measured) else measured
 
 
 def comparable_values(
@@ -221,7 +229,7 @@ def _measured(
 
 def _cleared(signal: Signal) -> float:
     """Where a standing breach is over; for factors, the same share of what is above 1."""
-    if signal.kind in ("ratio", "latency", "volume"):
+    if signal.kind in _FACTORS:
         return 1 + HYSTERESIS * (signal.tolerance - 1)
     return HYSTERESIS * signal.tolerance
 
@@ -294,9 +302,9 @@ def verdict(
         "unit": signal.unit,
         "tolerance": signal.tolerance,
         "threshold": signal.alpha,
-        "severity": signal.severity,
     }
     if isinstance(measured, Missing):
+        shared |= {"severity": signal.severity.is_}
         finding = Finding(**shared, state=measured.state, n=measured.n, needs=measured.needs, why=measured.why)
         # A monitor that failed has not seen the signal come back: the streak waits for the next window.
         return finding, streak.windows if measured.state is State.ERROR else 0
@@ -304,6 +312,7 @@ def verdict(
     finding = Finding(
         **shared,
         state=state,
+        severity=_severity(signal, measured),
         n=measured.n,
         value=measured.value,
         reference=measured.reference,
@@ -315,6 +324,13 @@ def verdict(
         traces=traces if state is not State.OK else (),
     )
     return finding, count
+
+
+def _severity(signal: Signal, measured: Measured) -> Severity:
+    """As the signal's rule says of the size of the effect and of how many requests have a value."""
+    within = 1.0 if signal.kind in _FACTORS else 0.0
+    tolerances = (measured.effect - within) / max(signal.tolerance - within, _LEAST_TOLERANCE)
+    return signal.severity.of(tolerances, measured.n / measured.of if measured.of else 0.0)
 
 
 def told_rarity(log_rarity: float | None) -> float | None:

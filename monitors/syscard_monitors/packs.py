@@ -14,6 +14,7 @@ from syscard.blindspots import OF_KIND, Topic
 from syscard.errors import UsageError
 from syscard.system import System, Tune, edge_ends
 from syscard_configs import names, read_text
+from syscard_monitors.severity import SaidSeverity, SeverityRule
 
 COMMON: Final = "common"
 WINDOW: Final = 20
@@ -21,7 +22,6 @@ WINDOW: Final = 20
 LARGEST_WINDOW: Final = 2_000
 Window = Annotated[int, Field(ge=WINDOW, le=LARGEST_WINDOW, multiple_of=WINDOW)]
 Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume"]
-Severity = Literal["page", "ticket", "note"]
 
 
 class _Data(BaseModel):
@@ -53,7 +53,7 @@ class PackSignal(_Data):
     window: Window | None = None
     """Requests that are looked at together."""
     persist: int | None = None
-    severity: Severity | None = None
+    severity: SaidSeverity | None = None
     owner: str | None = None
     """Who looks into it; None: who owns the part that it is about."""
     optional: bool = False
@@ -68,7 +68,7 @@ class Defaults(_Data):
     min_window: Annotated[int, Field(ge=1)] = 10
     window: Window = WINDOW
     persist: Annotated[int, Field(ge=1)] = 2
-    severity: Severity = "ticket"
+    severity: SaidSeverity = SeverityRule(is_="ticket")
     owner: str | None = None
 
 
@@ -112,7 +112,7 @@ class Signal(_Data):
     """Requests that are looked at together."""
     persist: int
     """Windows in a row before a breach is one."""
-    severity: Severity
+    severity: SaidSeverity
     owner: str
     """Who looks into it."""
     optional: bool
@@ -136,7 +136,8 @@ def read_pack(text: str, name: str) -> Pack:
         raise UsageError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{name}: {'.'.join(str(p) for p in first['loc'])}: {first['msg'].lower()}") from error
+        says = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{name}: {'.'.join(str(p) for p in first['loc'])}: {says.lower()}") from error
     except ValueError as error:  # YAML reads 2026-13-01 as a day
         raise UsageError(f"{name}: {error}: write the value in quotes") from error
 
@@ -221,9 +222,9 @@ def _on_edges(signal: PackSignal, pack: Pack, system: System) -> Iterator[Signal
 
 
 def _put(signal: PackSignal, pack: Pack, system: System, about: str, places: dict[str, str]) -> Signal:
-    own: dict[str, Any] = signal.model_dump(exclude={"source", "target"})
+    own: dict[str, Any] = {k: v for k, v in signal if k not in ("source", "target")}
     own["topic"] = signal.topic or OF_KIND[signal.kind]
-    usual = {**pack.defaults.model_dump(), "owner": pack.defaults.owner or system.owner_of(about)}
+    usual = {**dict(pack.defaults), "owner": pack.defaults.owner or system.owner_of(about)}
     inherited = {k: v for k, v in usual.items() if own.get(k) is None}
     expr = signal.expr
     for name, ref in places.items():
@@ -234,5 +235,6 @@ def _put(signal: PackSignal, pack: Pack, system: System, about: str, places: dic
 def _tuned(signal: Signal, tune: Tune | None) -> Signal:
     if tune is None:
         return signal
-    changes = {k: v for k, v in tune.model_dump(include={"tolerance", "min_n", "severity"}).items() if v is not None}
-    return signal.model_copy(update=changes)
+    changes = {k: v for k, v in tune.model_dump(include={"tolerance", "min_n"}).items() if v is not None}
+    severity = SeverityRule(is_=tune.severity) if tune.severity else signal.severity
+    return signal.model_copy(update={**changes, "severity": severity})

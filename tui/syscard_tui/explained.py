@@ -30,6 +30,11 @@ def listed(signals: Iterable[Signal], view: View) -> str:
     return "\n".join(f"{pad(key, widest)}  {pad(state, 12)}  {label}" for key, state, label in rows)
 
 
+def documents(signals: Iterable[Signal]) -> list[dict[str, Any]]:
+    """Every signal as its pack and system.yaml make it."""
+    return [{**s.model_dump(), **_severity(s)} for s in signals]
+
+
 def document(
     found: Explanation, signal: Signal, reference: Reference | None, view: View, system: System, packs: Path
 ) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def document(
         "from": origin(signal.name, system.monitors.packs, packs),
         "tuned": tune.model_dump(include=_TUNABLE, exclude_none=True) if tune else {},
         "baseline": _baseline(signal, reference, view["card"]["baseline"]),
-        "severity": signal.severity,
+        **_severity(signal),
         "owner": signal.owner,
         "now": _live(view).get(signal.key),
     }
@@ -55,11 +60,16 @@ def text(body: dict[str, Any]) -> str:
     said["tuned"] = f"in system.yaml: {tuned}" if tuned else ""
     said["baseline"] = body["baseline"]["says"]
     said["now"] = _now(body["now"])
+    said["severity"] = body["severity_rule"]
     lines = [f"{one_line(body['key'])}  {one_line(body['label'])}"]
     for label in _LABELS:
         if said[label]:
             lines += wrap(one_line(str(said[label])), _WIDTH, first=f"  {pad(label, 9)} ", rest=" " * 12)
     return "\n".join(lines)
+
+
+def _severity(signal: Signal) -> dict[str, str]:
+    return {"severity": signal.severity.is_, "severity_rule": signal.severity.words}
 
 
 def _live(view: View) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def test_naming_a_pack_twice_watches_once() -> None:
 
 def test_a_signal_inherits_what_it_does_not_say(folder: Path) -> None:
     own, common = signals("llm", folder=folder)["llm.polite"], signals()["llm.error"]
-    assert (own.min_n, own.alpha, own.persist, own.severity) == (50, 0.001, 2, "ticket")
-    assert (common.min_n, common.severity) == (200, "page")
+    assert (own.min_n, own.alpha, own.persist, own.severity.is_) == (50, 0.001, 2, "ticket")
+    assert (common.min_n, common.severity.is_) == (200, "page")
 
 
 def test_a_user_s_pack_is_merged_over_ours_signal_by_signal(folder: Path) -> None:
@@ -126,7 +126,8 @@ def test_a_system_tunes_single_signals() -> None:
     tune = {"llm.words": {"tolerance": 0.2, "min_n": 7, "severity": "page"}, "llm.english": {"off": True}}
     found, before = signals("llm", tune=tune), signals("llm")
     assert before.keys() - found.keys() == {"llm.english"}
-    assert (found["llm.words"].tolerance, found["llm.words"].min_n, found["llm.words"].severity) == (0.2, 7, "page")
+    words = found["llm.words"]
+    assert (words.tolerance, words.min_n, words.severity.words) == (0.2, 7, "page")
     assert found["llm.words"].label == before["llm.words"].label
     assert found["llm.logprob"] == before["llm.logprob"]
 

@@ -106,7 +106,7 @@ def explain(
     """What a signal means, how it is judged, where it comes from and how it stands; all of them without a name."""
     from syscard.declare import system_of
     from syscard_monitors.drift import DriftWorker
-    from syscard_tui.explained import document, listed, text
+    from syscard_tui.explained import document, documents, listed, text
 
     options = options_of(context)
     house, ref, view = options.house(), options.ref(), options.view()
@@ -114,7 +114,7 @@ def explain(
         watcher = house.watcher(records, DriftWorker())
         if not name:
             signals = watcher.signals(ref)
-            _answer(listed(signals, view), [s.model_dump() for s in signals], as_json=as_json)
+            _answer(listed(signals, view), documents(signals), as_json=as_json)
             return
         found, reference = watcher.explain(ref, name)
         signal = next(s for s in watcher.signals(ref) if s.key == name)
