@@ -20,6 +20,9 @@ from syscard.units import Day, Duration, parse_duration, parse_expectation
 SCHEMA: Final = "syscard/1"
 EDGE: Final = re.compile(r"^([a-z][a-z0-9_-]*)->([a-z][a-z0-9_-]*)$")
 
+SYSTEM: Final = "system"
+"""What is about the system as a whole is about this; no component can be called so."""
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Ref = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]

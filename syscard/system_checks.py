@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from syscard.errors import Problem
 from syscard.metric import Metric, parse_metric
-from syscard.system import SKEW, Claim, System, edge_ends
+from syscard.system import SKEW, SYSTEM, Claim, System, edge_ends
 from syscard.units import Expectation, duration_text, parse_expectation
 
 Place = tuple[str | int, ...]
@@ -200,11 +200,11 @@ def _tune_faults(system: System) -> Iterator[Fault]:
         subject, _, signal = key.partition(".")
         if not signal:
             yield Fault(path, f"'{shown(key)}' names no signal", "<component or edge>.<signal>, e.g. llm.fallback")
-        elif fault := _subject_fault(path, subject, system, others=()):
+        elif fault := _subject_fault(path, subject, system):
             yield fault
 
 
-def _subject_fault(path: Place, about: str, system: System, others: tuple[str, ...] = ("system",)) -> Fault | None:
+def _subject_fault(path: Place, about: str, system: System, others: tuple[str, ...] = (SYSTEM,)) -> Fault | None:
     """Why a text names nothing that the card has, or None."""
     if about in (*others, *system.components, *system.interactions):
         return None

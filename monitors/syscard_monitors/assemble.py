@@ -13,6 +13,8 @@ from syscard.observation import CREATION, EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.rotations import key_number
 from syscard.system import System
 from syscard.tokens import Call, Nested, sums, told_again
+from syscard_monitors.behaviour import Call as Told
+from syscard_monitors.behaviour import of_call, of_request
 from syscard_monitors.facts import SpanFacts, facts_of
 from syscard_monitors.traces import Row, by_root, by_trace, roots
 from syscard_monitors.tracing_health import Looker, TracingFacts
@@ -269,6 +271,9 @@ def _request(top: Row, spans: list[Row], kept: _Features, looker: Looker, rotate
             _collect_root(values, span, features)
         key = key_number(rotated, span["received_us"])
         facts.append(facts_of(span, features, None if span is top else span["parent_span_id"], key))
+    parts = [(i, span) for i, span in enumerate(spans) if span["component"] is not None]
+    told = [Told(s, kept[_key(s)], _key(s) not in both, s["counts_tokens"] and i not in again) for i, s in parts]
+    values |= of_request(told)
     _collect_said(values, said, {span["span_id"]: span for span in spans})
     return Request(
         trace_id=top["trace_id"],
@@ -349,7 +354,8 @@ def _collect(values: defaultdict[str, list[Any]], span: Row, features: dict[str,
         "model_response": span["model_response"],
         "prompt": span["prompt_hash"],
     }
-    own = {name: value for name, value in features.items() if name not in _OF_CALL}
+    said = {**of_call(features), **features}
+    own = {name: value for name, value in said.items() if name not in _OF_CALL}
     for name, value in {**own, **standard}.items():
         if _usable(value):
             values[f"{span['component']}.{name}"].append(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from syscard.system import EDGE, edge_ends
+from syscard.system import EDGE, SYSTEM, edge_ends
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class Graph:
         return {c: frozenset(u for u, d in self.edges if d == c) for c in self.components}
 
     def upstream(self, component: str) -> frozenset[str]:
-        """Everything that can reach a component along edges, without itself."""
+        """Everything that can reach a component along edges, without itself; all of them are upstream of the system."""
+        if component == SYSTEM:
+            return self.components
         found: set[str] = set()
         waiting = list(self._sources.get(component, ()))
         while waiting:

@@ -15,7 +15,7 @@ from syscard.digest import digest
 from syscard.errors import MonitorError
 from syscard.metric import parse_metric
 from syscard.slices import claim_unit
-from syscard.system import Claim, System
+from syscard.system import SYSTEM, Claim, System
 from syscard_monitors.assemble import Request
 from syscard_monitors.frames import evaluate, events, is_event
 from syscard_monitors.graph import Graph
@@ -116,7 +116,7 @@ def least_for(q: float) -> int:
 
 def _stage(about: str, graph: Graph) -> tuple[float, str, bool]:
     """An edge comes behind the component that it ends in: what that makes of it shows there."""
-    if about == "system":
+    if about == SYSTEM:
         return math.inf, about, False
     end = graph.end_of(about)
     return graph.depth(end), end, end != about

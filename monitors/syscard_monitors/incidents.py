@@ -23,12 +23,12 @@ from syscard.edits import (
     OpenIncident,
 )
 from syscard.finding import Finding, State, Window
+from syscard.system import SYSTEM
 from syscard_monitors import notes
 from syscard_monitors.graph import Graph
 
 RESOLVE_AFTER: Final = 3
 """Windows running in which every signal of an incident must be ok before it resolves by itself."""
-SYSTEM: Final = "system"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def update(
     owners = _owners(card)
     quiet: dict[int, int] = {}
     for root, members in groups.items():
-        joined = _burning(card, root, firing, graph)
+        joined = _burning(card, root, members, firing, graph)
         fresh = [f for f in members if joined is None or owners.get(f.key) != joined.number]
         if joined is not None:
             drafts += _extend(joined, root, fresh, author, graph) if fresh else []
@@ -109,7 +109,8 @@ def _one_for_many(groups: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
     if len(alone) <= 1:
         return groups
     together = [f for root in alone for f in groups[root]]
-    return {**{root: found for root, found in groups.items() if root not in alone}, SYSTEM: together}
+    others = {root: found for root, found in groups.items() if root not in alone}
+    return {**others, SYSTEM: [*others.get(SYSTEM, ()), *together]}
 
 
 def _owners(card: Card) -> dict[str, int]:
@@ -118,13 +119,22 @@ def _owners(card: Card) -> dict[str, int]:
     return {f.key: incident.number for incident in waiting for f in incident.findings}
 
 
-def _burning(card: Card, root: str, firing: Firing, graph: Graph) -> Incident | None:
+def _burning(card: Card, root: str, members: Sequence[Finding], firing: Firing, graph: Graph) -> Incident | None:
     """An open incident on the same path that was firing in the window before."""
     for incident in sorted(card.incidents.values(), key=lambda i: -i.number):
-        near = graph.related(graph.end_of(incident.subject), graph.end_of(root))
+        near = _near(incident, root, members, graph)
         if incident.is_open and near and firing.quiet.get(incident.number) == 0:
             return incident
     return None
+
+
+def _near(incident: Incident, root: str, members: Sequence[Finding], graph: Graph) -> bool:
+    """Whether what begins lies on the path of an incident; parts that nobody declared lie on none of the system's."""
+    if SYSTEM in (incident.subject, root):
+        keys = [*(f.key for f in incident.findings), *(f.key for f in members)]
+        strangers = {key.endswith(".undeclared") for key in keys}
+        return incident.subject == root if strangers == {True} else strangers == {False}
+    return graph.related(graph.end_of(incident.subject), graph.end_of(root))
 
 
 def _open(
@@ -156,7 +166,7 @@ def _open(
         unchanged=unchanged,
         traces=tuple(dict.fromkeys(t for f in ordered for t in f.traces))[:3],
         note=notes.sentences(subject, since, ordered, heirs, unchanged),
-        unknowns=notes.unknowns(subject, card),
+        unknowns=notes.unknowns(subject, ordered, card),
         do_first=notes.do_first(subject, ordered, card),
     )
     return [*evidence, Draft(body=body, author=author, observed=main.window.end)]

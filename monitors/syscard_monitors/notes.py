@@ -8,6 +8,7 @@ from typing import Final
 
 from syscard.card import Card
 from syscard.finding import Finding
+from syscard.system import SYSTEM
 from syscard.words import figure, plural
 
 _FIRST: Final = {
@@ -36,7 +37,7 @@ def change(finding: Finding) -> str:
 
 def title(subject: str, main: Finding) -> str:
     """`agrees 0.90 -> 0.33`; the part is named only where it is not the subject itself."""
-    if subject == "system" and main.kind == "undeclared":
+    if subject == SYSTEM and main.kind == "undeclared":
         return "several parts seen in spans, declared by nobody"
     where = "" if main.about == subject else f"{main.about} "
     return f"{where}{change(main)}"
@@ -74,8 +75,10 @@ def _verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
 
 
-def unknowns(subject: str, card: Card) -> tuple[str, ...]:
+def unknowns(subject: str, findings: Sequence[Finding], card: Card) -> tuple[str, ...]:
     """What nobody can tell from these spans."""
+    if subject == SYSTEM and any(f.kind != "undeclared" for f in findings):
+        return ("which part it comes from: none of them had changed when it began",)
     end = subject.split("->")[-1]
     component = card.components.get(end)
     if component is None:
@@ -96,5 +99,5 @@ def do_first(subject: str, findings: Sequence[Finding], card: Card) -> str:
     kinds = {f.kind for f in findings if f.about == subject} or {f.kind for f in findings}
     narrowest = next((kind for kind in _FIRST if kind in kinds), "number")
     declared = (card.components[end].declared if end in card.components else None) or {}
-    step = _FIRST[narrowest].format(c=end)
+    step = _FIRST[narrowest].format(c="the system" if end == SYSTEM else end)
     return f"{step}; runbook: {declared['runbook']}" if declared.get("runbook") else step

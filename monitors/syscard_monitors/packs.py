@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from syscard.blindspots import OF_KIND, Topic
 from syscard.errors import UsageError
-from syscard.system import System, Tune, edge_ends
+from syscard.system import SYSTEM, System, Tune, edge_ends
 from syscard_configs import names, read_text
 from syscard_monitors.severity import SaidSeverity, SeverityRule
 
@@ -73,10 +73,11 @@ class Defaults(_Data):
 
 
 class AppliesTo(_Data):
-    """The parts that a pack watches: a kind of component, every component, or edges."""
+    """The parts that a pack watches: a kind of component, every component, edges, or the system as a whole."""
 
     kind: str | None = None
     edges: bool = False
+    system: bool = False
 
 
 class Pack(_Data):
@@ -203,7 +204,9 @@ def signals_for(system: System, packs: Iterable[Pack]) -> tuple[Signal, ...]:
 
 def _placed(pack: Pack, system: System) -> Iterator[Signal]:
     for signal in pack.signals:
-        if pack.applies_to.edges:
+        if pack.applies_to.system:
+            yield _put(signal, pack, system, SYSTEM, {})
+        elif pack.applies_to.edges:
             yield from _on_edges(signal, pack, system)
         else:
             kinds = {ref: c.kind for ref, c in system.components.items()}

@@ -108,10 +108,10 @@ def _interval(svg: ET.Element, slice_: dict[str, Any], axis: _Axis, middle: floa
 
 
 def signal_charts(view: View) -> list[tuple[str, str, str]]:
-    """For each part its most telling signal: (part, caption, SVG)."""
+    """For each part, and for the system, its most telling signal: (part, caption, SVG)."""
     signals = (view["live"] or {}).get("signals", {}).values()
     found = []
-    for ref in (*view["card"]["components"], *view["card"]["interactions"]):
+    for ref in (*view["card"]["components"], *view["card"]["interactions"], "system"):
         own = [s for s in by_interest(signals) if s["about"] == ref and _known(s["history"])]
         if own:
             found.append((one_line(ref), signal_caption(own[0]), sparkline(own[0])))

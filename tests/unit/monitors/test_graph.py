@@ -18,6 +18,13 @@ def test_upstream_is_everything_that_reaches_a_component() -> None:
     assert chain.upstream("ghost") == frozenset()
 
 
+def test_every_component_is_upstream_of_the_system_and_it_of_none() -> None:
+    chain = graph()
+    assert chain.upstream("system") == chain.components
+    assert not any("system" in chain.upstream(c) for c in chain.components)
+    assert chain.first_changed("system", {"llm", "vlm"}) == "vlm"
+
+
 @given(_graphs, _names)
 def test_nothing_is_upstream_of_itself_also_in_a_circle(found: Graph, component: str) -> None:
     assert component not in found.upstream(component)

@@ -292,3 +292,32 @@ def test_after_an_incident_was_resolved_numbers_go_on(watch: Watch) -> None:
     watch.window(finding("vlm"))
     assert watch.numbers == {1: "resolved", 2: "open"}
     assert watch.card.incidents[1].fingerprint == watch.card.incidents[2].fingerprint
+
+
+def test_what_the_whole_request_shows_belongs_to_the_part_that_changed(watch: Watch) -> None:
+    watch.window(finding("llm", signal="error"), finding("system", signal="error"))
+    assert (watch.only.subject, watch.only.inherited_by) == ("llm", ("system",))
+    watch.window(finding("llm", signal="error"), finding("system", signal="latency"), begun=["system.latency"])
+    assert [f.key for f in watch.only.findings] == ["llm.error", "system.error", "system.latency"]
+
+
+def test_what_only_the_whole_request_shows_is_an_incident_of_the_system(watch: Watch) -> None:
+    watch.window(finding("system", signal="error", kind="rate"), ok("llm"), ok("vlm"))
+    assert (watch.only.subject, watch.only.title) == ("system", "agrees 0.90 -> 0.30")
+    assert watch.only.unchanged == ("llm", "vlm")
+    watch.window(finding("system", signal="error", kind="rate"), finding("llm"), begun=["llm.agrees"])
+    assert [f.key for f in watch.only.findings] == ["system.error", "llm.agrees"]
+
+
+def test_parts_that_nobody_declared_lie_on_no_path_of_the_system_s_incidents(watch: Watch) -> None:
+    ghosts = [finding(f"ghost-{i}", signal="undeclared", kind="undeclared", label="seen") for i in range(2)]
+    watch.window(finding("system", signal="error"))
+    watch.window(finding("system", signal="error"), *ghosts, begun=[g.key for g in ghosts])
+    watch.window(finding("system", signal="error"), *ghosts, finding("llm"), begun=["llm.agrees"])
+    assert [len(i.findings) for i in watch.card.incidents.values()] == [2, 2]
+
+
+def test_what_begins_at_once_for_the_system_and_for_strangers_loses_neither(watch: Watch) -> None:
+    ghosts = [finding(f"ghost-{i}", signal="undeclared", kind="undeclared", label="seen") for i in range(2)]
+    watch.window(finding("system", signal="error"), *ghosts)
+    assert {f.about for f in watch.only.findings} == {"system", "ghost-0", "ghost-1"}

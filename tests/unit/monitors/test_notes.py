@@ -41,7 +41,7 @@ def test_a_note_about_one_thing_is_one_sentence() -> None:
 
 
 def test_what_spans_do_not_carry_is_said_to_be_unknown() -> None:
-    assert notes.unknowns("vlm->llm", card_of()) == (
+    assert notes.unknowns("vlm->llm", [finding("vlm->llm")], card_of()) == (
         "which version of llm ran: its spans carry no component version",
         "which prompt llm ran with: its spans carry no prompt hash",
         "what caused it: only the order of the parts was looked at",
@@ -57,3 +57,11 @@ def test_the_first_thing_to_do_is_by_the_kind_that_narrows_it_down_most_and_name
     assert notes.do_first("vlm", both, card).endswith("; runbook: https://runbooks.shop.example/vlm")
     assert "runbook" not in notes.do_first("cf", [finding("cf")], card)
     assert "declare ghost in system.yaml" in notes.do_first("ghost", [finding("ghost", kind="undeclared")], card)
+
+
+def test_of_the_whole_system_it_is_not_known_which_part_it_comes_from() -> None:
+    found = [finding("system", kind="rate")]
+    assert notes.unknowns("system", found, card_of()) == (
+        "which part it comes from: none of them had changed when it began",
+    )
+    assert notes.do_first("system", found, card_of()).endswith("and at what the system calls")

@@ -100,6 +100,13 @@ def test_a_pack_of_edges_watches_edges_between_the_right_kinds() -> None:
     assert not {"cf->vlm.grounded", "vlm->llm.offered"} & edges.keys()
 
 
+def test_the_pack_of_the_system_watches_the_whole_request_once_for_its_team() -> None:
+    found = {k: s for k, s in signals("system").items() if s.about == "system"}
+    assert {"system.error", "system.latency", "system.tokens", "system.cost"} == found.keys()
+    assert {s.owner for s in found.values()} == {"discovery"}
+    assert found["system.error"].expr == "error"
+
+
 def test_naming_a_pack_twice_watches_once() -> None:
     twice = signals_for(declared(), load_packs(["llm", "llm", "common"]))
     assert len(twice) == len({s.key for s in twice})
