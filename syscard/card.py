@@ -99,9 +99,9 @@ class ClaimCard(Value):
 
 
 class Compared(Value):
-    """Whether the groups of one segment get as much of one metric."""
+    """Whether the groups of one segment get as much of one metric, or the pipeline makes the lot of one worse."""
 
-    state: Literal["even", "uneven", "unknown"]
+    state: Literal["even", "uneven", "unknown", "amplified", "not amplified"]
     since: datetime
     """When the state last changed."""
     evidence: str

@@ -1,4 +1,4 @@
-"""What groups of requests get, as evidence holds it: one metric by one segment, with n and intervals."""
+"""What groups of requests get, as evidence holds it: one metric by one segment, and what becomes of it downstream."""
 
 from __future__ import annotations
 
@@ -66,3 +66,90 @@ class Disparity(Value):
     def told(self) -> Disparity:
         """The figures alone, as the edit holds them."""
         return self.model_copy(update={"evidence": None, "measured": None})
+
+
+class StageRatio(Value):
+    """How much worse off a group is than all others, at one stage of the pipeline."""
+
+    key: str
+    about: str
+    label: str
+    n: int
+    """Requests of the group."""
+    value: float | None = None
+    others: float | None = None
+    """What all other groups get together."""
+    ratio: float | None = None
+    """Above 1: worse off. None where there are too few requests, or a share is 0."""
+    low: float | None = None
+    high: float | None = None
+
+
+class GroupAmplification(Value):
+    """Whether the pipeline makes the lot of one group worse: log of the ratio at the last stage over the first."""
+
+    group: str
+    state: Literal["amplified", "not amplified", "unknown"]
+    why: str = ""
+    needs: int | None = None
+    """Requests that the group needs at the first and the last stage, or about how many would decide it."""
+    stages: tuple[StageRatio, ...]
+    """Those at which it is measured, in the order of the pipeline."""
+    log_change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """None where it has no bound."""
+    p_value: float | None = None
+    """One-sided, of no amplification."""
+    p_adjusted: float | None = None
+    """By Benjamini and Hochberg over the groups: it orders them and decides nothing."""
+
+
+class Amplification(Value):
+    """One family of metrics along the pipeline, by one segment; the most amplified group first."""
+
+    family: str
+    segment: str
+    groups: tuple[GroupAmplification, ...]
+    evidence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """As of a disparity."""
+    measured: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def name(self) -> str:
+        """What it is known by: family and segment."""
+        return f"amplification of {self.family} by {self.segment}"
+
+    @property
+    def state(self) -> Literal["amplified", "not amplified", "unknown"]:
+        """Amplified if it is for one group; not amplified only if it is for none."""
+        states = {g.state for g in self.groups}
+        if "amplified" in states:
+            return "amplified"
+        return "unknown" if "unknown" in states or not states else "not amplified"
+
+    @property
+    def told(self) -> Amplification:
+        """The figures alone, as the edit holds them."""
+        return self.model_copy(update={"evidence": None, "measured": None})
+
+
+class CompareGroups(Value):
+    """What groups of requests get: the comparisons of one look that say something new, or that grew old."""
+
+    kind: Literal["groups"] = "groups"
+    window_start: datetime
+    window_end: datetime
+    tolerated: float
+    """Ratio up to which groups count as treated alike."""
+    methods: dict[str, str]
+    """How figures and intervals are made, by statistic."""
+    disparities: tuple[Disparity, ...]
+    amplifications: tuple[Amplification, ...] = ()
+    compared: tuple[str, ...]
+    """Every comparison that was made, `metric by segment` in the order of the pipeline; others are no longer."""
+
+    @property
+    def told(self) -> tuple[Disparity | Amplification, ...]:
+        """All that it says."""
+        return (*self.disparities, *self.amplifications)

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
+from syscard.baseline import Degenerate, Halves
 from syscard.digest import GENESIS, digest, iso
-from syscard.disparity import Disparity
+from syscard.disparity import CompareGroups
 from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
 
@@ -59,6 +60,13 @@ class SetBaseline(Value):
     """Smallest p (Holm) over the signals when its halves are compared; None where none could be."""
     watched: tuple[str, ...]
     too_constant: tuple[str, ...]
+    # Edits of earlier releases have none of these: their digests must stay what they are.
+    split: str = Field(default="", exclude_if=lambda value: not value)
+    """How it was cut into halves."""
+    halves: tuple[Halves, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """How the halves agree, signal by signal, the least first."""
+    degenerate: tuple[Degenerate, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Signals that say less than they seem to."""
 
 
 class AddEvidence(Value):
@@ -85,21 +93,6 @@ class AddEvidence(Value):
     traces: tuple[str, ...] = ()
     sampled: Sampling | None = Field(default=None, exclude_if=lambda value: value is None)
     """Where requests behind the figure are of a sample."""
-
-
-class CompareGroups(Value):
-    """What groups of requests get: the comparisons of one look that say something new, or that grew old."""
-
-    kind: Literal["groups"] = "groups"
-    window_start: datetime
-    window_end: datetime
-    tolerated: float
-    """Ratio up to which groups count as treated alike."""
-    methods: dict[str, str]
-    """How figures and intervals are made, by statistic."""
-    disparities: tuple[Disparity, ...]
-    compared: tuple[str, ...]
-    """Every comparison that was made, `metric by segment` in the order of the pipeline; others are no longer."""
 
 
 class SliceStatus(Value):

@@ -21,6 +21,7 @@ from syscard.card import (
     Observed,
     RiskCard,
 )
+from syscard.disparity import CompareGroups
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
@@ -121,8 +122,8 @@ def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> dict[str, Any]:
     return {"evidence": {**card.evidence, key: new}, "evidence_count": number}
 
 
-def _groups(card: Card, body: e.CompareGroups, edit: e.Edit) -> dict[str, Any]:
-    new = {told.name: told.state for told in body.disparities}
+def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
+    new = {told.name: told.state for told in body.told}
     found: dict[str, Compared] = {}
     for name in body.compared:
         known = card.groups.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from syscard.disparity import Disparity
+from syscard.disparity import Amplification, Disparity
 from syscard.edits import SliceStatus
 from syscard.finding import Sampling, State, Value
 from syscard.health import RESTARTED_LATELY
@@ -159,6 +159,13 @@ class GroupsNow(Value):
     """Ratio up to which groups count as treated alike."""
     disparities: tuple[Disparity, ...]
     """Each as its evidence holds it, which is older where nothing material has changed since."""
+    amplifications: tuple[Amplification, ...] = ()
+    """Likewise."""
+
+    @property
+    def told(self) -> tuple[Disparity | Amplification, ...]:
+        """All of both."""
+        return (*self.disparities, *self.amplifications)
 
 
 class Live(Value):

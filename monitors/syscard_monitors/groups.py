@@ -7,9 +7,10 @@ on which they ended, so neither windows nor looks change a sum.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from syscard.digest import digest
 from syscard.errors import MonitorError
@@ -38,6 +39,9 @@ _NAMED: Final = "="
 """Before the label of a group, so that none can be taken for the two above."""
 _DAY_US: Final = 86_400_000_000
 _STATISTICS: Final = {"share": "share", "rate": "rate", "latency": "p95"}
+QUALITY: Final = "quality"
+"""The family of shares of requests in which a part did well."""
+_FAMILIES: Final = ("share", "rate")
 _OF_CLAIMS: Final = {"disparity": "share", "count": "rate"}
 
 Sums = dict[str, dict[str, dict[str, Tally]]]
@@ -58,6 +62,10 @@ class GroupMetric:
     unit: str = ""
     min_n: int = LEAST
     """Requests that a group needs."""
+    family: str = ""
+    """What other stages are measured by likewise; empty where nothing is comparable, or neither way is worse."""
+    worse: Literal["down", "up"] = "down"
+    """For members of a family: which way is worse."""
 
     @property
     def id(self) -> str:
@@ -78,24 +86,44 @@ class GroupMetric:
 def metrics_of(system: System, signals: Iterable[Signal]) -> tuple[GroupMetric, ...]:
     """The metrics of a system in the order of the declared graph: what lies upstream comes first, the system last."""
     found: dict[tuple[str, str], GroupMetric] = {}
-    for metric in (*_of_signals(signals), *map(_of_claim, system.claims)):
+    for metric in (*_of_signals(tuple(signals)), *map(_of_claim, system.claims)):
         known = found.get((metric.expression, metric.statistic))
-        found[metric.expression, metric.statistic] = replace(known, min_n=metric.min_n) if known else metric
+        found[metric.expression, metric.statistic] = _both(known, metric) if known else metric
     graph = Graph(frozenset(system.components), frozenset(system.edges))
     return tuple(sorted(found.values(), key=lambda metric: _stage(metric.about, graph)))
 
 
-def _of_signals(signals: Iterable[Signal]) -> Iterator[GroupMetric]:
+def _both(known: GroupMetric, claimed: GroupMetric) -> GroupMetric:
+    """One metric that a signal or a claim has, and another claim as well."""
+    way = known if known.family else claimed
+    return replace(known, min_n=claimed.min_n, family=way.family, worse=way.worse)
+
+
+def _of_signals(signals: Sequence[Signal]) -> Iterator[GroupMetric]:
+    parts = Counter(s.name for s in signals if s.kind in _FAMILIES)
     for s in signals:
         if s.kind in _STATISTICS:
-            yield _metric(s.key, s.about, s.label, s.expr, _STATISTICS[s.kind], s.unit, LEAST)
+            metric = _metric(s.key, s.about, s.label, s.expr, _STATISTICS[s.kind], s.unit, LEAST)
+            yield replace(metric, **_way(s, parts[s.name]))
+
+
+def _way(signal: Signal, parts: int) -> dict[str, Any]:
+    """Its family: signals of the same name on several parts, else all quality where less is worse."""
+    if signal.kind not in _FAMILIES or signal.direction == "both":
+        return {}
+    if parts > 1:
+        return {"family": signal.label, "worse": signal.direction}
+    quality = signal.topic == QUALITY and signal.kind == "share" and signal.direction == "down"
+    return {"family": QUALITY} if quality else {}
 
 
 def _of_claim(claim: Claim) -> GroupMetric:
     metric = parse_metric(claim.metric)
     statistic = _OF_CLAIMS.get(metric.aggregate, metric.aggregate)
     unit = claim_unit({"metric": claim.metric, "expect": claim.expect}) if metric.quantile else ""
-    return _metric(claim.id, claim.about, claim.id, metric.expression, statistic, unit, claim.window.min_n)
+    found = _metric(claim.id, claim.about, claim.id, metric.expression, statistic, unit, claim.window.min_n)
+    good = statistic == "share" and metric.aggregate != "disparity" and claim.expect.startswith(">")
+    return replace(found, family=QUALITY) if good else found
 
 
 def _metric(key: str, about: str, label: str, expression: str, statistic: str, unit: str, min_n: int) -> GroupMetric:

@@ -13,6 +13,7 @@ from syscard.errors import UsageError
 from syscard.live import GroupsNow
 from syscard.records.store import Records
 from syscard_monitors import fairness, groups
+from syscard_monitors.amplification import amplifications
 from syscard_monitors.comparing import updated
 from syscard_monitors.packs import load_packs, signals_for
 from syscard_monitors.traces import moment
@@ -64,13 +65,16 @@ def measure_groups(
     if not kept:
         raise UsageError("no request has been looked at yet: run: syscard monitor --once")
     metrics = groups.metrics_of(system, signals_for(system, load_packs(system.monitors.packs, packs)))
-    found = ask(metrics, groups.over_days(map(groups.read_sums, kept.values())), segments)
+    sums = groups.over_days(map(groups.read_sums, kept.values()))
+    found, amplified = ask(metrics, sums, segments), amplifications(metrics, sums, segments)
     with records.transaction() as transaction:
         live = transaction.live(ref)
         if live is None:
             raise UsageError("no request has been looked at yet: run: syscard monitor --once")
         since = moment(groups.day_start_us(min(kept)))
-        measured = GroupsNow(since=since, as_of=live.as_of, tolerated=fairness.EVEN, disparities=found)
+        measured = GroupsNow(
+            since=since, as_of=live.as_of, tolerated=fairness.EVEN, disparities=found, amplifications=amplified
+        )
         shown, drafts = updated(live.groups, measured, renew=renew)
         told = live.model_copy(update={"groups": shown})
         transaction.append(ref, drafts, cause="groups compared", recorded=now, live=told)

@@ -226,3 +226,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = running
     return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's (1995) adjusted p-values, in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
+    adjusted, running = [0.0] * len(p_values), 1.0
+    for above, i in enumerate(order):
+        running = min(running, p_values[i] * len(p_values) / (len(p_values) - above))
+        adjusted[i] = running
+    return adjusted

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from syscard.card import Card
 from syscard.digest import digest, text_digest
-from syscard.disparity import Disparity
-from syscard.edits import CompareGroups, Erasure, Hold, NoteOnIncident
+from syscard.disparity import CompareGroups
+from syscard.edits import Erasure, Hold, NoteOnIncident, SetBaseline
 from syscard.edits import verify as verify_chain
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
+from syscard.live import GroupsNow
 from syscard.records.store import Records
 from syscard.view import verdict_json
 from syscard.views import View
@@ -51,7 +52,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
     count = verify_chain(records.edits(ref))
     card = records.card(ref)
     _same_card(ref, view, card, count)
-    _same_baseline(ref, records, card)
+    _same_baselines(ref, records)
     _same_groups(ref, records, card, view)
     if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
@@ -73,27 +74,28 @@ def _same_card(ref: str, view: View, card: Card, count: int) -> None:
         raise ChainBroken(f"{ref}: the card that the faces show is not the one that its {count} edits give")
 
 
-def _same_baseline(ref: str, records: Records, card: Card) -> None:
-    """Drift is measured against these values: changed ones would make any traffic normal."""
-    if card.baseline is None:
-        return
-    try:
-        records.baseline_data(card.baseline.data_digest)
-    except RecordsError as error:
-        raise ChainBroken(f"{ref}: {error}") from error
+def _same_baselines(ref: str, records: Records) -> None:
+    """Drift is measured against these values, or was, or may be again: changed ones would make any traffic normal."""
+    bodies = (edit.body for edit in records.edits(ref))
+    for key in dict.fromkeys(body.data_digest for body in bodies if isinstance(body, SetBaseline)):
+        try:
+            records.baseline_data(key)
+        except RecordsError as error:
+            raise ChainBroken(f"{ref}: {error}") from error
 
 
 def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
     """Every figure of a group that is shown stands in the edit that it names, and the card rests on that edit."""
-    shown = ((view["live"] or {}).get("groups") or {}).get("disparities", ())
-    if not any(told.get("evidence") for told in shown):
+    body = (view["live"] or {}).get("groups")
+    shown = [told for told in GroupsNow.model_validate(body).told if told.evidence] if body else []
+    if not shown:
         return
     held = {
-        edit.draft.digest: {told.name: told for told in edit.body.disparities}
+        edit.draft.digest: {told.name: told for told in edit.body.told}
         for edit in records.edits(ref)
         if isinstance(edit.body, CompareGroups)
     }
-    for told in (Disparity.model_validate(body) for body in shown if body.get("evidence")):
+    for told in shown:
         known = card.groups.get(told.name)
         if known is None or known.evidence != told.evidence or held[known.evidence].get(told.name) != told.told:
             raise ChainBroken(f"{ref}: the figures shown of {told.name} are not those of their evidence")

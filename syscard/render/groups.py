@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,7 +14,10 @@ HEADS: Final = (
     "Stage", "Metric", "Group", "Value and interval", "n", "Ratio (largest to smallest)", "Difference", "State",
     "Evidence",
 )  # fmt: skip
-_MARKS: Final = {"even": " ", "uneven": "!", "unknown": "?"}
+_MARKS: Final = {"even": " ", "uneven": "!", "unknown": "?", "amplified": "!", "not amplified": " "}
+_AMPLIFICATION: Final = (
+    "Along the pipeline, how much worse off than all others (above 1: worse), and the change from first to last stage:"
+)
 _STATISTICS: Final = {"share": "", "rate": ", share of requests", "mean": ", mean"}
 NOT_MEASURED: Final = "not compared yet: syscard fairness"
 NO_SEGMENT: Final = "no segment is declared, so there are no groups to compare"
@@ -41,8 +45,40 @@ def groups_text(view: View, width: int, *, every: bool = True) -> Iterator[str]:
             yield from wrap(text, width, first="      ", rest="        ")
         if told["without"]:
             yield f"      {without_text(told)}"
+    yield from amplified_text(found, width, every=every)
     if not every:
         yield "  each group: syscard fairness"
+
+
+def amplified_text(found: dict[str, Any], width: int, *, every: bool) -> Iterator[str]:
+    """How much worse off than all others each group is, stage by stage; else only those that the pipeline makes so."""
+    told = found.get("amplifications", ())
+    shown = [(one, g) for one in told for g in one["groups"] if every or g["state"] == "amplified"]
+    if not shown:
+        return
+    yield from wrap(_AMPLIFICATION, width, first="  ")
+    for one, group in shown:
+        title = f"{one_line(one['family'])} by {one_line(one['segment'])}, {one_line(group['group'])}"
+        says = f"{title}: {change_text(group)}; {evidence_text(one)}"
+        yield from wrap(says, width, first=f"{_MARKS[group['state']]} ", rest="    ")
+        yield from wrap("  ".join(map(stage_text, group["stages"])), width, first="      ", rest="      ")
+
+
+def change_text(group: dict[str, Any]) -> str:
+    """`AMPLIFIED, 1.62 [1.31, 2.01] times from first to last`, or why it is unknown."""
+    state = "not amplified" if group["state"] == "not amplified" else group["state"].upper()
+    needs = f", needs about n {group['needs']:,}" if group["needs"] and group["log_change"] is not None else ""
+    why = f": {one_line(group['why'])}{needs}" if group["why"] else ""
+    if group["log_change"] is None:
+        return f"{state}{why}"
+    value, low, high = (figure(math.exp(group[key])) for key in ("log_change", "low", "high"))
+    return f"{state}{why}, {value} [{low}, {high}] times from first to last"
+
+
+def stage_text(stage: dict[str, Any]) -> str:
+    """`vlm agrees 1.08`, or a dash where there are too few requests."""
+    ratio = "-" if stage["ratio"] is None else figure(stage["ratio"])
+    return f"{one_line(stage['about'])} {one_line(stage['label'])} {ratio}"
 
 
 def groups_of(view: View) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from syscard.edits import CompareGroups
+from syscard.disparity import CompareGroups
 from syscard.home import Home
 from syscard.views import read_view
 from syscard_configs import read_text
@@ -142,3 +142,16 @@ def test_one_look_compares_groups_as_the_server_does(declared: Path, tmp_path: P
     assert f"card v{view['card']['version']}" in ran.out
     assert all(told["evidence"] for told in view["live"]["groups"]["disparities"])
     assert len(view["card"]["groups"]) == len(view["live"]["groups"]["disparities"])
+
+
+def test_what_becomes_of_groups_along_the_pipeline_is_told_stage_by_stage(demo_home: Path) -> None:
+    found = syscard("--home", demo_home, "fairness", "--json").document["amplifications"]
+    quality = next(told for told in found if told["family"] == "quality")
+    stages = [s["about"] for s in quality["groups"][0]["stages"]]
+    assert stages[:2] == ["cf", "vlm"]
+    assert stages[-1] == "system"
+    assert {g["group"] for g in quality["groups"]} == {"19-24", "25-34", "35-44", "45-54", "55-64", "65+"}
+    assert "amplified" not in {g["state"] for told in found for g in told["groups"]}
+    shown = " ".join(syscard("--home", demo_home, "fairness").out.split())
+    assert "quality by age_band, 65+: " in shown
+    assert quality["evidence"][:12] in shown

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syscard.disparity import Disparity, GroupFigure
-from syscard.edits import CompareGroups, chain, read_body
+from syscard.disparity import CompareGroups, Disparity, GroupFigure
+from syscard.edits import chain, read_body
 from syscard.fold import fold
 from syscard.live import GroupsNow
 from syscard_monitors.comparing import VALID_FOR, is_material, updated

@@ -16,6 +16,7 @@ from syscard_monitors import stats
 from syscard_monitors.reference import Reference
 from syscard_monitors.stats import (
     Rates,
+    benjamini_hochberg,
     chance_variation,
     effective_n,
     fisher_worse,
@@ -235,3 +236,8 @@ def test_chance_rarely_takes_a_distance_beyond_its_limit_and_a_change_does(cells
     changed = counted(n, cells // 2)
     assert stats.psi(changed, before) > psi_limit
     assert stats.jensen_shannon(changed, before) > js_limit
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_benjamini_and_hochbergs_adjusted_p_values_are_scipys(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(list(scipy.false_discovery_control(p_values)))
