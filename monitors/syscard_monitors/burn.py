@@ -28,7 +28,8 @@ from syscard.words import span_of
 from syscard_monitors.assemble import Request
 from syscard_monitors.frames import evaluate
 from syscard_monitors.judge import HYSTERESIS, Streak, told_rarity
-from syscard_monitors.packs import Severity, Signal
+from syscard_monitors.packs import Signal
+from syscard_monitors.severity import Severity
 
 KIND: Final = "burn"
 NAMES: Final[dict[Severity, str]] = {"page": "burn", "ticket": "slow-burn"}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from syscard.errors import MonitorError
+from syscard.observation import FEEDBACK
 from syscard_monitors.assemble import Request
 from syscard_monitors.traces import Row
 
@@ -38,7 +39,14 @@ _WORDS: Final = frozenset(
 _REFUSED: Final = frozenset(("select", "from", "with", "exists"))
 
 
-def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None = None, limit: int) -> list[Row]:
+def rows(
+    scan: pl.LazyFrame,
+    *,
+    services: Sequence[str],
+    environment: str | None = None,
+    limit: int,
+    until_us: int | None = None,
+) -> list[Row]:
     """The oldest observations of a system in a stretch of time, as rows with times in microseconds.
 
     Args:
@@ -46,11 +54,15 @@ def rows(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | None
         services: `service.name` values that belong to the system; empty takes all.
         environment: `deployment.environment.name`, None takes all.
         limit: most rows to take; exactly so many mean that there may be more.
+        until_us: from this start on only feedback is taken, which comes late; None takes all.
     """
     import polars as pl
 
     # Where the clock is suspect event time says nothing, and would order requests wrongly.
     scan = _of_system(scan.filter(~pl.col("clock_suspect")), services, environment)
+    if until_us is not None:
+        until = datetime.fromtimestamp(until_us / 1_000_000, UTC)
+        scan = scan.filter((pl.col("start") < until) | (pl.col("operation") == FEEDBACK))
     times = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("start", "received")]
     return scan.select(*NEEDED, *times).bottom_k(limit, by="start_us").collect().to_dicts()
 

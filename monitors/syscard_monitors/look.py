@@ -89,7 +89,7 @@ def between(
     """
     most = MOST_ROWS * LARGEST_LOOK
     low, high = micros(since) if since else 0, micros(until) if until else now_us
-    rows = _rows(scan, system, low, most)
+    rows = _rows(scan, system, low, most, high + _REACH_US if until else None)
     if len(rows) == most:
         raise UsageError(f"more than {most:,} spans in that time: name a shorter one with --from and --to")
     found = _assembled(rows, system, Memory(frontier=Frontier()), now_us, rotated)
@@ -110,10 +110,10 @@ def newest(scan: Scan, system: System, count: int, before_us: int, now_us: int, 
     return found._replace(requests=found.requests[-count:])
 
 
-def _rows(scan: Scan, system: System, since_us: int, limit: int) -> list[Row]:
+def _rows(scan: Scan, system: System, since_us: int, limit: int, until_us: int | None = None) -> list[Row]:
     """Observations from `REACH_BACK` before a moment on: a request that is waiting may have started there."""
     start = datetime.fromtimestamp((since_us - _REACH_US) / 1_000_000, UTC) if since_us else None
-    return frames.rows(scan(start), limit=limit, **_ours(system))
+    return frames.rows(scan(start), limit=limit, until_us=until_us, **_ours(system))
 
 
 def _received(scan: Scan, system: System, rows: list[Row], after_us: int) -> dict[str, int]:

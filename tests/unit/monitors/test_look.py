@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from syscard.errors import MonitorError
+from syscard.errors import MonitorError, UsageError
 from syscard.observation import arrow_schema
 from syscard_monitors.assemble import named_as_declared
 from syscard_monitors.look import LARGEST_LOOK, Scan, between, look, newest
@@ -107,6 +107,19 @@ def test_a_stretch_of_time_has_the_requests_that_lie_whole_in_it() -> None:
     assert [r.trace_id for r in found] == ["0001", "0002", "0003", "0004"]
     assert len(between(lake(roots(6)), SHOP, None, None, NOW_US).requests) == 6
     assert between(lake(roots(6)), SHOP, NOW.replace(year=2027), None, NOW_US).requests == ()
+
+
+def test_what_came_long_after_a_stretch_of_time_is_not_read_but_for_its_feedback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = span("f1", name="feedback", operation="feedback", start_us=START_US + 40 * MINUTE)
+    spans = [*roots(6), *roots(100, first=120), late]
+    monkeypatch.setattr("syscard_monitors.look.MOST_ROWS", 1)
+    until = moment(START_US + 2 * MINUTE)
+    found = between(lake(spans), SHOP, moment(START_US), until, NOW_US)
+    assert (len(found.requests), [f.trace_id for f in found.feedback]) == (6, ["f1"])
+    with pytest.raises(UsageError, match="name a shorter one"):
+        between(lake(spans), SHOP, moment(START_US), None, NOW_US)
 
 
 def named(system_select: dict[str, str], **columns: Any) -> str | None:
