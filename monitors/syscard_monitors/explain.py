@@ -6,9 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from syscard_monitors.packs import Signal
+from syscard.words import span_of
+from syscard_monitors.burn import SHORT, STEPS, Objective, least_n
+from syscard_monitors.judge import told_rarity
+from syscard_monitors.packs import WINDOW, Signal
 from syscard_monitors.power import smallest_effect
 from syscard_monitors.reference import Reference
+from syscard_monitors.severity import Severity
 
 _WATCHED: Final = {
     "up": "watched for getting more",
@@ -89,6 +93,41 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
         ),
         shows=_shows(signal, reference, signal.persist * signal.window, one_in),
     )
+
+
+def budget_explanation(objective: Objective, severity: Severity, log_needed: float | None) -> Explanation:
+    """What an error budget is and when it goes too fast.
+
+    Args:
+        objective: the promise that it belongs to.
+        severity: of which of its findings.
+        log_needed: how rare the evidence must be, as a natural logarithm; None where it is not known yet.
+    """
+    pairs = [pair for pair in objective.pairs if pair.severity == severity]
+    rates = " or ".join(
+        f"a rate of {p.factor:g} over {span_of(p.long)} and over {span_of(p.long * SHORT / STEPS)}" for p in pairs
+    )
+    asked = "that the budget accepts" if log_needed is None else f"of 1 in {told_rarity(log_needed):,.0f} or rarer"
+    least = "" if log_needed is None else f"fewer than {least_n(objective.budget, log_needed)} requests show nothing"
+    return Explanation(
+        key=objective.key(severity),
+        label=objective.label,
+        says="what the promise may miss is spent too fast",
+        means=f"the share of requests that miss, by {objective.expr}{_limit(objective)}, over {objective.budget:.3g}",
+        effect="the burn rate: at 1 the budget lasts exactly as long as it was meant to",
+        tolerance=min(pair.factor for pair in pairs),
+        evidence="how rarely requests miss as much where the promise is just kept (Hoeffding's bound)",
+        window=WINDOW,
+        breach=f"{rates}, with evidence {asked}",
+        shows=least,
+    )
+
+
+def _limit(objective: Objective) -> str:
+    """Where a value begins to miss; nothing where it is itself the share."""
+    if objective.limit is None:
+        return ""
+    return f" {'above' if objective.below else 'below'} {objective.limit:g}"
 
 
 def _shows(signal: Signal, reference: Reference | None, n: int, one_in: float | None) -> str:

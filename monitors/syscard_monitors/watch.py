@@ -28,8 +28,9 @@ from syscard.system import System
 from syscard.words import one_line
 from syscard_monitors import baseline, groups, reports
 from syscard_monitors.assemble import Request, micros
+from syscard_monitors.burn import Objective
 from syscard_monitors.drift import DriftWorker
-from syscard_monitors.explain import Explanation, explanation
+from syscard_monitors.explain import Explanation, budget_explanation, explanation
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import told_rarity
 from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest
@@ -41,6 +42,7 @@ from syscard_monitors.plan import Plan
 from syscard_monitors.reference import Reference
 from syscard_monitors.running import Running, recorded
 from syscard_monitors.samples import sample_sums, sampling_of
+from syscard_monitors.severity import Severity
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
 from syscard_monitors.stretches import Stretches
@@ -48,7 +50,7 @@ from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.versions import remembered, versions_now
-from syscard_monitors.window import findings_of, log_needed, pace, window_of
+from syscard_monitors.window import budget_needs, findings_of, log_needed, pace, window_of
 
 LEAST_MINUTES: Final = 1 / 60
 """A window that took less than a second says nothing of a rate."""
@@ -172,6 +174,17 @@ class Watcher:
         """Every signal that watches a system, tuned as the system says."""
         return self._signals(system_of(self._records.current(ref)))
 
+    def budgets(self, ref: str) -> dict[str, tuple[Objective, Severity]]:
+        """The error budgets of a system, by the keys of their findings."""
+        objectives = self._plan(self._records.current(ref)).objectives
+        return {o.key(severity): (o, severity) for o in objectives for severity in o.severities}
+
+    def explain_budget(self, ref: str, objective: Objective, severity: Severity) -> Explanation:
+        """What an error budget is and when it goes too fast."""
+        plan = self._plan(self._records.current(ref))
+        pace_us = pace(plan, recall(self._records.watch(ref)))
+        return budget_explanation(objective, severity, None if pace_us is None else budget_needs(plan, pace_us))
+
     def explain(self, ref: str, key: str) -> tuple[Explanation, Reference | None]:
         """What one signal means and when it is a breach; with its values in the baseline.
 
@@ -181,7 +194,7 @@ class Watcher:
         plan = self._plan(self._records.current(ref))
         signal = next((s for s in plan.signals if s.key == key), None)
         if signal is None:
-            keys = [s.key for s in plan.signals]
+            keys = sorted(plan.keys)
             near = [known for known in keys if key in known] or get_close_matches(key, keys)
             there = f"there is {', '.join(near[:5])}; " if near else ""
             raise UsageError(f"no signal '{one_line(key)}': {there}syscard explain lists them all")

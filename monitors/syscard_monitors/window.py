@@ -78,12 +78,7 @@ def findings_of(
             found.append(finding)
     memory.kept = {key: old for key, old in memory.kept.items() if key in waiting} | kept
     memory.waiting = waiting
-    budget, share = (
-        detecting.budget_of(plan.system),
-        detecting.share_of_period(detecting.budget_of(plan.system), pace_us),
-    )
-    needed = detecting.log_needed(budget, plan.judged, share, 1.0)
-    found += burning(plan, memory, requests, feedback, window, needed)
+    found += burning(plan, memory, requests, feedback, window, budget_needs(plan, pace_us))
     return (*found, *_undeclared(card, memory, requests, window))
 
 
@@ -159,6 +154,12 @@ def log_needed(plan: Plan, signal: Signal, pace_us: int) -> float:
     """How rare a signal's evidence must be, as a natural logarithm."""
     share = _share(plan, signal, pace_us)
     return detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, signal.alpha)
+
+
+def budget_needs(plan: Plan, pace_us: int) -> float:
+    """How rare the evidence of an error budget must be, as a natural logarithm."""
+    budget = detecting.budget_of(plan.system)
+    return detecting.log_needed(budget, plan.judged, detecting.share_of_period(budget, pace_us), 1.0)
 
 
 def _share(plan: Plan, signal: Signal, pace_us: int) -> float:

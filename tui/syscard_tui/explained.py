@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,14 @@ from syscard.render.cardtext import signal_text
 from syscard.system import System
 from syscard.views import View
 from syscard.words import figure, moment, one_line, pad, plural, stamp, wrap
+from syscard_monitors.burn import KIND, Objective
 from syscard_monitors.explain import Explanation
 from syscard_monitors.packs import Signal, origin
 from syscard_monitors.reference import Reference
+from syscard_monitors.severity import Severity
 
+Budgets = Mapping[str, tuple[Objective, Severity]]
+"""Error budgets by the keys of their findings."""
 _WIDTH = 80
 _LABELS = (
     "says", "means", "effect", "evidence", "breach", "shows", "from", "tuned", "baseline", "severity", "owner", "now",
@@ -22,17 +26,37 @@ _LABELS = (
 _TUNABLE = {"tolerance", "min_n", "severity"}
 
 
-def listed(signals: Iterable[Signal], view: View) -> str:
-    """A line a signal: key, label, state in the newest window."""
+def listed(signals: Iterable[Signal], budgets: Budgets, view: View) -> str:
+    """A line a signal or error budget: key, label, state in the newest window."""
     states = {key: live["state"] for key, live in _live(view).items()}
-    rows = [(s.key, states.get(s.key, "not seen yet"), one_line(s.label)) for s in signals]
+    named = [*((s.key, s.label) for s in signals), *((key, o.label) for key, (o, _) in budgets.items())]
+    rows = [(key, states.get(key, "not seen yet"), one_line(label)) for key, label in named]
     widest = max((len(key) for key, _, _ in rows), default=0)
     return "\n".join(f"{pad(key, widest)}  {pad(state, 12)}  {label}" for key, state, label in rows)
 
 
-def documents(signals: Iterable[Signal]) -> list[dict[str, Any]]:
-    """Every signal as its pack and system.yaml make it."""
-    return [{**s.model_dump(), **_severity(s)} for s in signals]
+def documents(signals: Iterable[Signal], budgets: Budgets) -> list[dict[str, Any]]:
+    """Every signal as its pack and system.yaml make it, then every error budget."""
+    spent = ({**asdict(o), "key": key, "kind": KIND, "severity": severity} for key, (o, severity) in budgets.items())
+    return [*({**s.model_dump(), **_severity(s)} for s in signals), *spent]
+
+
+def budget_document(
+    found: Explanation, objective: Objective, severity: Severity, view: View, system: System
+) -> dict[str, Any]:
+    """Everything that is said of one error budget."""
+    return {
+        **asdict(found),
+        "about": objective.about,
+        "expr": objective.expr,
+        "from": "system.yaml",
+        "tuned": {},
+        "baseline": {"n": 0, "says": "needs none"},
+        "severity": severity,
+        "severity_rule": severity,
+        "owner": system.owner_of(objective.about),
+        "now": _live(view).get(found.key),
+    }
 
 
 def document(

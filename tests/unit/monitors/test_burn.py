@@ -19,6 +19,7 @@ from syscard.system_checks import faults
 from syscard_monitors import burn
 from syscard_monitors.assemble import Request
 from syscard_monitors.burn import PAIRS, Objective, objectives
+from syscard_monitors.explain import budget_explanation
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.plan import Plan
 from syscard_monitors.telling import edits_of, starting
@@ -283,3 +284,16 @@ def test_each_short_time_is_a_twelfth_of_its_long_one() -> None:
     assert [p.long * burn.SHORT / burn.STEPS for p in PAIRS] == [
         timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=6)
     ]  # fmt: skip
+
+
+def test_a_budget_explains_itself_before_and_after_its_pace_is_known() -> None:
+    told = budget_explanation(PROMISE, "page", math.log(100_000))
+    assert told.breach == (
+        "a rate of 14.4 over 1 h and over 5 min or a rate of 6 over 6 h and over 30 min, with evidence of 1 in 100,000 "
+        "or rarer"
+    )
+    assert told.means == "the share of requests that miss, by llm.latency_ms above 3000, over 0.05"
+    assert told.shows == "fewer than 4 requests show nothing"
+    unknown = budget_explanation(PROMISE, "ticket", None)
+    assert (unknown.shows, unknown.tolerance) == ("", 1.0)
+    assert unknown.breach.endswith("with evidence that the budget accepts")

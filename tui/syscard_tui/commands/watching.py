@@ -106,19 +106,24 @@ def explain(
     """What a signal means, how it is judged, where it comes from and how it stands; all of them without a name."""
     from syscard.declare import system_of
     from syscard_monitors.drift import DriftWorker
-    from syscard_tui.explained import document, documents, listed, text
+    from syscard_tui.explained import budget_document, document, documents, listed, text
 
     options = options_of(context)
     house, ref, view = options.house(), options.ref(), options.view()
     with house.records() as records:
         watcher = house.watcher(records, DriftWorker())
         if not name:
-            signals = watcher.signals(ref)
-            _answer(listed(signals, view), documents(signals), as_json=as_json)
+            signals, budgets = watcher.signals(ref), watcher.budgets(ref)
+            _answer(listed(signals, budgets, view), documents(signals, budgets), as_json=as_json)
+            return
+        system, budget = system_of(records.current(ref)), watcher.budgets(ref).get(name)
+        if budget:
+            body = budget_document(watcher.explain_budget(ref, *budget), *budget, view, system)
+            _answer(text(body), body, as_json=as_json)
             return
         found, reference = watcher.explain(ref, name)
         signal = next(s for s in watcher.signals(ref) if s.key == name)
-        body = document(found, signal, reference, view, system_of(records.current(ref)), house.packs)
+        body = document(found, signal, reference, view, system, house.packs)
     _answer(text(body), body, as_json=as_json)
 
 
