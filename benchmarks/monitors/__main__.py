@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.monitors import streams
 from benchmarks.monitors.detectors import (
     ALL,
+    NEEDS,
     Detector,
     KolmogorovSmirnov,
     Ours,
@@ -38,8 +39,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="runs of 25 signals without a change (20)")
     parser.add_argument("--changes", type=int, default=50, help="runs of each change (50)")
     parser.add_argument("--only", choices=("detectors", "faults", "cost"), help="one part alone")
+    parser.add_argument("--detectors", nargs="+", help="only those whose name has one of these words")
     asked = parser.parse_args()
-    present = [kind for kind in ALL if kind.name != "ADWIN (river)" or importlib.util.find_spec("river")]
+    present = [kind for kind in ALL if asked.detectors is None or any(name in kind.name for name in asked.detectors)]
+    present = [kind for kind in present if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
     wanted = (asked.only,) if asked.only else ("detectors", "faults", "cost")
     lines = [_circumstances(), ""]
     # Spawned: what reads and writes the lake has threads, which a fork would not carry along.

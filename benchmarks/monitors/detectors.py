@@ -123,6 +123,30 @@ class Adwin(Detector):
         return found
 
 
+class Whylogs(Detector):
+    """whylogs: the profile of each look against the reference's, drift where its own threshold says so."""
+
+    name = "whylogs"
+
+    def __init__(self, values: Values, hours: NDArray[np.int64], seed: int) -> None:  # noqa: ARG002
+        self._reference = _profile(values)
+
+    def alarm(self, values: Values, hour: int) -> bool:  # noqa: ARG002, D102
+        from whylogs.viz.drift.column_drift_algorithms import (  # type: ignore[import-not-found]
+            calculate_drift_scores,
+        )
+
+        scores = calculate_drift_scores(_profile(values), self._reference, with_thresholds=True)
+        return bool(scores["value"]["drift_category"] == "DRIFT")
+
+
+def _profile(values: Values) -> object:
+    import pandas as pd
+    import whylogs  # type: ignore[import-not-found]
+
+    return whylogs.log(pd.DataFrame({"value": values})).view()
+
+
 _DRIFT: Final = 0.125
 """CUSUM's allowance: half of a shift by a quarter of a standard deviation, which favours it on that row."""
 
@@ -155,4 +179,6 @@ def _highest(rng: Rng) -> float:
     return max(_climb(scores - _DRIFT, 0.0)[0], _climb(-scores - _DRIFT, 0.0)[0])
 
 
-ALL: Final = (Ours, KolmogorovSmirnov, Corrected, Evidently, Cusum, Adwin)
+ALL: Final = (Ours, KolmogorovSmirnov, Corrected, Evidently, Cusum, Adwin, Whylogs)
+NEEDS: Final = {Adwin: "river", Whylogs: "whylogs"}
+"""Packages that a user of the benchmark installs, if they are to be compared."""
