@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from syscard_configs import names, read_text
+from syscard_monitors.packs import read_pack
 from syscard_tui.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +56,20 @@ def test_every_command_and_option_has_help(name: str) -> None:
 
 def test_the_readme_lists_every_command_and_no_other() -> None:
     assert table() == set(ALL)
+
+
+def test_the_page_of_packs_lists_every_signal_and_marks_those_that_may_be_left_out() -> None:
+    page = (ROOT / "docs" / "packs.md").read_text(encoding="utf-8")
+    told = {row[0]: row[1] for row in re.findall(r"^\| `([\w-]+)` \| .* \| ([^|]+) \|$", page, re.MULTILINE)}
+    for file in names("packs"):
+        pack = read_pack(read_text("packs", file), file)
+        assert told[pack.pack] == ", ".join(f"*`{s.name}`*" if s.optional else f"`{s.name}`" for s in pack.signals)
+
+
+def test_the_pack_on_the_page_of_packs_is_one() -> None:
+    page = (ROOT / "docs" / "packs.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert read_pack(text, "docs/packs.md").signals[0].severity
 
 
 def test_the_readme_links_every_page_of_the_docs_once() -> None:

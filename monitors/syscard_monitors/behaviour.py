@@ -1,8 +1,8 @@
 """What spans tell of how a system behaves, whatever the instrumentor calls it: of a call, and of a whole request. Pure.
 
-Of a call: `truncated`, `filtered`, `refused`, `empty`, `first_token_ms`, `cost`. Of a request: `request.steps` (calls
-of components), `request.path` (components in order, several calls in a row as one), `request.tools` (a set),
-`request.tool_error` (share of tool calls that failed), `request.tokens`, `request.cost`.
+Of a call: `truncated`, `filtered`, `refused`, `empty`, `abstained`, `first_token_ms`, `cost`. Of a request:
+`request.steps` (calls of components), `request.path` (components in order, several calls in a row as one),
+`request.tools` (a set), `request.tool_error` (share of tool calls that failed), `request.tokens`, `request.cost`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _TRUNCATED: Final = frozenset({"length", "max_tokens", "max_output_tokens", "mod
 _FILTERED: Final = frozenset({"content_filter", "content-filter", "safety", "guardrail_intervened", "recitation"})
 _REFUSED: Final = frozenset({"refusal"})
 _CALLS_TOOL: Final = frozenset({"tool_call", "tool_calls", "tool-calls", "tool_use", "function_call"})
+_MADE: Final = ("n_attributes", "n_tags")
+"""Where a reader of pictures says how much it read."""
 _COST: Final = ("gen_ai.usage.cost", "llm.cost.total", "operation.cost")
 _FIRST_TOKEN: Final = {
     "gen_ai.response.time_to_first_chunk": 1000.0,
@@ -60,6 +62,8 @@ def _of_call(features: Features) -> Iterator[tuple[str, Any]]:
         yield "refused", bool(reasons & _REFUSED) or bool(declines)
     if isinstance(chars, int) and not reasons & _CALLS_TOOL:
         yield "empty", chars == 0
+    made = next((n for key in _MADE if (n := _number(features.get(key))) is not None), None)
+    yield "abstained", None if made is None else made == 0
     yield "cost", next((n for key in _COST if (n := _number(features.get(key))) is not None), None)
     for key, scale in _FIRST_TOKEN.items():
         if (n := _number(features.get(key))) is not None:

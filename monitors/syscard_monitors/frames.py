@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syscard.errors import MonitorError
 from syscard.observation import FEEDBACK
 from syscard_monitors.assemble import Request
+from syscard_monitors.functions import computed
 from syscard_monitors.traces import Row
 
 if TYPE_CHECKING:
@@ -122,25 +123,28 @@ def evaluate(requests: Sequence[Request], expression: str) -> list[Any] | None:
     """The value of an expression for every request; None where no request has all of its fields.
 
     Repeated calls of a component are reduced first: booleans and numbers to their mean, text to its first value.
-    `a not in b` over lists gives the number of `a` that are not in `b`.
+    `a not in b` over lists gives the number of `a` that are not in `b`; `syscard_monitors.functions` has some more.
 
     Raises:
         MonitorError: the expression is none, or cannot be computed on these values.
     """
     if len(expression) > MAX_EXPRESSION:
         raise MonitorError(f"expression longer than {MAX_EXPRESSION} characters")
+    told = computed(expression, requests)
+    if told is not None:
+        return None if all(value is None for value in told) else told
     member = _MEMBER.match(expression)
     if member:
         return _members(requests, member[1], member[3], negate=bool(member[2]))
     wanted = fields_of(expression)
     # Read first: what is no expression must not pass for one that no span carries.
-    computed = None if wanted == {expression} else _parsed(expression)
+    parsed = None if wanted == {expression} else _parsed(expression)
     columns = {name: _column(name, requests) for name in wanted}
     if any(all(v is None for v in column) for column in columns.values()):
         return None
-    if computed is None:
+    if parsed is None:
         return columns[expression]
-    values = _computed(columns, computed, expression)
+    values = _computed(columns, parsed, expression)
     if len(values) != len(requests):
         raise MonitorError(f"{expression}: gives no value for each request")
     return values
@@ -168,11 +172,11 @@ def _parsed(expression: str) -> pl.Expr:
         raise MonitorError(f"{expression}: {str(error).splitlines()[0]}") from error
 
 
-def _computed(columns: Mapping[str, list[Any]], computed: pl.Expr, expression: str) -> list[Any]:
+def _computed(columns: Mapping[str, list[Any]], parsed: pl.Expr, expression: str) -> list[Any]:
     import polars as pl
 
     try:
-        return pl.DataFrame(columns, strict=False).select(computed)["value"].to_list()
+        return pl.DataFrame(columns, strict=False).select(parsed)["value"].to_list()
     except pl.exceptions.PolarsError as error:
         raise MonitorError(f"{expression}: {str(error).splitlines()[0]}") from error
 

@@ -91,7 +91,7 @@ def test_with_only_the_rest_is_left_out_uncounted(kept: Any) -> None:
     )
     named = {
         "gen_ai.output.messages",
-        *(f"gen_ai.output.messages.{k}" for k in ("chars", "words", "pii", "terms", "shingles")),
+        *(f"gen_ai.output.messages.{k}" for k in ("chars", "words", "pii", "declines", "terms", "shingles")),
     }
     assert set(found) == named | {"shop.a", "shop.b", "b"}
 

@@ -19,10 +19,13 @@ from syscard_tracing.hidden import EVERY, Search, is_plain
 from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
 from syscard_tracing.names import Names, named
 from syscard_tracing.pii import SCANNED, SECRETS, clean, is_card, mask
+from syscard_tracing.refusals import declines
 from syscard_tracing.spans import Value
 from syscard_tracing.words import content_words, shingles
 
 OWN_ITEMS: Final = 64
+ANSWER: Final = "gen_ai.output.messages"
+"""The field that holds what a model answered, whatever the dialect calls it."""
 _SHORT_USER: Final = 128
 MASKED_LIMIT: Final = 4_000
 FULL_LIMIT: Final = 16_000
@@ -117,8 +120,8 @@ class Redactor:
     def text(self, field: str, parts: list[Value], keep: Keep) -> dict[str, Any]:
         """Features of one text field at a keep level.
 
-        `.chars .words .pii`; from `fingerprints` on `.terms .shingles`, of the text without what the rules found in it;
-        then the text: masked, or at `full` as it is but for secrets and pictures.
+        `.chars .words .pii`, of an answer `.declines`; from `fingerprints` on `.terms .shingles`, of the text without
+        what the rules found in it; then the text: masked, or at `full` as it is but for secrets and pictures.
         """
         search = Search(EVERY)
         plain = "\n".join(leaf for part in parts for leaf in _leaves(search.without(part)))[:SCANNED]
@@ -128,6 +131,8 @@ class Redactor:
             f"{field}.words": len(_WORD.findall(plain)),
             f"{field}.pii": hits + search.hits,
         }
+        if field == ANSWER:
+            found[f"{field}.declines"] = declines(plain)
         if keep is Keep.FEATURES:
             return found
         said = _PLACEHOLDER.sub(" ", masked)

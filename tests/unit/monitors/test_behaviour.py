@@ -71,6 +71,17 @@ def test_an_answer_without_a_character_is_empty_unless_it_calls_a_tool(
     assert of_call(features).get("empty") is empty
 
 
+@pytest.mark.parametrize(("features", "abstained"), [({"n_tags": 0}, True), ({"n_attributes": 3, "n_tags": 0}, False)])
+def test_a_picture_of_which_nothing_is_read_is_an_abstention(features: dict[str, int], abstained: bool) -> None:
+    assert of_call(features)["abstained"] is abstained
+
+
+def test_an_answer_that_declines_by_its_words_is_a_refusal_like_one_that_the_provider_calls_so() -> None:
+    said = {"gen_ai.output.messages.declines": True, "gen_ai.response.finish_reasons": ["stop"]}
+    assert of_call(said)["refused"] is True
+    assert of_call({"gen_ai.output.messages.declines": False})["refused"] is False
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
