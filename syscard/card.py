@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from syscard.digest import digest
-from syscard.edits import AddEvidence, IncidentFinding, ReportOnIncident, SetBaseline, SliceStatus
+from syscard.edits import AddEvidence, IncidentFinding, PeriodicReport, ReportOnIncident, SetBaseline, SliceStatus
 from syscard.finding import Value
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
@@ -17,6 +17,7 @@ IncidentState = Literal["open", "acknowledged", "mitigating", "resolved", "revie
 SEVERITIES = ("page", "ticket", "note")
 """Worst first."""
 INCIDENTS_SHOWN = 50
+REPORTS_SHOWN = 12
 """Newest incidents that keep their evidence on the card, open or not."""
 OPEN_STATES: tuple[IncidentState, ...] = ("open", "acknowledged", "mitigating")
 
@@ -183,6 +184,10 @@ class Card(Value):
     """By `metric by segment`, in the order of the pipeline."""
     evidence_count: int = 0
     """Evidence that has arrived, so that `E-7` stays `E-7` when `E-1` to `E-6` are no longer here."""
+
+    # Cards of earlier releases have none: their digests must stay what they are.
+    reports: tuple[PeriodicReport, ...] = Field(default=(), exclude_if=lambda reports: not reports)
+    """The newest `REPORTS_SHOWN` of those that are made every so often, oldest first."""
 
     @property
     def digest(self) -> str:

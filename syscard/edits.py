@@ -224,6 +224,25 @@ class ReportOnIncident(Value):
     drifted: int
 
 
+class PeriodicReport(Value):
+    """Evidently's report of a period, made because system.yaml asks for one; or why there is none of it."""
+
+    kind: Literal["report"] = "report"
+    start: datetime
+    """Event time, as is `end`."""
+    end: datetime
+    requests: int = 0
+    document_sha256: str | None = None
+    """Of the JSON document, which holds the digest of the page; None where there is none."""
+    page_sha256: str | None = None
+    engine: str = ""
+    compared: int = 0
+    """Signals."""
+    drifted: int = 0
+    why: str = ""
+    """Why there is none."""
+
+
 class RiskSeen(Value):
     """Observed evidence was added to a risk."""
 
@@ -280,6 +299,7 @@ Body = Annotated[
     | MoveIncident
     | NoteOnIncident
     | ReportOnIncident
+    | PeriodicReport
     | RiskSeen
     | Hold
     | Erasure,

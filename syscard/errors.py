@@ -4,6 +4,7 @@
 
     SyscardError                 one line for a human; the command line exits with `exit_code`
     ├── UsageError               a flag or argument that cannot be used as given
+    │   ├── NoRequests           there was no traffic in the time that was asked for
     │   └── HomeNotFound         no home was named and none was found upwards
     ├── MissingExtra             an optional part is not installed; names the extra
     ├── SystemFileError          system.yaml has problems; carries all of them
@@ -38,6 +39,10 @@ class SyscardError(Exception):
 
 class UsageError(SyscardError):
     """A flag or argument that cannot be used as given."""
+
+
+class NoRequests(UsageError):
+    """There is no complete request in the time that was asked for."""
 
 
 class HomeNotFound(UsageError):

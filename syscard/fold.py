@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from syscard import edits as e
 from syscard.card import (
+    REPORTS_SHOWN,
     SEVERITIES,
     Card,
     ClaimCard,
@@ -222,6 +223,10 @@ def _report(card: Card, body: e.ReportOnIncident, edit: e.Edit) -> dict[str, Any
     return _with_event(card, body.number, edit, what, reports=reports)
 
 
+def _periodic(card: Card, body: e.PeriodicReport, _edit: e.Edit) -> dict[str, Any]:
+    return {"reports": (*card.reports, body)[-REPORTS_SHOWN:]}
+
+
 def _with_event(
     card: Card, number: int, edit: e.Edit, what: str, text: str | None = None, **changes: Any
 ) -> dict[str, Any]:
@@ -261,6 +266,7 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "incident.state": _move,
     "incident.note": _note,
     "incident.report": _report,
+    "report": _periodic,
     "risk": _risk,
     "hold": _nothing,
     "erasure": _nothing,

@@ -197,6 +197,14 @@ class FalseAlarms(Declared):
     per: Duration
 
 
+class Reports(Declared):
+    """A report of Evidently's every so often, and how many pages are kept."""
+
+    every: Duration
+    keep: int = Field(default=12, ge=1)
+    """Pages; those of open incidents stay beside them."""
+
+
 class Monitors(Declared):
     """Which packs watch the system, and how they are tuned."""
 
@@ -204,6 +212,8 @@ class Monitors(Declared):
     baseline: Baseline | None = None
     tune: dict[str, Tune] = {}
     false_alarms: FalseAlarms | None = None
+    report: Reports | None = None
+    """None: no report but of incidents and where one is asked for, and no page is let go."""
 
 
 class ClaimWindow(Declared):

@@ -29,6 +29,7 @@ Lines = Mapping[Place, int]
 NO_LINES: Final[Lines] = MappingProxyType({})
 RESERVED: Final = ("system", "segment", "request")
 """Words that stand for something else wherever a component can be named."""
+_LEAST_REPORT: Final = timedelta(hours=1)
 _MOST_SKEW: Final = timedelta(hours=1)
 _MEASURES: Final = ("mean", "p50", "p90", "p95", "p99")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -57,6 +58,7 @@ def faults(system: System) -> tuple[Fault, ...]:
         *_id_faults(system),
         *_zero_faults(system),
         *_skew_faults(system),
+        *_report_faults(system),
     )
 
 
@@ -332,12 +334,21 @@ def _skew_faults(system: System) -> Iterator[Fault]:
         yield Fault(("traces", "clock_skew"), what, f"clock_skew: {duration_text(SKEW)}")
 
 
+def _report_faults(system: System) -> Iterator[Fault]:
+    report = system.monitors.report
+    if report is not None and timedelta(0) < report.every < _LEAST_REPORT:
+        what = f"a report takes a minute and says little of so few requests: at least {duration_text(_LEAST_REPORT)}"
+        yield Fault(("monitors", "report", "every"), what, "every: 1d")
+
+
 def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
     yield ("system", "review", "every"), system.system.review.every
     if system.traces.retain is not None:
         yield ("traces", "retain"), system.traces.retain
     if system.monitors.false_alarms:
         yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
+    if system.monitors.report:
+        yield ("monitors", "report", "every"), system.monitors.report.every
     for i, claim in enumerate(system.claims):
         yield ("claims", i, "window", "last"), claim.window.last
         yield ("claims", i, "valid_for"), claim.valid_for

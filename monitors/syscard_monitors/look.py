@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from syscard.errors import MonitorError, UsageError
@@ -27,6 +28,9 @@ HOPELESS: Final = 10_000
 """So many spans without a single root: what lies before is not looked at again."""
 _BACK: Final = (1, 6, 24, 24 * 7, None)
 """How many hours back the newest requests are looked for; None is everything."""
+_PARTS: Final = 50
+"""Of a stretch of time with more spans than fit into memory."""
+_MARGIN_US: Final = 1_000_000
 _REACH_US: Final = round(REACH_BACK.total_seconds() * 1_000_000)
 
 
@@ -92,7 +96,43 @@ def between(
     rows = _rows(scan, system, low, most, high + _REACH_US if until else None)
     if len(rows) == most:
         raise UsageError(f"more than {most:,} spans in that time: name a shorter one with --from and --to")
-    found = _assembled(rows, system, Memory(frontier=Frontier()), now_us, rotated)
+    return _inside(rows, system, low, high, now_us, rotated)
+
+
+def sampled(
+    scan: Scan,
+    system: System,
+    since: datetime,
+    until: datetime,
+    now_us: int,
+    rotated: Sequence[int] = (),
+    most: int = MOST_ROWS,
+) -> tuple[Stretch, bool]:
+    """The complete requests of a stretch of time, and whether there were too many.
+
+    Then they are a sample: the first of each of `_PARTS` parts of the time, so many that all of them fit into memory.
+    Whether a request is taken does not depend on what it says.
+    """
+    low, high = micros(since), micros(until)
+    rows = _rows(scan, system, low, most)
+    if len(rows) < most or _newest(rows) > high:
+        return _inside(rows, system, low, high, now_us, rotated), False
+    bounds = [low + (high - low) * i // _PARTS for i in range(_PARTS + 1)]
+    parts = [_beginning(scan, system, *part, most // _PARTS, rotated) for part in pairwise(bounds)]
+    requests, feedback = ({r.place: r for part in parts for r in part[i]} for i in (0, 1))
+    return Stretch(tuple(requests[p] for p in sorted(requests)), tuple(feedback[p] for p in sorted(feedback))), True
+
+
+def _beginning(scan: Scan, system: System, low: int, high: int, most: int, rotated: Sequence[int]) -> Stretch:
+    """What is complete among the first spans of a part; without what began at once, of which spans may lie before."""
+    rows = _rows(scan, system, low + _REACH_US, most)
+    # What ended before the newest of them began has all of its spans among them: nothing need be waited for.
+    ended_us = _newest(rows) + round(system.traces.request.complete_after.total_seconds() * 1_000_000)
+    return _inside(rows, system, low + _MARGIN_US, high, ended_us, rotated)
+
+
+def _inside(rows: list[Row], system: System, low: int, high: int, watermark_us: int, rotated: Sequence[int]) -> Stretch:
+    found = _assembled(rows, system, Memory(frontier=Frontier()), watermark_us, rotated)
     return Stretch(tuple(r for r in found.complete if low <= r.start_us and r.end_us <= high), found.feedback)
 
 

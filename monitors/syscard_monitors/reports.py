@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from syscard.card import Card
 from syscard.digest import canonical
 from syscard.edits import SetBaseline
-from syscard.errors import MonitorError, UsageError
+from syscard.errors import MonitorError, NoRequests, UsageError
 from syscard.evidence_files import Kept, keep
 from syscard_monitors import detecting, stats
 from syscard_monitors.assemble import Request
@@ -74,24 +74,27 @@ class Asked:
     until: datetime | None = None
     last: int | None = None
     """So many of the newest requests, instead of a stretch of time."""
+    sample: bool = False
+    """Whether a sample of them will do, where they do not fit into memory; `since` and `until` are then needed."""
     only: frozenset[str] = frozenset()
     """Keys of the signals; empty is all, and the rankings."""
     by: By = "test"
     training: Training = field(default_factory=Training)
 
 
-def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWorker) -> Report:
-    """Every signal that has a baseline, compared by Evidently over these requests.
+def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWorker, *, sampled: bool = False) -> Report:
+    """Every signal that has a baseline, compared by Evidently over these requests (`sampled`: of many more).
 
     Raises:
-        UsageError: there is no baseline, or no request.
+        UsageError: there is no baseline.
+        NoRequests: there is no request.
         MissingExtra: Evidently is not installed.
         MonitorError: Evidently could not make it.
     """
     if plan.references is None or card.baseline is None:
         raise UsageError("no baseline to compare with: set one with: syscard baseline set")
     if not found.requests:
-        raise UsageError("no complete request in that time: nothing to report")
+        raise NoRequests("no complete request in that time: nothing to report")
     signals = {s.key: s for s in plan.signals if not asked.only or s.key in asked.only}
     compared = {key: _comparison(plan, signal, found.requests, asked.by) for key, signal in signals.items()}
     comparisons = {key: c for key, c in compared.items() if isinstance(c, Comparison)}
@@ -104,7 +107,7 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
         "system": card.system,
         "page_sha256": hashlib.sha256(html).hexdigest(),
         "engine": made.engine,
-        "window": _window(found.requests),
+        "window": _window(found.requests) | ({"sampled": True} if sampled else {}),
         "baseline": _baseline(card.baseline, found.requests),
         "signals": [_row(signals[key], comparisons[key], drifted) for key, drifted in made.signals.items()],
         "rankings": [_ranking(ref, one, made.rankings.get(ref, {})) for ref, one in ranked.items()],

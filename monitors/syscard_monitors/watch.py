@@ -33,7 +33,7 @@ from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, budget_explanation, explanation
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import told_rarity
-from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest
+from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest, sampled
 from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import WINDOW, Signal, load_packs, signals_for
@@ -105,11 +105,11 @@ class Watcher:
             MonitorError: another monitor took the same window, or the system was declared anew: look again.
             UsageError: a pack that is not there, or is none.
         """
+        self._at(Step(ref, "reading the lake"))
         with recorded(self._records, ref, self._clock) as running:
             return self._look(ref, running, on_window)
 
     def _look(self, ref: str, running: Running, on_window: Callable[[int, int], None] | None) -> Tick:
-        self._at(Step(ref, "reading the lake"))
         card = self._records.current(ref)
         memory = recall(self._records.watch(ref))
         plan = self._plan(card)
@@ -214,13 +214,15 @@ class Watcher:
             MonitorError: it cannot be made.
         """
         card = self._records.current(ref)
-        plan, now = self._plan(card), micros(self._clock())
-        if asked.last is None:
+        plan, now, some = self._plan(card), micros(self._clock()), False
+        if asked.sample and asked.since and asked.until:
+            found, some = sampled(self._scan, plan.system, asked.since, asked.until, now, self._rotated())
+        elif asked.last is None:
             found = between(self._scan, plan.system, asked.since, asked.until, now, self._rotated())
         else:
             before = recall(self._records.watch(ref)).frontier.end_us or now
             found = newest(self._scan, plan.system, asked.last, before, now, self._rotated())
-        return reports.make(plan, card, found, asked, self._worker)
+        return reports.make(plan, card, found, asked, self._worker, sampled=some)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from syscard.diff import Change
@@ -22,6 +22,7 @@ from syscard.render.facts import (
     versions_text,
 )
 from syscard.render.groups import groups_text
+from syscard.render.kept_reports import files_text, reports_lines
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -36,8 +37,8 @@ _RULES: Final = {
 }
 
 
-def card_text(view: View, width: int = _WIDTH) -> str:
-    """The whole card."""
+def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = ()) -> str:
+    """The whole card; `gone` are digests of files of reports that are not there any more."""
     card = view["card"]
     sections = (
         ("", _identity(view, width)),
@@ -50,6 +51,7 @@ def card_text(view: View, width: int = _WIDTH) -> str:
         ("UNKNOWNS", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
         ("BASELINE", _baseline(card, width)),
+        *((("REPORTS", reports_lines(card, width, gone)),) if card.get("reports") else ()),
         ("TRACING", _tracing(view, width)),
         ("EVIDENCE", _evidence(view, width)),
     )
@@ -258,7 +260,7 @@ def would_change(raw: dict[str, Any]) -> str:
             return f"the interval {interval} must lie on one side of {expect}{where}: more requests narrow it"
 
 
-def incident_text(view: View, number: int, width: int = _WIDTH) -> str:
+def incident_text(view: View, number: int, width: int = _WIDTH, *, gone: Collection[str] = ()) -> str:
     """An incident in words, with its timeline, evidence and traces.
 
     Raises:
@@ -267,11 +269,11 @@ def incident_text(view: View, number: int, width: int = _WIDTH) -> str:
     faces = incident_faces(view)
     for face in faces:
         if face.number == number:
-            return "\n".join(_incident(view, face, width)) + "\n"
+            return "\n".join(_incident(view, face, width, gone)) + "\n"
     raise NotOnTheCard(f"no incident INC-{number} on this card; there is: {', '.join(i.name for i in faces) or 'none'}")
 
 
-def _incident(view: View, face: IncidentFace, width: int) -> Iterator[str]:
+def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str]) -> Iterator[str]:
     raw = next(i for i in view["card"]["incidents"].values() if i["number"] == face.number)
     yield from wrap(f"{face.name}  {face.severity}  {face.subject}: {face.title}", width, rest="  ")
     yield from _labelled("state", _incident_state(face), width)
@@ -295,9 +297,7 @@ def _incident(view: View, face: IncidentFace, width: int) -> Iterator[str]:
         item = view["card"]["evidence"].get(digest)
         yield from _figure(item, width) if item else [f"  {digest[:12]}  is not on the card"]
     for report in raw.get("reports", ()):
-        yield from wrap(
-            f"report {report['document_sha256']}.json, its page {report['page_sha256']}.html", width, first="  "
-        )
+        yield from wrap(f"report {files_text(report, gone)}", width, first="  ")
     yield from ("", "TIMELINE")
     for at, who, what in face.events:
         yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")

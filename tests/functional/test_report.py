@@ -15,7 +15,7 @@ import pytest
 from syscard.evidence_files import is_whole
 from syscard.home import Home
 from syscard.views import read_view
-from syscard_tui.alarms import AlarmReports
+from syscard_tui.beside import ReportsBeside
 from syscard_tui.wiring import House
 from tests.functional.helpers import PATIENCE_S, Server, one_line, sound, syscard, wait_for
 
@@ -95,7 +95,7 @@ def test_a_report_that_cannot_be_made_is_a_line_and_harms_nothing(
     with house.records() as records:
         card = records.current("shop-recommender")
     shutil.rmtree(demo_home / "lake")
-    beside = AlarmReports(house)
+    beside = ReportsBeside(house)
     for _ in range(3):
         beside.ask(card)
     beside.close()

@@ -11,7 +11,7 @@ import pytest
 from syscard.errors import MonitorError, UsageError
 from syscard.observation import arrow_schema
 from syscard_monitors.assemble import named_as_declared
-from syscard_monitors.look import LARGEST_LOOK, Scan, between, look, newest
+from syscard_monitors.look import LARGEST_LOOK, Scan, between, look, newest, sampled
 from syscard_monitors.memory import Memory
 from syscard_monitors.traces import moment
 from tests.unit.build import NOW, declared
@@ -120,6 +120,27 @@ def test_what_came_long_after_a_stretch_of_time_is_not_read_but_for_its_feedback
     assert (len(found.requests), [f.trace_id for f in found.feedback]) == (6, ["f1"])
     with pytest.raises(UsageError, match="name a shorter one"):
         between(lake(spans), SHOP, moment(START_US), None, NOW_US)
+
+
+@pytest.mark.parametrize("most", [150, 299, 10_000])
+def test_of_a_long_time_with_too_many_spans_a_sample_is_taken_from_all_of_it(most: int) -> None:
+    """Three hundred requests over 50 minutes; `most` spans fit into memory."""
+    spans, since, until = roots(300), moment(START_US), moment(START_US + 50 * MINUTE)
+    found, is_sample = sampled(lake(spans), SHOP, since, until, NOW_US, most=most)
+    starts = [r.start_us for r in found.requests]
+    assert is_sample == (most < 300)
+    assert starts == sorted({*starts})
+    if is_sample:
+        assert len(starts) <= most
+        assert starts[0] < START_US + 5 * MINUTE
+        assert starts[-1] > START_US + 45 * MINUTE
+    else:
+        assert len(starts) == 300
+
+
+def test_spans_beyond_the_end_do_not_make_a_stretch_of_time_a_sample() -> None:
+    found, is_sample = sampled(lake(roots(300)), SHOP, NOW, moment(START_US + 2 * MINUTE), NOW_US, most=40)
+    assert ([r.trace_id for r in found.requests], is_sample) == ([f"{i:04}" for i in range(12)], False)
 
 
 def named(system_select: dict[str, str], **columns: Any) -> str | None:

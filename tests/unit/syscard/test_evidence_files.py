@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from syscard.evidence_files import is_whole, keep
+from syscard.evidence_files import LetGo, is_whole, keep, let_go
 
 
 def test_evidence_is_named_by_its_digest_and_is_its_owner_s(tmp_path: Path) -> None:
@@ -36,3 +37,15 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="No space"):
         keep(tmp_path, b"figures", ".html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_files_and_those_that_are_needed_stay(tmp_path: Path) -> None:
+    kept = [keep(tmp_path, str(i).encode() * 10, ".html") for i in range(5)]
+    document = keep(tmp_path, b"{}", ".json")
+    for age, file in enumerate(reversed(kept)):
+        os.utime(file.path, (1_000_000 - age, 1_000_000 - age))
+    gone = let_go(tmp_path, ".html", 2, {kept[1].digest})
+    assert gone == (LetGo(kept[2].digest, 10), LetGo(kept[0].digest, 10))
+    assert set(tmp_path.iterdir()) == {kept[1].path, kept[3].path, kept[4].path, document.path}
+    assert let_go(tmp_path, ".html", 2, {kept[1].digest}) == ()
+    assert let_go(tmp_path / "none", ".html", 2, ()) == ()

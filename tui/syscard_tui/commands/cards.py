@@ -73,12 +73,13 @@ def show(
     """The whole card."""
     from syscard.blindspots import blind_spots
     from syscard.render.cardtext import card_text
+    from syscard_tui.pages import gone_from
 
     view = options_of(context).view() if version is None else _older(context, version_number(version))
     if as_json:
         say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)]})
     else:
-        say(card_text(view))
+        say(card_text(view, gone=gone_from(options_of(context).home(), view)))
 
 
 def _older(context: typer.Context, version: int) -> View:
@@ -171,19 +172,25 @@ def _in_order(before: str, after: str | None) -> tuple[int, int | None]:
 
 def verify(context: typer.Context, as_json: AsJson = False) -> None:
     """Recompute chain, card, the baseline's digest and the gate. Exit 1 names the first thing that does not follow."""
+    from syscard.words import plural
     from syscard_tui.wiring import promote_policy
 
     options = options_of(context)
     house, ref, view = options.house(), options.ref(), options.view()
     with house.records() as records:
+        from syscard.errors import ChainBroken
         from syscard.records.verify import verify_system
+        from syscard_tui.pages import named
 
         found = verify_system(records, ref, view, promote_policy())
+        reports = named(house, records, ref)
+    if reports.changed:
+        raise ChainBroken(f"{ref}: {reports.changed[0]} in reports/ is not the one whose digest the chain names")
     count, card, erased = found.edits, found.card, found.erased
     if as_json:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
                   "erased_evidence": found.erased_evidence, "erasures": found.erasures,
-                  "lifted_holds": found.lifted_holds})  # fmt: skip
+                  "lifted_holds": found.lifted_holds, "gone_reports": sorted(reports.gone)})  # fmt: skip
         return
     say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
     if erased:
@@ -191,6 +198,8 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     if found.erasures:
         say(f"{found.erasures} times a person was erased; {found.erased_evidence} records of evidence have lost traces,"
             f" {found.lifted_holds} holds were lifted")  # fmt: skip
+    if reports.gone:
+        say(f"{plural(len(reports.gone), 'file')} of reports gone; the digests are still in the chain")
 
 
 def fairness(context: typer.Context, as_json: AsJson = False) -> None:

@@ -68,13 +68,14 @@ def _document(raw: dict[str, Any]) -> dict[str, Any]:
 def show(context: typer.Context, incident: Number, as_json: AsJson = False) -> None:
     """One incident in words: what, since when, where, evidence, what is not known, what to do first."""
     from syscard.render.cardtext import incident_text
+    from syscard_tui.pages import gone_from
 
     view, number = options_of(context).view(), _number(incident)
     if as_json:
         _known(view["card"]["incidents"], number)
         say_json(view["card"]["incidents"][str(number)])
     else:
-        say(incident_text(view, number))
+        say(incident_text(view, number, gone=gone_from(options_of(context).home(), view)))
 
 
 def acknowledge(context: typer.Context, incident: Number) -> None:

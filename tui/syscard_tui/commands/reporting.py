@@ -43,6 +43,8 @@ def report(
 ) -> None:
     """Compare requests with the baseline by Evidently: an HTML page and a JSON document, kept under their digests."""
     from syscard_monitors.drift import DriftWorker
+    from syscard_tui.pages import let_go_of
+    from syscard_tui.pages import told as let_go_told
 
     asked = _asked(since, until, last, by, trained_on)
     house, ref = options_of(context).house(), options_of(context).ref()
@@ -51,15 +53,18 @@ def report(
         with house.records() as records:
             worker.warm()  # importing Evidently takes seconds: it does so while spans are read
             made = house.watcher(records, worker).report(ref, asked)
+            page, document = made.keep(house.home.reports / ref)
+            gone = let_go_of(house, records.current(ref))
     finally:
         worker.close()
-    page, document = made.keep(house.home.reports / ref)
     if out is not None:
         _write(house.home, out, made.html)
     if as_json:
-        say_json(told(made, page, document))
-    else:
-        _say(made.document, page, document)
+        say_json(told(made, page, document) | {"let_go": [page.digest for page in gone]})
+        return
+    _say(made.document, page, document)
+    if gone:
+        say(let_go_told(gone))
 
 
 def told(made: Report, page: Kept, document: Kept) -> dict[str, Any]:

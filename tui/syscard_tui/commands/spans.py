@@ -270,14 +270,17 @@ def _system_findings(house: House, records: Records, ref: str) -> Iterator[dict[
     from syscard.records.runs import runs
     from syscard.records.verify import verify_system
     from syscard.views import read_view
+    from syscard_tui.pages import finding
     from syscard_tui.ran import health
     from syscard_tui.wiring import promote_policy
 
     try:
         found = verify_system(records, ref, read_view(house.home.records, ref), promote_policy())
-        yield {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
     except RecordsError as error:
         yield _not_sound(error)
+        return
+    yield {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
+    yield finding(house, records, ref)
     yield health(ref, runs(records, ref, 100), house.clock())
 
 

@@ -19,7 +19,7 @@ from syscard_tui.options import AsJson, note, options_of, say, say_json
 if TYPE_CHECKING:
     from syscard.records.store import Records
     from syscard_monitors.watch import Tick, Watcher
-    from syscard_tui.alarms import AlarmReports
+    from syscard_tui.beside import ReportsBeside
     from syscard_tui.heartbeat import Heartbeat
     from syscard_tui.wiring import House
 
@@ -143,7 +143,7 @@ def _say(ref: str, tick: Tick) -> None:
 def watch_forever(house: House, every: float) -> None:
     """Look every few seconds until SIGTERM or ctrl-c. One process at a time: the others wait for the lease."""
     from syscard_monitors.drift import DriftWorker
-    from syscard_tui.alarms import AlarmReports
+    from syscard_tui.beside import ReportsBeside
     from syscard_tui.deaths import LEASE, owner_of
     from syscard_tui.heartbeat import own_heartbeat
     from syscard_tui.supervise import orphaned
@@ -153,7 +153,7 @@ def watch_forever(house: House, every: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     owner = f"{owner_of(os.getpid())}{uuid.uuid4().hex[:8]}"
-    worker, reports = DriftWorker(heart.beat), AlarmReports(house)
+    worker, reports = DriftWorker(heart.beat), ReportsBeside(house)
     try:
         with house.records() as records:
             watcher = house.watcher(records, worker, heart.at)
@@ -183,7 +183,7 @@ def _leased(records: Records, owner: str, now: datetime) -> bool:
         return transaction.lease(LEASE, owner, now, LEASE_FOR) is not None
 
 
-def _look(records: Records, watcher: Watcher, reports: AlarmReports) -> None:
+def _look(records: Records, watcher: Watcher, reports: ReportsBeside) -> None:
     """One look at every system; what fails for one must not stop the others."""
     from syscard.errors import SyscardError
 
