@@ -14,7 +14,7 @@ from syscard.words import plural
 UNKNOWN: Final = "unknown"
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _REVIEW: Final = timedelta(days=90)
-_PACKS: Final = ("vision-language", "ranking", "llm", "agent")
+_PACKS: Final = ("vision-language", "ranking", "llm", "agent", "guard")
 """Kinds of components that a pack of monitors is for, under the same name."""
 
 

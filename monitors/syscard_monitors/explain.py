@@ -88,11 +88,17 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
         evidence=_EVIDENCE.get("constant" if is_constant else signal.kind, _E_DETECTOR),
         window=signal.window,
         breach=(
-            f"an effect beyond {signal.tolerance:g} in {signal.persist} windows of {signal.window} requests running, "
-            f"each with a value in at least {signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
+            f"an effect beyond {signal.tolerance:g} in {_looks(signal)}, each with a value in at least "
+            f"{signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
         ),
         shows=_shows(signal, reference, signal.persist * signal.window, one_in),
     )
+
+
+def _looks(signal: Signal) -> str:
+    if signal.persist == 1:
+        return f"one window of {signal.window} requests"
+    return f"{signal.persist} windows of {signal.window} requests running"
 
 
 def budget_explanation(objective: Objective, severity: Severity, log_needed: float | None) -> Explanation:

@@ -93,10 +93,15 @@ def unknowns(subject: str, findings: Sequence[Finding], card: Card) -> tuple[str
     return tuple(lines)
 
 
+def _kind(finding: Finding) -> str:
+    """Only of errors is there an error type to look at: other rates are shares of what may be looked at itself."""
+    return "share" if finding.kind == "rate" and finding.signal != "error" else finding.kind
+
+
 def do_first(subject: str, findings: Sequence[Finding], card: Card) -> str:
     """One thing to do, by the kind of finding that narrows it down most, and the runbook where there is one."""
     end = subject.split("->")[-1]
-    kinds = {f.kind for f in findings if f.about == subject} or {f.kind for f in findings}
+    kinds = {_kind(f) for f in findings if f.about == subject} or {_kind(f) for f in findings}
     narrowest = next((kind for kind in _FIRST if kind in kinds), "number")
     declared = (card.components[end].declared if end in card.components else None) or {}
     step = _FIRST[narrowest].format(c="the system" if end == SYSTEM else end)

@@ -18,6 +18,19 @@ _DECLINES: Final = re.compile(
     r"|\bI must (?:decline|refuse)\b|\bI have to decline\b|\bagainst my (?:guidelines|policy|policies|programming)\b",
     re.IGNORECASE,
 )
+_HINTS: Final = (
+    "n't",
+    "n\u2019t",
+    "cannot",
+    "can not",
+    "unable",
+    "not able",
+    "as an ai",
+    "decline",
+    "refuse",
+    "against my",
+)
+"""One of these is in every phrase: looking for them first costs a twentieth, and most answers have none."""
 
 
 def declines(answer: str) -> bool:
@@ -28,4 +41,5 @@ def declines(answer: str) -> bool:
     >>> declines("You bought a lamp, so this bulb may help.")
     False
     """
-    return _DECLINES.search(answer[:BEGINNING]) is not None
+    beginning = answer[:BEGINNING].lower()
+    return any(hint in beginning for hint in _HINTS) and _DECLINES.search(beginning) is not None

@@ -56,6 +56,7 @@ def test_a_signal_with_a_window_of_its_own_says_how_many_requests_are_looked_at_
     found = explanation(signal(window=100, tolerance=0.01), reference([1.0] * 900 + [0.0] * 100), 231_000.0)
     assert (found.window, "in 2 windows of 100 requests running" in found.breach) == (100, True)
     assert found.shows.startswith("200 requests show")
+    assert "in one window of 20 requests, " in explanation(signal(persist=1), None, None).breach
 
 
 def test_what_two_windows_cannot_show_is_said() -> None:

@@ -52,7 +52,7 @@ def test_the_first_thing_to_do_is_by_the_kind_that_narrows_it_down_most_and_name
     components = declared().body()["components"]
     components["vlm"]["runbook"] = "https://runbooks.shop.example/vlm"
     card = card_of(declared(components=components))
-    both = [finding("vlm"), finding("vlm", kind="rate")]
+    both = [finding("vlm"), finding("vlm", kind="rate", signal="error")]
     assert notes.do_first("vlm", both, card).startswith("look at the error type")
     assert notes.do_first("vlm", both, card).endswith("; runbook: https://runbooks.shop.example/vlm")
     assert "runbook" not in notes.do_first("cf", [finding("cf")], card)
@@ -60,8 +60,15 @@ def test_the_first_thing_to_do_is_by_the_kind_that_narrows_it_down_most_and_name
 
 
 def test_of_the_whole_system_it_is_not_known_which_part_it_comes_from() -> None:
-    found = [finding("system", kind="rate")]
+    found = [finding("system", kind="rate", signal="error")]
     assert notes.unknowns("system", found, card_of()) == (
         "which part it comes from: none of them had changed when it began",
     )
     assert notes.do_first("system", found, card_of()).endswith("and at what the system calls")
+
+
+def test_of_a_rate_that_is_no_error_there_is_no_error_type_to_look_at() -> None:
+    cut_off = finding("llm", kind="rate", signal="truncated")
+    assert notes.do_first("llm", [cut_off], card_of()).startswith("open the example traces")
+    longer = finding("llm", kind="ratio", signal="output_tokens")
+    assert notes.do_first("llm", [cut_off, longer], card_of()).startswith("compare the deployed version, prompt")
