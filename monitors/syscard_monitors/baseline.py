@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from syscard.baseline import Degenerate, Halves
+from syscard.digest import digest
+from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
-from syscard_monitors import judge
 from syscard_monitors.assemble import Request
-from syscard_monitors.drift import Comparison, DriftWorker
+from syscard_monitors.drift import DriftWorker
 from syscard_monitors.frames import evaluate, events, is_event
+from syscard_monitors.halves import agreements, degenerates, split_of
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
-from syscard_monitors.stats import holm
 from syscard_monitors.strata import EVERYONE, strata_of
 
 
@@ -32,7 +34,32 @@ class BaselineData:
     """JSON: sorted values by signal key, and the rate."""
     watched: tuple[str, ...]
     too_constant: tuple[str, ...]
-    agreement_p: float | None
+    split: str
+    """How it was cut into halves."""
+    halves: tuple[Halves, ...]
+    degenerate: tuple[Degenerate, ...]
+
+    def edit(self, name: str, approved_by: str) -> SetBaseline:
+        """The edit that makes it the reference."""
+        return SetBaseline(
+            name=name,
+            start=self.start,
+            end=self.end,
+            requests=self.requests,
+            data_digest=digest(self.values),
+            approved_by=approved_by,
+            agreement_p=self.agreement_p,
+            watched=self.watched,
+            too_constant=self.too_constant,
+            split=self.split,
+            halves=self.halves,
+            degenerate=self.degenerate,
+        )
+
+    @property
+    def agreement_p(self) -> float | None:
+        """Smallest adjusted p over the signals; None where none could be compared."""
+        return min((one.p_adjusted for one in self.halves), default=None)
 
 
 def references(values: Mapping[str, Any]) -> dict[str, Reference]:
@@ -94,7 +121,8 @@ def measure_baseline(
     if not requests:
         raise UsageError("no complete request in that time: nothing to take as a baseline")
     strata = strata_of(system, (s.about for s in signals), requests)
-    columns = {s.key: _by_stratum(signal_values(s, requests, None), strata.of(s.about, requests)) for s in signals}
+    told = {s.key: signal_values(s, requests, None) for s in signals}
+    columns = {s.key: _by_stratum(told[s.key], strata.of(s.about, requests)) for s in signals}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
     kept = {key: found for key, found in columns.items() if found}
     values: dict[str, Any] = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
@@ -109,7 +137,9 @@ def measure_baseline(
         values=values,
         watched=tuple(sorted(kept)),
         too_constant=constant,
-        agreement_p=_agreement(signals, requests, worker),
+        split=split_of(strata),
+        halves=agreements(signals, told, requests, strata, worker),
+        degenerate=degenerates(signals, told, len(requests)),
     )
 
 
@@ -124,27 +154,5 @@ def _by_stratum(values: Sequence[Any] | None, strata: Sequence[str]) -> list[Any
     return {stratum: sorted(known) for stratum, known in sorted(found.items())}
 
 
-def _present(values: Sequence[Any] | None) -> list[Any]:
-    return [v for v in values or () if v is not None]
-
-
 def _time(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1_000_000, UTC)
-
-
-def _agreement(signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker) -> float | None:
-    """Smallest Holm-adjusted p over the signals, odd requests against even ones: both see the same hours."""
-    comparisons = list(_halves(signals, requests))
-    found = worker.p_values(comparisons)
-    return min(holm([found[c.key] for c in comparisons]), default=None)
-
-
-def _halves(signals: Sequence[Signal], requests: Sequence[Request]) -> Iterator[Comparison]:
-    for signal in signals:
-        if signal.kind in ("volume", "rate"):
-            continue
-        first, second = (_present(signal_values(signal, half, None)) for half in (requests[::2], requests[1::2]))
-        loose = signal.model_copy(update={"min_n": 1, "min_window": 1, "tolerance": 1e-12, "floor": 0.0})
-        measured = judge.measure(loose, first, Reference(tuple(sorted(second))))
-        if isinstance(measured, judge.Measured) and measured.comparison is not None:
-            yield measured.comparison

@@ -145,30 +145,46 @@ class Watcher:
         with recorded(self._records, ref, self._clock, only_failure=True):
             measure_groups(self._records, ref, self._packs, self._clock(), self._worker.disparities, renew=False)
 
-    def set_baseline(self, ref: str, name: str, author: Author, since: datetime | None, until: datetime | None) -> Card:
+    def set_baseline(
+        self,
+        ref: str,
+        name: str,
+        author: Author,
+        since: datetime | None,
+        until: datetime | None,
+        approved_by: str | None = None,
+    ) -> Card:
         """Take the requests of a stretch of time as the reference, as a human decides.
+
+        Args:
+            ref: the system.
+            name: what to call it.
+            author: who sets it.
+            since: event time, None from the beginning.
+            until: event time, None to now.
+            approved_by: who approved it, if that is somebody else than the author.
 
         Raises:
             UsageError: there is no complete request in that time.
             MonitorError: the signals cannot be computed.
         """
-        system = system_of(self._records.current(ref))
-        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated()).requests
-        data = baseline.measure_baseline(system, self._signals(system), requests, self._worker)
+        data = self._measured_baseline(ref, since, until)
         with self._records.transaction() as transaction:
-            body = SetBaseline(
-                name=name,
-                start=data.start,
-                end=data.end,
-                requests=data.requests,
-                data_digest=transaction.add_baseline(ref, data.values),
-                approved_by=author.name,
-                agreement_p=data.agreement_p,
-                watched=data.watched,
-                too_constant=data.too_constant,
-            )
+            body = data.edit(name, approved_by or author.name)
+            transaction.add_baseline(ref, data.values)
             draft = Draft(body=body, author=author, observed=data.end)
             return transaction.append(ref, [draft], cause=f"baseline {name}", recorded=self._clock())
+
+    def proposed_baseline(
+        self, ref: str, name: str, since: datetime | None, until: datetime | None, approved_by: str
+    ) -> SetBaseline:
+        """What `set_baseline` would set. Nothing is written.
+
+        Raises:
+            UsageError: there is no complete request in that time.
+            MonitorError: the signals cannot be computed.
+        """
+        return self._measured_baseline(ref, since, until).edit(name, approved_by)
 
     def signals(self, ref: str) -> tuple[Signal, ...]:
         """Every signal that watches a system, tuned as the system says."""
@@ -223,6 +239,11 @@ class Watcher:
             before = recall(self._records.watch(ref)).frontier.end_us or now
             found = newest(self._scan, plan.system, asked.last, before, now, self._rotated())
         return reports.make(plan, card, found, asked, self._worker, sampled=some)
+
+    def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
+        system = system_of(self._records.current(ref))
+        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated()).requests
+        return baseline.measure_baseline(system, self._signals(system), requests, self._worker)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))

@@ -9,6 +9,7 @@ from syscard.diff import Change
 from syscard.errors import NotOnTheCard
 from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
 from syscard.health import tracing_text
+from syscard.render.baselines import halves_text
 from syscard.render.blindspots import matrix_text
 from syscard.render.facts import (
     answered,
@@ -152,13 +153,14 @@ def _baseline(card: dict[str, Any], width: int) -> Iterator[str]:
     if base is None:
         yield "  none set: drift cannot be judged (syscard baseline set)"
         return
-    agree = "could not be compared" if base["agreement_p"] is None else f"agree, smallest p {base['agreement_p']:.2f}"
     yield from wrap(f"{one_line(base['name'])}: {plural(base['requests'], 'request')}, "
                     f"{stamp(moment(base['start']))} to {stamp(moment(base['end']))}", width, first="  ")  # fmt: skip
     yield from _labelled("approved by", one_line(base["approved_by"]), width)
-    yield from _labelled("halves", agree, width)
+    yield from _labelled("halves", halves_text(base).removeprefix("halves "), width)
     yield from _labelled("watched", ", ".join(map(one_line, base["watched"])) or "nothing", width)
     yield from _labelled("too constant", ", ".join(map(one_line, base["too_constant"])) or "none", width)
+    for one in base.get("degenerate", ()):
+        yield from _labelled(one_line(one["kind"]), f"{one_line(one['signal'])}: {one_line(one['says'])}", width)
 
 
 def _evidence(view: View, width: int) -> Iterator[str]:

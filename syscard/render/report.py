@@ -17,6 +17,7 @@ from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
 from syscard.health import tracing_text
 from syscard.render import blindspots
+from syscard.render.baselines import halves_text
 from syscard.render.facts import (
     answered,
     evidence_value,
@@ -288,7 +289,8 @@ def _baseline(base: dict[str, Any] | None) -> Iterable[str]:
         return
     window = f"{stamp(moment(base['start']))} to {stamp(moment(base['end']))}"
     yield (f"Baseline {one_line(base['name'])}: {plural(base['requests'], 'request')}, {window}, approved by "
-           f"{one_line(base['approved_by'])}, data digest {one_line(base['data_digest'])}.")  # fmt: skip
+           f"{one_line(base['approved_by'])}, data digest {one_line(base['data_digest'])}; "
+           f"{halves_text(base)}.")  # fmt: skip
 
 
 def _evidence(view: View) -> Section:

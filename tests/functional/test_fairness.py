@@ -141,7 +141,8 @@ def test_one_look_compares_groups_as_the_server_does(declared: Path, tmp_path: P
     view = read_view(declared / "records.db")
     assert f"card v{view['card']['version']}" in ran.out
     assert all(told["evidence"] for told in view["live"]["groups"]["disparities"])
-    assert len(view["card"]["groups"]) == len(view["live"]["groups"]["disparities"])
+    told = view["live"]["groups"]
+    assert len(view["card"]["groups"]) == len(told["disparities"]) + len(told["amplifications"])
 
 
 def test_what_becomes_of_groups_along_the_pipeline_is_told_stage_by_stage(demo_home: Path) -> None:

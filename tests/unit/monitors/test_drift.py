@@ -306,7 +306,7 @@ def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(wo
 
 
 def test_a_baseline_whose_halves_differ_says_so(worker: DriftWorker) -> None:
-    unlike = tuple(request(i, {"vlm.agrees": i % 2}) for i in range(60))
+    unlike = tuple(request(i, {"vlm.agrees": i // 3 % 2}) for i in range(60))
     assert (measure_baseline(declared(), [signal()], unlike, worker).agreement_p or 0) < 1e-6
 
 

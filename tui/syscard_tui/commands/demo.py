@@ -165,9 +165,9 @@ class _Demo:
         _step(2, f"Normal traffic: {len(self._tale.baseline.requests):,} requests are the baseline",
               "syscard baseline set")  # fmt: skip
         if found is not None:
-            agree = (
-                "halves not compared" if found.agreement_p is None else f"halves agree (A/A p {found.agreement_p:.2f})"
-            )
+            p, unlike = found.agreement_p, [one.signal for one in found.halves if one.disagree]
+            agree = "halves not compared" if p is None else f"halves agree (A/A p {p:.2f})"
+            agree = f"halves DISAGREE in {len(unlike)}" if unlike else agree
             varying = len(found.watched) - len(found.too_constant)
             say(f"     {agree}; {varying} signals watched for drift,")
             say(f"     {len(found.too_constant)} constant ones for leaving their value")

@@ -9,20 +9,23 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from syscard.steps import Step
+from syscard.words import one_line
 from syscard_tui.options import AsJson, note, options_of, say, say_json
 
 if TYPE_CHECKING:
+    from syscard.edits import SetBaseline
     from syscard.records.store import Records
     from syscard_monitors.watch import Tick, Watcher
     from syscard_tui.beside import ReportsBeside
     from syscard_tui.heartbeat import Heartbeat
     from syscard_tui.wiring import House
 
+_WIDTH: Final = 80
 LEASE_FOR: Final = timedelta(seconds=60)
 _BEAT_S: Final = 1.0
 
@@ -37,6 +40,7 @@ def register(app: typer.Typer) -> None:
     baseline = typer.Typer(no_args_is_help=True, help="The reference window that drift is measured against.")
     baseline.command("set")(set_baseline)
     baseline.command("show")(show_baseline)
+    baseline.command("use")(use_baseline)
     app.add_typer(baseline, name="baseline")
 
 
@@ -199,15 +203,24 @@ def _look(records: Records, watcher: Watcher, reports: ReportsBeside) -> None:
             note(f"monitors of {ref} failed, nothing of this look was kept: {type(error).__name__}: {error}")
 
 
+Since = Annotated[datetime | None, typer.Option("--from", help="Event time, UTC.")]
+Until = Annotated[datetime | None, typer.Option("--to", help="Event time, UTC.")]
+_CHECK: Final = "Only look: write nothing, and exit 1 if the halves disagree."
+
+
 def set_baseline(
     context: typer.Context,
-    since: Annotated[datetime | None, typer.Option("--from", help="Event time, UTC.")] = None,
-    until: Annotated[datetime | None, typer.Option("--to", help="Event time, UTC.")] = None,
+    since: Since = None,
+    until: Until = None,
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    approved_by: Annotated[str | None, typer.Option(help="Who approved it; else you.")] = None,
+    check: Annotated[bool, typer.Option("--check", help=_CHECK)] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a stretch of traffic the reference. Only a human does this; the old one stays in the history."""
     from datetime import UTC
 
+    from syscard.render.baselines import disagreeing
     from syscard_monitors.drift import DriftWorker
     from syscard_tui.wiring import author
 
@@ -215,27 +228,85 @@ def set_baseline(
     worker = DriftWorker()
     try:
         with house.records() as records:
+            watcher = house.watcher(records, worker)
             called = name or records.current(ref).monitors.get("baseline", {}).get("name", "baseline")
             start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
-            card = house.watcher(records, worker).set_baseline(ref, called, author(), start, end)
+            found: SetBaseline | None
+            if check:
+                found = watcher.proposed_baseline(ref, called, start, end, approved_by or author().name)
+            else:
+                found = watcher.set_baseline(ref, called, author(), start, end, approved_by).baseline
     finally:
         worker.close()
-    if card.baseline:
-        set_ = card.baseline
-        say(f"baseline {set_.name}: {set_.requests:,} requests, {len(set_.watched)} signals, "
-            f"{len(set_.too_constant)} constant; card v{card.version}")  # fmt: skip
+    body = found.model_dump(mode="json") if found else {}
+    _say_baseline(body, as_json=as_json)
+    if disagreeing(body):
+        note(_DISAGREE if not check else "the halves disagree: nothing was set")
+    raise typer.Exit(1 if check and disagreeing(body) else 0)
 
 
-def show_baseline(context: typer.Context, as_json: AsJson = False) -> None:
-    """Which reference is in force, who approved it, and whether its halves agree."""
-    found = options_of(context).view()["card"]["baseline"]
+_DISAGREE: Final = (
+    "the halves of this baseline disagree, so part of it is not what is usual: look at these signals before you rely "
+    "on it (syscard baseline show), take another stretch with --from and --to, or go back: syscard baseline use NAME"
+)
+
+
+def _say_baseline(body: dict[str, Any], *, as_json: bool, every: bool = False) -> None:
+    from syscard.render.baselines import baseline_text
+
     if as_json:
-        say_json(found)
-    elif found is None:
+        say_json(body)
+    else:
+        for line in baseline_text(body, _WIDTH, every=every):
+            say(line)
+
+
+def show_baseline(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Every one that was ever set.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Which reference is in force, who approved it, and whether its halves agree; all of them with --all."""
+    if every:
+        _show_history(context, as_json=as_json)
+        return
+    found = options_of(context).view()["card"]["baseline"]
+    if found is None and not as_json:
         say("no baseline yet: set one with: syscard baseline set")
     else:
-        agreement = "-" if found["agreement_p"] is None else f"{found['agreement_p']:.2g}"
-        say(f"{found['name']}: {found['requests']:,} requests, {found['start']} to {found['end']}")
-        say(f"approved by {found['approved_by']}; halves agree with p {agreement}")
-        say(f"signals: {', '.join(found['watched'])}")
-        say(f"constant (watched as 'left the constant'): {', '.join(found['too_constant']) or 'none'}")
+        _say_baseline(found, as_json=as_json, every=True)
+
+
+def _show_history(context: typer.Context, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from syscard.digest import iso
+    from syscard.render.baselines import history_text
+
+    house, ref = options_of(context).house(), options_of(context).ref()
+    with house.records() as records:
+        from syscard.records.baselines import baselines
+
+        known = baselines(records, ref)
+    past = [{**asdict(p), "baseline": p.baseline.model_dump(mode="json"), "set_at": iso(p.set_at)} for p in known]
+    if as_json:
+        say_json(past)
+        return
+    for line in history_text(past, _WIDTH) if past else ("no baseline yet: set one with: syscard baseline set",):
+        say(line)
+
+
+def use_baseline(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME|DIGEST", help="As `baseline show --all` lists them.")],
+) -> None:
+    """Go back to an older reference. It is an edit of yours, and the one in force now stays in the history."""
+    from syscard_tui.wiring import author
+
+    house, ref = options_of(context).house(), options_of(context).ref()
+    with house.records() as records:
+        from syscard.records.baselines import use_baseline as use
+
+        card = use(records, ref, name, author(), house.clock())
+    if card.baseline:
+        say(f"baseline {one_line(card.baseline.name)} is in force again; card v{card.version}")
