@@ -22,6 +22,7 @@ OF_KIND: Final[dict[str, Topic]] = {
     "number": "drift",
     "category": "drift",
     "volume": "drift",
+    "embedding": "drift",
     "ratio": "cost",
     "latency": "latency",
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from syscard.embedded import encoders_text
 from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
@@ -169,6 +170,9 @@ class Overview:
     tracing: tuple[str, ...] = ()
     """What is wrong with the spans themselves, in words."""
 
+    encoders: tuple[str, ...] = ()
+    """What makes vectors of texts, by component, in words."""
+
     @property
     def measured(self) -> bool:
         """Whether what stands here can be taken as of now."""
@@ -214,6 +218,7 @@ def overview(view: View, now: datetime) -> Overview:
         quiet=quiet_for(watcher, now) is not None,
         doubts=doubts,
         tracing=tracing_trouble(live),
+        encoders=encoders_text(view),
     )
 
 

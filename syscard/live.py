@@ -168,6 +168,14 @@ class GroupsNow(Value):
         return (*self.disparities, *self.amplifications)
 
 
+class EncoderNow(Value):
+    """What makes vectors of a component's answers, in the newest window."""
+
+    by: str
+    """Its name, with a digest of the model or the name of the key."""
+    requests: int
+
+
 class Live(Value):
     """Everything live of one system."""
 
@@ -179,6 +187,8 @@ class Live(Value):
     tracing: tuple[TracingFigure, ...] = ()
     versions: dict[str, tuple[VersionNow, ...]] = {}
     """By component, oldest first."""
+    encoders: dict[str, tuple[EncoderNow, ...]] = {}
+    """By component, the commonest first; of components whose answers have vectors."""
     groups: GroupsNow | None = None
     """As last measured; None before, and where no segment is declared."""
 

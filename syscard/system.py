@@ -135,6 +135,15 @@ class Version(Declared):
     prompt: Text | None = None
 
 
+class Embed(Declared):
+    """What makes vectors of what a component answers."""
+
+    model: Text
+    """`fingerprints`, `minilm`, a directory, or the name of a model on a hub."""
+    network: bool = False
+    """Whether a model that is not on the machine may be fetched from the hub; else only what is there is used."""
+
+
 class Component(Declared):
     """One part of the system."""
 
@@ -153,6 +162,8 @@ class Component(Declared):
     """Attributes that are kept whatever their shape, masked; a user among them stays a keyed hash."""
     only: tuple[AttributeName, ...] | None = None
     """Where stated, every other attribute is left out, uncounted; columns are filled all the same."""
+    embed: Embed | None = None
+    """Whether a small vector and the grounding of its answers are kept; None: neither."""
 
 
 class Interaction(Declared):

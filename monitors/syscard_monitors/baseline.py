@@ -20,7 +20,8 @@ from syscard_monitors.frames import evaluate, events, is_event
 from syscard_monitors.halves import agreements, degenerates, split_of
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
-from syscard_monitors.strata import EVERYONE, strata_of
+from syscard_monitors.strata import EVERYONE, Strata, strata_of
+from syscard_monitors.vectors import Sample, read_sample, sample_of, seen_in
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def references(values: Mapping[str, Any]) -> dict[str, Reference]:
     """The reference of every signal, out of what a baseline keeps."""
     rate = values.get("per_minute")
     keys = tuple(values.get("keys", (0,)))  # earlier releases had one
-    return {key: _reference(found, rate, keys) for key, found in values["signals"].items()}
+    known = {key: _reference(found, rate, keys) for key, found in values["signals"].items()}
+    embedded = values.get("embeddings", {})  # earlier releases had none
+    return known | {key: Reference((), rate, keys, sample=read_sample(body)) for key, body in embedded.items()}
 
 
 def _reference(found: list[Any] | dict[str, list[Any]], rate: float | None, keys: tuple[int, ...]) -> Reference:
@@ -121,11 +124,14 @@ def measure_baseline(
     if not requests:
         raise UsageError("no complete request in that time: nothing to take as a baseline")
     strata = strata_of(system, (s.about for s in signals), requests)
-    told = {s.key: signal_values(s, requests, None) for s in signals}
-    columns = {s.key: _by_stratum(told[s.key], strata.of(s.about, requests)) for s in signals}
+    numbers = [s for s in signals if s.kind != "embedding"]
+    told = {s.key: signal_values(s, requests, None) for s in numbers}
+    columns = {s.key: _by_stratum(told[s.key], strata.of(s.about, requests)) for s in numbers}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
     kept = {key: found for key, found in columns.items() if found}
     values: dict[str, Any] = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
+    embedded = {s.key: sample.body() for s in signals if (sample := _vectors(s, requests, strata)) is not None}
+    values |= {"embeddings": embedded} if embedded else {}
     values |= {"strata": strata.body()} if strata.dimensions else {}
     keys = sorted(frozenset[int]().union(*(r.keys for r in requests)))
     values |= {"keys": keys} if keys != [0] else {}
@@ -135,12 +141,18 @@ def measure_baseline(
         end=_time(requests[-1].end_us),
         requests=len(requests),
         values=values,
-        watched=tuple(sorted(kept)),
+        watched=tuple(sorted((*kept, *embedded))),
         too_constant=constant,
         split=split_of(strata),
-        halves=agreements(signals, told, requests, strata, worker),
-        degenerate=degenerates(signals, told, len(requests)),
+        halves=agreements(numbers, told, requests, strata, worker),
+        degenerate=degenerates(numbers, told, len(requests)),
     )
+
+
+def _vectors(signal: Signal, requests: Sequence[Request], strata: Strata) -> Sample | None:
+    if signal.kind != "embedding":
+        return None
+    return sample_of(seen_in(requests, signal.expr, strata.of(signal.about, requests)))
 
 
 def _by_stratum(values: Sequence[Any] | None, strata: Sequence[str]) -> list[Any] | dict[str, list[Any]]:

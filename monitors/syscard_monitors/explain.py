@@ -27,6 +27,7 @@ _MEANS: Final = {
     "ratio": "the median, over requests, of {expr}",
     "latency": "the median, over requests, of {expr}; shown is the 95th percentile",
     "volume": "requests a minute",
+    "embedding": "what texts are about, over the newest 200 requests, by {expr}",
 }
 _EFFECT: Final = {
     "share": "the difference of the means in the direction that is watched",
@@ -35,6 +36,7 @@ _EFFECT: Final = {
     "category": "the total variation distance (0 to 1) between the mixes",
     "ratio": "how many times larger or smaller the median is",
     "latency": "how many times larger the median is",
+    "embedding": "how much better than by chance (0.5) a classifier tells such a text from one of the baseline",
     "volume": "how many times more or fewer requests a minute there are",
 }
 _E_DETECTOR: Final = "an e-detector on conformal ranks, over all looks since the baseline, group by group"
@@ -44,6 +46,7 @@ _EVIDENCE: Final = {
         "Cochran-Mantel-Haenszel), whichever says more, at the price of both"
     ),
     "constant": "Fisher's exact test: how many requests left the value that the baseline always had",
+    "embedding": "Mann-Whitney's test of a classifier's scores on texts that it has not learnt from",
     "volume": "the waiting time of Poisson arrivals (Erlang), two-sided",
 }
 

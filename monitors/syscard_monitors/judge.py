@@ -26,6 +26,7 @@ from syscard_monitors.strata import EVERYONE
 HYSTERESIS: Final = 0.8
 MOST: Final = 10_000.0
 """Largest factor that is told: something that was and is no more has changed by no finite one."""
+NO_BASELINE: Final = "no baseline: syscard baseline set"
 _FACTORS: Final = ("ratio", "latency", "volume")
 """Kinds whose effect is a factor: 1 is no change."""
 _LEAST_TOLERANCE: Final = 1e-9
@@ -65,6 +66,8 @@ class Missing:
     needs: int | None = None
     n: int = 0
     state: State = State.UNKNOWN
+    told: bool = False
+    """Whether it is said of an optional signal, too: spans carry something, and it cannot be judged."""
 
 
 def measure(
@@ -79,7 +82,7 @@ def measure(
         strata: the stratum of each request; empty where they are not told apart.
     """
     if reference is None:
-        return Missing("no baseline: syscard baseline set")
+        return Missing(NO_BASELINE)
     known = comparable_values(signal, values, reference, strata)
     if isinstance(known, Missing):
         return known

@@ -15,6 +15,7 @@ from syscard_monitors.gathering import Gathered, read_gathered
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
 from syscard_monitors.skew import Skews
+from syscard_monitors.vectors import Seen
 from syscard_monitors.versions import Remembered, Sighting
 
 FORMAT: Final = 1
@@ -59,6 +60,8 @@ class Memory:
     kept: dict[str, Finding] = field(default_factory=dict)
     """What the last look at them found: that stands until the next."""
     history: dict[str, list[float | None]] = field(default_factory=dict)
+    vectors: dict[str, list[Seen]] = field(default_factory=dict)
+    """The newest vectors, by signal."""
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
     reach: dict[str, Reach] = field(default_factory=dict)
@@ -109,6 +112,7 @@ class Memory:
             "waiting": {key: found.body() for key, found in self.waiting.items()},
             "kept": {key: found.model_dump(mode="json") for key, found in self.kept.items()},
             "history": self.history,
+            "vectors": {key: [[s.by, s.stratum, list(s.vector)] for s in found] for key, found in self.vectors.items()},
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
             "reach": {ref: list(reach) for ref, reach in self.reach.items()},
@@ -145,6 +149,10 @@ def recall(body: Mapping[str, Any]) -> Memory:
         waiting={key: read_gathered(found) for key, found in body.get("waiting", {}).items()},
         kept={key: Finding.model_validate(found) for key, found in body.get("kept", {}).items()},
         history=dict(body["history"]),
+        vectors={
+            key: [Seen(by, stratum, tuple(vector)) for by, stratum, vector in found]
+            for key, found in body.get("vectors", {}).items()
+        },
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
         reach={ref: Reach(*counts) for ref, counts in body.get("reach", {}).items()},  # earlier releases had none

@@ -21,7 +21,7 @@ WINDOW: Final = 20
 """Requests in a counted window; a signal may be looked at over several of them together."""
 LARGEST_WINDOW: Final = 2_000
 Window = Annotated[int, Field(ge=WINDOW, le=LARGEST_WINDOW, multiple_of=WINDOW)]
-Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume"]
+Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume", "embedding"]
 
 
 class _Data(BaseModel):

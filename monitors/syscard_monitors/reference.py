@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from syscard_monitors import stats
+from syscard_monitors.stats import evenly
+from syscard_monitors.vectors import Sample
 
 _NEAR: Final = 1e-3
 """Values this close (relative) to a constant are the constant."""
 _EXACT: Final = 1e-12
-T = TypeVar("T")
 Values = tuple[float, ...] | tuple[str, ...]
 
 
@@ -82,11 +83,13 @@ class Reference:
     """Under which keys words in the values were hashed."""
     strata: Mapping[str, Values] = field(default_factory=dict)
     """The same values by stratum; empty where requests are not told apart."""
+    sample: Sample | None = None
+    """Of a signal of vectors: those, and no values."""
 
     @property
     def n(self) -> int:
         """Requests with a value."""
-        return len(self.values)
+        return len(self.values) if self.sample is None else len(self.sample.vectors)
 
     @cached_property
     def everyone(self) -> Column:
@@ -171,12 +174,6 @@ class Standard:
         size = min(part.column.n / part.share for part in self.parts)
         picked = (evenly(part.column.values, round(size * part.share)) for part in self.parts)
         return tuple(sorted(chain.from_iterable(picked)))  # type: ignore[type-var,return-value]
-
-
-def evenly(values: Sequence[T], wanted: int) -> tuple[T, ...]:
-    """So many of these values, evenly spaced in their order; all where there are fewer."""
-    n = max(1, min(wanted, len(values)))
-    return tuple(values[(2 * i + 1) * len(values) // (2 * n)] for i in range(n))
 
 
 def same(a: float | str, b: float | str | None) -> bool:

@@ -27,7 +27,8 @@ from syscard_monitors.look import Stretch
 from syscard_monitors.packs import Signal
 from syscard_monitors.plan import Plan
 from syscard_monitors.rankings import ACCURACY, OTHERS, Ranked, Training, rankings
-from syscard_monitors.reference import Reference, evenly
+from syscard_monitors.reference import Reference
+from syscard_monitors.stats import evenly
 from syscard_monitors.traces import moment
 from syscard_monitors.window import not_comparable
 
@@ -143,6 +144,8 @@ def _comparison(plan: Plan, signal: Signal, requests: Sequence[Request], by: By)
     if signal.key in plan.aside:
         return Missing(plan.aside[signal.key])
     reference = (plan.references or {}).get(signal.key, Reference(()))
+    if signal.kind == "embedding":
+        return Missing("compared by a domain classifier of our own") if reference.n else None
     strata = plan.strata.of(signal.about, requests)
     try:
         values = signal_values(signal, requests, None)

@@ -10,8 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
+T = TypeVar("T")
 Z95: Final = NormalDist().inv_cdf(0.975)
 
 
@@ -236,3 +237,9 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
         running = min(running, p_values[i] * len(p_values) / (len(p_values) - above))
         adjusted[i] = running
     return adjusted
+
+
+def evenly(values: Sequence[T], wanted: int) -> tuple[T, ...]:
+    """So many of these values, evenly spaced in their order; all where there are fewer."""
+    n = max(1, min(wanted, len(values)))
+    return tuple(values[(2 * i + 1) * len(values) // (2 * n)] for i in range(n))

@@ -18,7 +18,7 @@ from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.finding import Finding, State, Window
-from syscard.live import Live, PartNow, SignalNow, WatcherNow
+from syscard.live import EncoderNow, Live, PartNow, SignalNow, WatcherNow
 from syscard.records.runs import runs
 from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
@@ -49,11 +49,15 @@ from syscard_monitors.stretches import Stretches
 from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
+from syscard_monitors.vectors import makers_in
 from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import budget_needs, findings_of, log_needed, pace, window_of
 
 LEAST_MINUTES: Final = 1 / 60
 """A window that took less than a second says nothing of a rate."""
+
+MOST_ENCODERS: Final = 3
+"""Makers of one component's vectors that are told: spans can name any number of them."""
 
 
 @dataclass(frozen=True)
@@ -418,7 +422,18 @@ def _live(
         claims=said.claims,
         tracing=figures(memory.tracing, memory.skew),
         versions=versions_now(said.after, memory.versions),
+        encoders=_encoders(said.after, requests),
     )
+
+
+def _encoders(card: Card, requests: Sequence[Request]) -> dict[str, tuple[EncoderNow, ...]]:
+    """What made the vectors of a window, by component."""
+    found = {ref: makers_in(requests, ref) for ref in card.components}
+    return {
+        ref: tuple(EncoderNow(by=by, requests=n) for by, n in makers.most_common(MOST_ENCODERS))
+        for ref, makers in found.items()
+        if makers
+    }
 
 
 def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Window) -> dict[str, PartNow]:

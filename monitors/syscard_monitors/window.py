@@ -15,7 +15,7 @@ from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
 from syscard.steps import Step
-from syscard_monitors import detecting, edetector, judge, observed
+from syscard_monitors import detecting, edetector, embeddings, judge, observed
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.burning import burning
 from syscard_monitors.drift import Comparison
@@ -28,6 +28,7 @@ from syscard_monitors.power import power_text
 from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.traces import moment
+from syscard_monitors.vectors import seen_in
 
 _log = logging.getLogger("syscard.monitors")
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -62,6 +63,7 @@ def findings_of(
     pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
     looks, waiting = _looks(plan, memory, requests)
     tested = _second_opinions(plan, memory, _measured(plan, memory, looks, pace_us), pace_us, ask)
+    tested |= _embedded(plan, memory, requests)
     traces = tuple(r.reference for r in requests[:3])
     sampled = sampling_of(sample_sums(requests), len(requests))
     found: list[Finding] = []
@@ -70,7 +72,7 @@ def findings_of(
         if signal.key in waiting:
             found += _between_looks(signal, memory, waiting[signal.key], window)
         elif signal.key in tested:
-            look = looks[signal.key]
+            look = looks.get(signal.key)
             own = look.window(window) if isinstance(look, Gathered) else window
             finding = _found(signal, plan, memory, tested[signal.key], own, traces, pace_us)
             finding = finding.model_copy(update={"sampled": sampled}) if sampled else finding
@@ -86,6 +88,7 @@ def _begin_anew(plan: Plan, memory: Memory) -> None:
     """What was seen against another baseline says nothing against this one."""
     if memory.detecting != plan.baseline:
         memory.detecting, memory.detectors, memory.waiting, memory.kept = plan.baseline, {}, {}, {}
+        memory.vectors = {}
 
 
 def _looks(
@@ -95,7 +98,7 @@ def _looks(
     strata = {about: plan.strata.of(about, requests) for about in {s.about for s in plan.signals}}
     looks: dict[str, Gathered | Missing] = {}
     waiting: dict[str, Gathered] = {}
-    for signal in plan.signals:
+    for signal in (s for s in plan.signals if s.kind != "embedding"):
         found = _guarded(signal, plan, partial(_gathered, signal, memory, requests, strata[signal.about]))
         if isinstance(found, Gathered) and found.requests < signal.window > WINDOW:
             waiting[signal.key] = found
@@ -178,12 +181,12 @@ def _measured(
             found[signal.key] = _guarded(signal, plan, partial(_measure, signal, plan, memory, look, share))
         else:
             found[signal.key] = look
-    left_out = {s.key for s in plan.signals if s.optional and _is_unknown(found.get(s.key))}
+    left_out = {s.key for s in plan.signals if s.optional and _is_silent(found.get(s.key))}
     return {k: m for k, m in found.items() if k not in left_out}
 
 
-def _is_unknown(measured: Measured | Missing | None) -> bool:
-    return isinstance(measured, Missing) and measured.state is State.UNKNOWN
+def _is_silent(measured: Measured | Missing | None) -> bool:
+    return isinstance(measured, Missing) and measured.state is State.UNKNOWN and not measured.told
 
 
 def _guarded(signal: Signal, plan: Plan, compute: Callable[[], Computed]) -> Computed | Missing:
@@ -238,6 +241,29 @@ def _with_power(signal: Signal, missing: Missing, reference: Reference | None, n
     n = n if reference.n < signal.min_n else missing.n
     found = power_text(signal, reference, n, math.exp(needed))
     return replace(missing, why=f"{missing.why}; {found}" if found else missing.why)
+
+
+def _embedded(plan: Plan, memory: Memory, requests: Sequence[Request]) -> dict[str, Measured | Missing]:
+    """What the vectors of texts say; an optional signal that no span carries is left out."""
+    found: dict[str, Measured | Missing] = {}
+    for signal in (s for s in plan.signals if s.kind == "embedding"):
+        strata = plan.strata.of(signal.about, requests)
+        found[signal.key] = _guarded(signal, plan, partial(_vectors, signal, plan, memory, requests, strata))
+    left_out = {s.key for s in plan.signals if s.optional and _is_silent(found.get(s.key))}
+    return {k: m for k, m in found.items() if k not in left_out}
+
+
+def _vectors(
+    signal: Signal, plan: Plan, memory: Memory, requests: Sequence[Request], strata: Sequence[str]
+) -> Measured | Missing:
+    """What the newest vectors are like: they are remembered from window to window."""
+    recent = embeddings.newest(memory.vectors.get(signal.key, ()), seen_in(requests, signal.expr, strata))
+    if recent:
+        memory.vectors[signal.key] = recent
+    if plan.references is None:
+        return Missing(judge.NO_BASELINE, told=bool(recent))
+    sample = plan.references.get(signal.key, Reference(())).sample
+    return embeddings.measure(signal, recent, sample, f"{plan.baseline}/{signal.key}/{memory.requests}")
 
 
 def _evidence(signal: Signal, memory: Memory, measured: Measured, whole: Measured, share: float) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from syscard.diff import Change
+from syscard.embedded import encoder_text
 from syscard.errors import NotOnTheCard
 from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
 from syscard.health import tracing_text
@@ -96,6 +97,7 @@ def _components(view: View, width: int) -> Iterator[str]:
             ("owner", one_line(declared.get("owner", "nobody"))),
             ("version", versions_text(part)),
             *_seen(view, ref),
+            ("texts", encoder_text(view, ref)),
             ("limits", "; ".join(one_line(x) for x in declared.get("limitations", ()))),
         ):
             yield from _labelled(label, text, width, "    ") if text else ()

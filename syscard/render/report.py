@@ -249,7 +249,7 @@ def _parts(view: View, face: Overview) -> Section:
     legend = sample_legend(face.parts)
     live += f"; {legend}" if legend else ""
     heads = ("Component", "State", "Version", "Owner (declared)", "Req/min (live)", "Errors (live)", "P95 (live)")
-    return Section("parts", "Components and interactions", chart="signals", tables=(
+    return Section("parts", "Components and interactions", says=face.encoders, chart="signals", tables=(
         Table(f"Components, {live}", heads, components, "No component is known."),
         Table("Version signals: what calls of each component carried (live)",
               ("Component", "Signal", "Value", "First seen", "Last seen", "Calls"), versions,

@@ -152,6 +152,8 @@ def _parts(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
         yield Line(clip(line, width), "plain" if part.word == "ok" else tone_of(part.word), 0, len(state))
     if seen and (legend := sample_legend(overview.parts)):
         yield from (Line(text, "unsure") for text in wrap(legend, width, rest="  ", most=2))
+    for said in overview.encoders:
+        yield from (Line(text, "quiet") for text in wrap(said, width, first="  ", rest="    ", most=2))
 
 
 def _figures(since: str, *others: str) -> str:

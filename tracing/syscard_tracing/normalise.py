@@ -13,6 +13,7 @@ from syscard.system import Keep
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import STEP, Dialects, Kind, Source, shipped_dialects, value_at
+from syscard_tracing.embedding import meanings
 from syscard_tracing.events import read_event, read_listed
 from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
@@ -385,6 +386,9 @@ class _SpanReader:
             counted = self.redactor.text(feature_name(field, component), parts, keep)
             # Beside `rationale` a span may state its own `rationale.words`.
             self.features |= {name: said for name, said in counted.items() if not (is_own(field) and name in kept)}
+        if rule is not None and rule.embed is not None:
+            meant = meanings(self.redactor, texts, component, rule.text)
+            self.features |= {name: said for name, said in meant.items() if name not in kept}  # or it states its own
         beside = {name: f"{written(name)}:{written(said)}" for name, said in self.features.items()}
         return dict(sorted((kept | beside).items()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from syscard.fingerprints import sketch
 from syscard.system import Keep
 from syscard_tracing import hidden
 from syscard_tracing.hidden import EVERY, Search, is_plain
+from syscard_tracing.keys import Key
 from syscard_tracing.labels import LABEL_WORDS, component_name, is_label
 from syscard_tracing.names import Names, named
 from syscard_tracing.pii import SCANNED, SECRETS, clean, is_card, mask
@@ -112,6 +113,20 @@ class Redactor:
     def terms(self, text: str) -> list[str]:
         """Keyed fingerprints (16 hex digits) of the content words, as `syscard.fingerprints` compares them."""
         return sketch([self._term(word) for word in content_words(text)])
+
+    def said(self, parts: list[Value]) -> str:
+        """The words of a text without what the rules find in it: what vectors are made of."""
+        plain = "\n".join(leaf for part in parts for leaf in _leaves(Search(EVERY).without(part)))[:SCANNED]
+        return _PLACEHOLDER.sub(" ", self._find(clean(plain))[0])
+
+    def hashes(self, words: Iterable[str]) -> list[str]:
+        """Keyed fingerprints of content words, all of them."""
+        return [self._term(word) for word in words]
+
+    @property
+    def key_name(self) -> str:
+        """What tells the home's keys apart and gives nothing of them away."""
+        return Key(self._key, 0, None).name
 
     def shingles(self, text: str) -> list[str]:
         """Keyed fingerprints of every few words in a row: what is repeated word for word shares them."""

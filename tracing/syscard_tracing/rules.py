@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from syscard.system import Component, Keep, System
+from syscard.system import Component, Embed, Keep, System
 from syscard_tracing.choice import NO_CHOICE, Choice, choice_of
 from syscard_tracing.pii import clean
 from syscard_tracing.spans import Attributes, Value
@@ -25,6 +25,7 @@ class ComponentRule:
     version_key: str | None = None
     prompt_key: str | None = None
     choice: Choice = NO_CHOICE
+    embed: Embed | None = None
 
 
 @dataclass(frozen=True)
@@ -138,4 +139,5 @@ def _component_rule(ref: str, component: Component, keep: Keep) -> ComponentRule
         version_key=component.version.source,
         prompt_key=component.version.prompt,
         choice=choice_of(component.allow, component.only),
+        embed=component.embed,
     )

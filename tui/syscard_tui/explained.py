@@ -112,7 +112,9 @@ def _baseline(signal: Signal, reference: Reference | None, card: dict[str, Any] 
     if reference is None or card is None or not reference.n:
         return {"n": 0, "says": "none has values of it: syscard baseline set"}
     said: dict[str, Any] = {"name": card["name"], "n": reference.n, "groups": len(reference.strata) or 1}
-    if reference.constant is not None:
+    if reference.sample is not None:
+        said["by"], what = reference.sample.by, f"embeddings by {one_line(reference.sample.by)}"
+    elif reference.constant is not None:
         said["constant"], what = reference.constant, f"always {reference.constant}"
     elif signal.kind == "category":
         shares = sorted(reference.everyone.shares.items(), key=lambda one: (-one[1], one[0]))[:5]

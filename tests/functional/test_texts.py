@@ -1,0 +1,108 @@
+"""What texts are about, end to end: answers come in by the receiver's way, and only vectors of them are kept."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.helpers import syscard
+from tests.functional.texts import SYSTEM, answers, requests
+
+BASELINE = 300
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the shop is declared, with a baseline of `BASELINE` usual answers."""
+    folder = tmp_path_factory.mktemp("texts")
+    home = declared(folder, "fingerprints")
+    take(home, folder, BASELINE, seed=1)
+    assert syscard("--home", home, "baseline", "set").code == 0
+    return home
+
+
+@pytest.fixture
+def shop(known: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(known, tmp_path / "shop"))
+
+
+def declared(folder: Path, model: str) -> Path:
+    """A new home of the shop; its key is the same each time, and so are the vectors."""
+    home, file = folder / "home", folder / "system.yaml"
+    file.write_text(SYSTEM.replace("MODEL", model), encoding="utf-8")
+    (home / "keys").mkdir(parents=True, mode=0o700)
+    (home / "keys" / "fingerprint.key").write_bytes(bytes(range(32)))
+    (home / "keys" / "fingerprint.key").chmod(0o600)
+    assert syscard("--home", home, "apply", file).code == 0
+    return home
+
+
+def take(home: Path, tmp_path: Path, count: int, seed: int, **how: Any) -> None:
+    """Ingest answers of the hours after those before."""
+    spans = tmp_path / f"{seed}.jsonl"
+    start = datetime.now(UTC) - timedelta(hours=20 - 2 * seed)
+    spans.write_bytes(b"\n".join(requests(answers(count, seed, **how), start, seed)))
+    assert syscard("--home", home, "ingest", spans).code == 0
+    assert syscard("--home", home, "monitor", "--once").code == 0
+
+
+def incidents(home: Path) -> list[dict[str, Any]]:
+    return list(syscard("--home", home, "incident", "list", "--json").document)
+
+
+def live(home: Path) -> dict[str, Any]:
+    return dict(syscard("--home", home, "card", "show", "--json").document["live"])
+
+
+def test_answers_that_are_about_something_else_open_one_incident_of_the_llm(shop: Path, tmp_path: Path) -> None:
+    take(shop, tmp_path, 240, seed=2)
+    assert incidents(shop) == []
+    assert live(shop)["signals"]["llm.meaning"]["state"] == "ok"
+    take(shop, tmp_path, 200, seed=3, changed=True)
+    (incident,) = incidents(shop)
+    assert incident["subject"] == "llm"
+    found = live(shop)["signals"]["llm.meaning"]
+    assert (found["state"], found["method"], found["reference"]) == ("breach", "domain classifier", 0.5)
+    assert found["value"] > 0.95
+    assert found["one_in"] > found["one_in_needed"] > 1_000
+
+
+def test_usual_answers_for_a_whole_day_open_no_incident(shop: Path, tmp_path: Path) -> None:
+    for seed in (2, 3, 4, 5):
+        take(shop, tmp_path, 500, seed=seed)
+    assert incidents(shop) == []
+    assert live(shop)["signals"]["llm.meaning"]["effect"] < 0.1
+
+
+def test_the_terminal_the_page_and_the_document_say_what_made_the_vectors(shop: Path, tmp_path: Path) -> None:
+    take(shop, tmp_path, 20, seed=2)
+    (by,) = live(shop)["encoders"]["llm"]
+    assert re.fullmatch(r"fingerprints \(key [0-9a-f]{8}\)", by["by"])
+    assert by["requests"] == 20
+    said = f"embeddings by {by['by']}"
+    assert f"llm: {said}" in syscard("--home", shop, "status").out
+    assert said in " ".join(syscard("--home", shop, "card", "show").out.split())
+    assert syscard("--home", shop, "snapshot", "--out", tmp_path / "page").code == 0
+    for page in (tmp_path / "page").glob("*.[hm]*"):
+        assert said in page.read_text("utf-8").replace("\\", "")
+
+
+def test_no_word_of_an_answer_is_on_the_disk(shop: Path, tmp_path: Path) -> None:
+    for file in shop.rglob("*"):
+        if file.is_file():
+            body = file.read_bytes()
+            assert not any(word in body for word in (b"carrots", b"umbrellas", b"dinner", b"basket")), file
+
+
+def test_too_few_answers_are_no_verdict(shop: Path, tmp_path: Path) -> None:
+    found = live(shop)["signals"].get("llm.meaning")
+    assert found is None or found["state"] == "unknown"
+    take(shop, tmp_path, 60, seed=2, changed=True)
+    found = live(shop)["signals"]["llm.meaning"]
+    assert (found["state"], found["needs"], found["n"]) == ("unknown", 100, 60)
