@@ -15,9 +15,11 @@ DIMENSIONS: Final = 32
 EMBEDDING: Final = ".embedding"
 """Behind the name of a text: the vector, of length one."""
 MADE_BY: Final = ".embedding.by"
-"""What made the vector and the grounding, with a digest: vectors of two makers cannot be compared."""
+"""What made the vector and the cosine, with a digest: those of two makers cannot be compared."""
 GROUNDING: Final = ".grounding"
-"""From 0 to 1: how much of an answer stands in what it was given."""
+"""From 0 to 1: share of an answer's words that what it was given says too; no model is needed for it."""
+COSINE: Final = ".grounding.cosine"
+"""From 0 to 1: how near what an answer says lies to what it was given, by a model."""
 FINGERPRINTS: Final = "fingerprints"
 """The maker that needs no model."""
 

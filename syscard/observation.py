@@ -18,7 +18,9 @@ EVALUATION: Final = "evaluation"
 """Operation of a row that says how a span was judged: an event that came by itself, below its span."""
 CONTENT_EVENT: Final = "content"
 """Operation of a row that says what a span was given or answered: likewise."""
-EVENTS: Final = frozenset({EVALUATION, CONTENT_EVENT})
+EMBEDDED: Final = "embedded"
+"""Operation of a row that holds vectors of what a span answered: a model made them after the span was stored."""
+EVENTS: Final = frozenset({EVALUATION, CONTENT_EVENT, EMBEDDED})
 """Operations of rows that say something of their parent and are no calls; they belong to no component."""
 CREATION: Final = "create_agent"
 """Operation of a span that makes or describes an agent and runs nothing: evidence for it, no call and no component."""

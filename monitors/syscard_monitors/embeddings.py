@@ -70,8 +70,12 @@ def _made_by(recent: Sequence[Seen], sample: Sample) -> str:
     makers = Counter(s.by for s in recent if s.by != sample.by)
     if not makers:
         return "only groups that the baseline has not: set it anew with: syscard baseline set"
-    by = min(makers, key=lambda maker: (-makers[maker], maker))
-    return f"made by {by}, baseline by {sample.by}: set it anew with: syscard baseline set"
+    return made_by_another(min(makers, key=lambda maker: (-makers[maker], maker)), sample.by)
+
+
+def made_by_another(by: str, before: str) -> str:
+    """Why two makers' figures are not compared, and what to type."""
+    return f"made by {by}, baseline by {before}: set it anew with: syscard baseline set"
 
 
 def _measured(signal: Signal, own: Sequence[Seen], sample: Sample, seed: str) -> Measured:

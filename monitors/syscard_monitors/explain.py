@@ -8,6 +8,7 @@ from typing import Final
 
 from syscard.words import span_of
 from syscard_monitors.burn import SHORT, STEPS, Objective, least_n
+from syscard_monitors.embeddings import SPAN
 from syscard_monitors.judge import told_rarity
 from syscard_monitors.packs import WINDOW, Signal
 from syscard_monitors.power import smallest_effect
@@ -27,7 +28,7 @@ _MEANS: Final = {
     "ratio": "the median, over requests, of {expr}",
     "latency": "the median, over requests, of {expr}; shown is the 95th percentile",
     "volume": "requests a minute",
-    "embedding": "what texts are about, over the newest 200 requests, by {expr}",
+    "embedding": "what texts are about, over the newest requests, by {expr}",
 }
 _EFFECT: Final = {
     "share": "the difference of the means in the direction that is watched",
@@ -80,6 +81,7 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
     """
     is_constant = signal.kind == "number" and reference is not None and reference.constant is not None
     asked = f"evidence of 1 in {one_in:,.0f} or rarer" if one_in is not None else "evidence that the budget accepts"
+    among = f"the newest {SPAN}" if signal.kind == "embedding" else "them"
     means, effect = _MEANS[signal.kind].format(expr=signal.expr), _EFFECT[signal.kind]
     return Explanation(
         key=signal.key,
@@ -92,7 +94,7 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
         window=signal.window,
         breach=(
             f"an effect beyond {signal.tolerance:g} in {_looks(signal)}, each with a value in at least "
-            f"{signal.min_window} of them and {signal.min_n} in the baseline, and {asked}"
+            f"{signal.min_window} of {among} and {signal.min_n} in the baseline, and {asked}"
         ),
         shows=_shows(signal, reference, signal.persist * signal.window, one_in),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from syscard.embedded import EMBEDDING, MADE_BY
+from syscard.embedded import COSINE, EMBEDDING, MADE_BY
 from syscard_monitors.assemble import Request
 from syscard_monitors.stats import evenly
 
@@ -99,6 +99,19 @@ def sample_of(found: Iterable[Seen | None]) -> Sample | None:
 def makers_in(requests: Iterable[Request], ref: str) -> Counter[str]:
     """Who made the vectors of a component's texts, with the requests of each."""
     return Counter(by for request in requests for by in {*_makers(request.values, f"{ref}.")})
+
+
+def other_maker(requests: Iterable[Request], field: str, sample: Sample | None) -> str | None:
+    """Who made a text's cosines in a window, where that is another than made the baseline's vectors; None else.
+
+    `field` is `<component>.<text>.grounding.cosine`. Where the baseline has no vectors nothing can be told of it.
+    """
+    text = f"{field.removesuffix(COSINE)}{EMBEDDING}"
+    makers = Counter(_maker(r.values, text) for r in requests if field in r.values)
+    if sample is None or not makers:
+        return None
+    by = min(makers, key=lambda maker: (-makers[maker], maker))
+    return None if by == sample.by else by
 
 
 def _makers(values: Mapping[str, list[Any]], prefix: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from syscard.card import Card
 from syscard.edits import Author, AuthorKind
+from syscard.embedded import COSINE
 from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.rotations import NOT_COMPARABLE, comparable, has_mark
@@ -28,7 +29,7 @@ from syscard_monitors.power import power_text
 from syscard_monitors.reference import Reference
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.traces import moment
-from syscard_monitors.vectors import seen_in
+from syscard_monitors.vectors import other_maker, seen_in
 
 _log = logging.getLogger("syscard.monitors")
 AUTHOR: Final = Author(kind=AuthorKind.MONITOR, name="watch")
@@ -99,7 +100,8 @@ def _looks(
     looks: dict[str, Gathered | Missing] = {}
     waiting: dict[str, Gathered] = {}
     for signal in (s for s in plan.signals if s.kind != "embedding"):
-        found = _guarded(signal, plan, partial(_gathered, signal, memory, requests, strata[signal.about]))
+        gathering = partial(_gathered, signal, memory, requests, strata[signal.about])
+        found = _by_another(signal, plan, requests) or _guarded(signal, plan, gathering)
         if isinstance(found, Gathered) and found.requests < signal.window > WINDOW:
             waiting[signal.key] = found
         else:
@@ -316,6 +318,17 @@ def not_comparable(
     if comparable(reference.keys, keys):
         return None
     return Missing(f"{NOT_COMPARABLE}: set the baseline anew with: syscard baseline set")
+
+
+def _by_another(signal: Signal, plan: Plan, requests: Sequence[Request]) -> Missing | None:
+    """Why cosines are not compared with those that another model made."""
+    if not signal.expr.endswith(COSINE):
+        return None
+    samples = [
+        r.sample for key, r in (plan.references or {}).items() if r.sample and key.startswith(f"{signal.about}.")
+    ]
+    by = other_maker(requests, signal.expr, samples[0] if samples else None)
+    return Missing(embeddings.made_by_another(by, samples[0].by), told=True) if by else None
 
 
 def _second_opinions(

@@ -93,6 +93,17 @@ def test_the_terminal_the_page_and_the_document_say_what_made_the_vectors(shop: 
         assert said in page.read_text("utf-8").replace("\\", "")
 
 
+def test_answers_that_are_made_up_are_grounded_less(shop: Path, tmp_path: Path) -> None:
+    before = live(shop)["signals"].get("llm.grounding")
+    assert before is None or before["state"] == "unknown"
+    take(shop, tmp_path, 20, seed=2)
+    assert live(shop)["signals"]["llm.grounding"]["state"] == "ok"
+    take(shop, tmp_path, 40, seed=3, changed=True)
+    found = live(shop)["signals"]["llm.grounding"]
+    assert found["value"] < 0.2 < found["reference"]
+    assert found["state"] in ("warn", "breach")
+
+
 def test_no_word_of_an_answer_is_on_the_disk(shop: Path, tmp_path: Path) -> None:
     for file in shop.rglob("*"):
         if file.is_file():

@@ -125,6 +125,6 @@ def test_texts_of_failures_definitions_and_verdicts_are_no_answers() -> None:
     for field in ("status.message", "exception.message", "gen_ai.evaluation.explanation", "gen_ai.tool.definitions"):
         assert not is_answer(field, ())
         assert not is_given(field)
-    assert is_given("gen_ai.system_instructions")
+    assert not is_given("gen_ai.system_instructions")
     assert is_given("syscard.llm.prompt")
     assert not is_answer("syscard.llm.prompt", ())

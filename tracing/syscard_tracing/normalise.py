@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from syscard.embedded import EMBEDDING, FINGERPRINTS
 from syscard.observation import COLUMNS, CREATION, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import STEP, Dialects, Kind, Source, shipped_dialects, value_at
-from syscard_tracing.embedding import meanings
+from syscard_tracing.embedding import Answer, answers_in
 from syscard_tracing.events import read_event, read_listed
 from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
@@ -68,6 +69,8 @@ class Reading(NamedTuple):
     row: tuple[Any, ...]
     """In the order of `syscard.observation.COLUMNS`; times in microseconds and days since 1970."""
     unread: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    """Texts that a model is to make vectors of: in memory only."""
 
     def as_dict(self) -> dict[str, Any]:
         """The row by column name."""
@@ -135,6 +138,7 @@ class _SpanReader:
         self.unread: list[str] = []
         self.features: dict[str, Any] = {}
         """What is kept beside the attributes themselves."""
+        self.answers: list[Answer] = []
 
     def reading(self, received_us: int) -> Reading:
         span = self.span
@@ -159,7 +163,7 @@ class _SpanReader:
             suspect,
             self._features(facts),
         )
-        return Reading(row, tuple(sorted(self.unread)) if self.unread else ())
+        return Reading(row, tuple(sorted(self.unread)) if self.unread else (), tuple(self.answers))
 
     def _known_facts(self) -> Facts:
         """The facts: where neither a failure nor an event tells more, known by the attributes that say them."""
@@ -387,10 +391,20 @@ class _SpanReader:
             # Beside `rationale` a span may state its own `rationale.words`.
             self.features |= {name: said for name, said in counted.items() if not (is_own(field) and name in kept)}
         if rule is not None and rule.embed is not None:
-            meant = meanings(self.redactor, texts, component, rule.text)
-            self.features |= {name: said for name, said in meant.items() if name not in kept}  # or it states its own
+            self._take_answers(answers_in(self.redactor, texts, component, rule.embed, rule.text), kept)
         beside = {name: f"{written(name)}:{written(said)}" for name, said in self.features.items()}
         return dict(sorted((kept | beside).items()))
+
+    def _take_answers(self, answers: list[Answer], kept: Collection[str]) -> None:
+        """Vectors of what was answered, where the span does not state its own; a model's come later."""
+        for answer in answers:
+            self.features |= {name: said for name, said in answer.grounding.items() if name not in kept}
+            if f"{answer.field}{EMBEDDING}" in kept:
+                continue
+            if answer.embed.model == FINGERPRINTS:
+                self.features |= answer.words
+            else:
+                self.answers.append(answer)
 
     def _keep_level(self, system: SystemRule | None) -> Keep:
         if system is None:

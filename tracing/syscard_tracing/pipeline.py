@@ -20,6 +20,7 @@ from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.batch import to_table
 from syscard_tracing.dialects import Dialects
+from syscard_tracing.encoders import Encoders
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.logs import LogRecord, as_spans
 from syscard_tracing.normalise import Normaliser, moment
@@ -107,6 +108,7 @@ class Pipeline:
         self._key = keys.load_or_make(home.keys / keys.FILE)
         self._ring = keys.ring(home.keys)
         self._since = self._ring[-1].since_us
+        self.encoders = Encoders(self._key, lambda rows: inbox.put(to_table(rows)))
         self._normaliser: tuple[TraceRules, Dialects, Normaliser] | None = None
         self._current()  # what the rules need must be there before the first span is
 
@@ -116,7 +118,8 @@ class Pipeline:
         Raises:
             InboxFull: no room; nothing is stored.
         """
-        self._inbox.put(_table(self._current(), spans, self._received(received)), moved_us=moved_us)
+        readings = self._current().read(spans, self._received(received))
+        self._inbox.put(to_table(self.encoders.now(readings)), moved_us=moved_us)
 
     def accept(self, body: bytes, *, as_json: bool, signal: Signal = Signal.TRACES) -> Accepted:
         """Decode one request and store what is good in it.
@@ -137,7 +140,8 @@ class Pipeline:
         """
         normaliser = self._current()
         spans, accepted = self._decoded(signal, body, as_json, normaliser.dialects)
-        return Ready(_table(normaliser, spans, self._received()), accepted)
+        readings = normaliser.read(spans, self._received())
+        return Ready(to_table(self.encoders.later(readings)), accepted)
 
     def keep(self, ready: Ready) -> Future[None]:
         """Hand the rows of one request to the disk; they are stored when the future is done without an error.
@@ -180,10 +184,6 @@ class Pipeline:
         if known is None or known[0] != rules or known[1] is not dialects:
             known = self._normaliser = (rules, dialects, Normaliser(rules, self._key, dialects))
         return known[2]
-
-
-def _table(normaliser: Normaliser, spans: Sequence[RawSpan], received: datetime) -> pa.Table:
-    return to_table([reading.row for reading in normaliser.read(spans, received)])
 
 
 class RollerThread:

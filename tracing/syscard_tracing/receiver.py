@@ -16,6 +16,7 @@ from syscard.clock import Clock
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia
 from syscard.home import Home
 from syscard_tracing.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
+from syscard_tracing.encoders import Encoders
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
@@ -186,10 +187,11 @@ def serve(
             try:
                 async with AsyncExitStack() as doors:
                     ports = Ports(listener.getsockname()[1], *await _grpc(doors, intake, listener, grpc_port, tls))
-                    receiver = Receiver(intake, lambda: _health(inbox, roller))
+                    receiver = Receiver(intake, lambda: _health(inbox, roller, pipeline.encoders))
                     await _http(receiver, listener, tls, limits, lambda: on_ready(ports) if on_ready else None)
             finally:
                 await intake.close()
+                await asyncio.to_thread(pipeline.encoders.close)
                 await asyncio.to_thread(housekeeper.stop)
                 await asyncio.to_thread(roller.stop)
                 pipeline.close()
@@ -243,7 +245,7 @@ async def _http(
         await _Server(config).serve(sockets=[bounded])
 
 
-def _health(inbox: Inbox, roller: RollerThread) -> dict[str, Any]:
+def _health(inbox: Inbox, roller: RollerThread, encoders: Encoders) -> dict[str, Any]:
     try:
         pending, error = inbox.pending(), roller.last_error
     except TraceError as damaged:
@@ -253,6 +255,7 @@ def _health(inbox: Inbox, roller: RollerThread) -> dict[str, Any]:
         "pending": pending,
         "error": error,
         "lake_version": roller.last.version if roller.last else None,
+        "vectors": {**encoders.counts, "why": encoders.why},
     }
 
 

@@ -15,7 +15,7 @@ from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
 from syscard_monitors.vectors import Sample, Seen
 from syscard_monitors.window import findings_of
-from tests.unit.monitors.build import Asked, card_of, plan, request, signal, window
+from tests.unit.monitors.build import Asked, card_of, plan, reference, request, signal, window
 
 FIELD = "vlm.text.embedding"
 
@@ -95,6 +95,16 @@ def test_only_the_newest_are_remembered_and_none_that_is_no_vector() -> None:
     kept = newest(seen(SPAN, 1), [*seen(3, 2), None])
     assert len(kept) == SPAN
     assert kept[-3:] == seen(3, 2)
+
+
+def test_cosines_of_another_model_are_unknown_and_not_a_breach() -> None:
+    memory, cosine = Memory(), "vlm.text.grounding.cosine"
+    near = signal("share", name="near", expr=cosine, direction="down", optional=True)
+    known = {near.key: reference([0.9] * 100), meaning().key: Reference((), sample=sample(by="minilm 1"))}
+    requests = tuple(request(n, {cosine: 0.1, FIELD: [[1.0, 0.0]], f"{FIELD}.by": "minilm 2"}) for n in range(20))
+    (finding,) = findings_of(card_of(), plan(near, references=known), memory, requests, window(), Asked())
+    assert finding.state is State.UNKNOWN
+    assert finding.why.startswith("made by minilm 2, baseline by minilm 1")
 
 
 def test_a_breach_comes_of_two_windows_and_one_finding_is_made_of_each() -> None:

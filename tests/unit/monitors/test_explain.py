@@ -12,7 +12,7 @@ from syscard_monitors.explain import explanation
 from syscard_monitors.packs import Kind, origin
 from tests.unit.monitors.build import reference, signal
 
-KINDS: tuple[Kind, ...] = ("share", "rate", "number", "category", "ratio", "latency", "volume")
+KINDS: tuple[Kind, ...] = ("share", "rate", "number", "category", "ratio", "latency", "volume", "embedding")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard_monitors.assemble import Request
-from syscard_monitors.vectors import KEPT, NOBODY, Sample, Seen, makers_in, read_sample, sample_of, seen_in
+from syscard_monitors.vectors import KEPT, NOBODY, Sample, Seen, makers_in, other_maker, read_sample, sample_of, seen_in
 from tests.unit.monitors.build import request
 
 FIELD = "llm.answer.embedding"
@@ -72,6 +72,15 @@ def test_the_baseline_is_compared_with_the_mix_of_the_window() -> None:
 def test_who_is_of_no_stratum_is_compared_with_everybody() -> None:
     vectors = (("young", (1.0, 0.0)), ("old", (0.0, 1.0)))
     assert len(Sample("a", vectors).with_mix_of(["", ""])) == 2
+
+
+def test_cosines_of_another_model_than_the_baseline_s_are_known_by_their_maker() -> None:
+    cosine = "llm.answer.grounding.cosine"
+    requests = [request(n, {cosine: 0.5, FIELD: [[1.0, 2.0]], f"{FIELD}.by": "minilm 2"}) for n in range(3)]
+    assert other_maker(requests, cosine, Sample("minilm 1", ())) == "minilm 2"
+    assert other_maker(requests, cosine, Sample("minilm 2", ())) is None
+    assert other_maker(requests, cosine, None) is None
+    assert other_maker([request(0, {"llm.answer.words": 3})], cosine, Sample("minilm 1", ())) is None
 
 
 def test_makers_are_counted_by_request_and_one_who_is_not_named_is_told() -> None:
