@@ -150,9 +150,29 @@ def test_without_a_model_every_answer_has_its_fingerprints_and_it_is_said_once(
     assert (encoders.counts["fell_back"], encoders.why) == (5, line.partition(";")[0])
 
 
-def test_vectors_that_cannot_be_stored_or_made_are_counted_and_those_after_them_are_made(readings: Any) -> None:
+@pytest.mark.parametrize("where", ["loading", "encoding"])
+def test_a_model_that_breaks_costs_its_vectors_and_no_span(
+    readings: Any, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    class Broken(Letters):
+        def __call__(self, texts: Sequence[str]) -> list[list[float]]:
+            raise RuntimeError(texts[0])
+
+    def load_broken(_embed: Embed) -> Letters:
+        if where == "loading":
+            raise RuntimeError("weights")
+        return Broken()
+
+    encoders = Encoders(KEY, print, load_broken)
+    rows = encoders.now(readings(3))
+    assert [features(row)[f"{FIELD}.embedding.by"][:12] for row in rows] == ["fingerprints"] * 3
+    assert encoders.counts == {"fell_back": 3}
+    assert "lemons" not in caplog.text
+
+
+def test_vectors_that_cannot_be_stored_are_counted_and_those_after_them_are_made(readings: Any) -> None:
     stored, asked = list[Any](), threading.Semaphore(0)
-    troubles: list[Exception] = [TraceError("no room"), ValueError("broken")]
+    troubles: list[Exception] = [TraceError("no room"), OSError("broken")]
 
     def store(rows: Sequence[Any]) -> None:
         asked.release()

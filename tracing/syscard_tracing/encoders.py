@@ -155,18 +155,29 @@ class Encoders:
             return self._load(embed)
         except SyscardError as error:
             self._given_up[embed] = str(error)
-            _log.warning("%s; until then vectors are made of fingerprints", error)
-            return None
+        except Exception as error:  # noqa: BLE001 - weights can be broken in any way, and no span may be lost to them
+            self._given_up[embed] = f"embed.model {embed.model}: it cannot be loaded ({type(error).__name__})"
+        _log.warning("%s; vectors are made of fingerprints until syscard is started anew", self._given_up[embed])
+        return None
 
     def made(self, asked: Sequence[Asked]) -> list[dict[str, Any]]:
         """The features of each of these answers, by its model or else by fingerprints."""
         found: dict[int, dict[str, Any]] = {}
         for embed in dict.fromkeys(one.answer.embed for one in asked):
             own = {i: one.answer for i, one in enumerate(asked) if one.answer.embed == embed}
-            encoder = self._encoder(embed)
-            self._count("encoded" if encoder else "fell_back", len(own))
-            found |= self._encoded(encoder, own) if encoder else {i: answer.words for i, answer in own.items()}
+            made = self._by_model(embed, own)
+            self._count("fell_back" if made is None else "encoded", len(own))
+            found |= {i: answer.words for i, answer in own.items()} if made is None else made
         return [found[i] for i in range(len(asked))]
+
+    def _by_model(self, embed: Embed, answers: Mapping[int, Answer]) -> dict[int, dict[str, Any]] | None:
+        """None where there is no model, or it fails at these texts."""
+        encoder = self._encoder(embed)
+        try:
+            return self._encoded(encoder, answers) if encoder else None
+        except Exception as error:  # noqa: BLE001 - a model is anybody's, and no span may be lost to it
+            _log.error("embed.model %s failed at %d answers (%s)", embed.model, len(answers), type(error).__name__)
+            return None
 
     def _encoded(self, encoder: Model, answers: Mapping[int, Answer]) -> dict[int, dict[str, Any]]:
         """Every text is encoded once, however many answers hold it."""
