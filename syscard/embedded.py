@@ -31,11 +31,16 @@ def encoder_text(view: Mapping[str, Any], ref: str) -> str:
     """
     declared = (view["card"]["components"][ref]["declared"] or {}).get("embed") or {}
     wanted = one_line(declared.get("model", ""))
-    made = [one_line(encoder["by"]) for encoder in ((view["live"] or {}).get("encoders") or {}).get(ref, ())]
+    made = [_made_by(encoder) for encoder in ((view["live"] or {}).get("encoders") or {}).get(ref, ())]
     if not made:
         return f"embeddings by {wanted}: none in the newest window" if wanted else ""
     instead = any(by.startswith(FINGERPRINTS) for by in made) and wanted not in ("", FINGERPRINTS)
     return f"embeddings by {', '.join(made)}{f' in place of {wanted}' if instead else ''}"
+
+
+def _made_by(encoder: Mapping[str, Any]) -> str:
+    left_out, every = encoder["left_out"], encoder["left_out"] + encoder["vectors"]
+    return one_line(encoder["by"]) + (f" ({left_out} of {every} are no vectors)" if left_out else "")
 
 
 def encoders_text(view: Mapping[str, Any]) -> tuple[str, ...]:

@@ -173,7 +173,9 @@ class EncoderNow(Value):
 
     by: str
     """Its name, with a digest of the model or the name of the key."""
-    requests: int
+    vectors: int
+    left_out: int
+    """What is no vector: not finite, without a length, or no list of numbers."""
 
 
 class Live(Value):

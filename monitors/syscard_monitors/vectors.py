@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -96,9 +96,24 @@ def sample_of(found: Iterable[Seen | None]) -> Sample | None:
     return Sample(by, evenly(own, KEPT), len(seen) - len(own))
 
 
-def makers_in(requests: Iterable[Request], ref: str) -> Counter[str]:
-    """Who made the vectors of a component's texts, with the requests of each."""
-    return Counter(by for request in requests for by in {*_makers(request.values, f"{ref}.")})
+class Made(NamedTuple):
+    """What one maker made of a component's texts in some requests."""
+
+    by: str
+    vectors: int
+    left_out: int
+    """What is no vector: not finite, without a length, or no list of numbers."""
+
+
+def made_in(requests: Iterable[Request], ref: str) -> list[Made]:
+    """Who made the vectors of a component's texts, the one of most first."""
+    made: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    for values in (request.values for request in requests):
+        for name in (n for n in values if n.startswith(f"{ref}.") and n.endswith(EMBEDDING)):
+            (left_out if _unit(values[name][0]) is None else made)[_maker(values, name)] += 1
+    every = sorted(made.keys() | left_out.keys(), key=lambda by: (-made[by], by))
+    return [Made(by, made[by], left_out[by]) for by in every]
 
 
 def other_maker(requests: Iterable[Request], field: str, sample: Sample | None) -> str | None:
@@ -112,12 +127,6 @@ def other_maker(requests: Iterable[Request], field: str, sample: Sample | None) 
         return None
     by = min(makers, key=lambda maker: (-makers[maker], maker))
     return None if by == sample.by else by
-
-
-def _makers(values: Mapping[str, list[Any]], prefix: str) -> Iterator[str]:
-    for name in values:
-        if name.startswith(prefix) and name.endswith(EMBEDDING):
-            yield _maker(values, name)
 
 
 def _maker(values: Mapping[str, list[Any]], field: str) -> str:

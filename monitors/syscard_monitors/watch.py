@@ -49,7 +49,7 @@ from syscard_monitors.stretches import Stretches
 from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
-from syscard_monitors.vectors import makers_in
+from syscard_monitors.vectors import made_in
 from syscard_monitors.versions import remembered, versions_now
 from syscard_monitors.window import budget_needs, findings_of, log_needed, pace, window_of
 
@@ -428,12 +428,8 @@ def _live(
 
 def _encoders(card: Card, requests: Sequence[Request]) -> dict[str, tuple[EncoderNow, ...]]:
     """What made the vectors of a window, by component."""
-    found = {ref: makers_in(requests, ref) for ref in card.components}
-    return {
-        ref: tuple(EncoderNow(by=by, requests=n) for by, n in makers.most_common(MOST_ENCODERS))
-        for ref, makers in found.items()
-        if makers
-    }
+    found = {ref: made_in(requests, ref)[:MOST_ENCODERS] for ref in card.components}
+    return {ref: tuple(EncoderNow(**one._asdict()) for one in made) for ref, made in found.items() if made}
 
 
 def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Window) -> dict[str, PartNow]:

@@ -84,7 +84,7 @@ def test_the_terminal_the_page_and_the_document_say_what_made_the_vectors(shop: 
     take(shop, tmp_path, 20, seed=2)
     (by,) = live(shop)["encoders"]["llm"]
     assert re.fullmatch(r"fingerprints \(key [0-9a-f]{8}\)", by["by"])
-    assert by["requests"] == 20
+    assert (by["vectors"], by["left_out"]) == (20, 0)
     said = f"embeddings by {by['by']}"
     assert f"llm: {said}" in syscard("--home", shop, "status").out
     assert said in " ".join(syscard("--home", shop, "card", "show").out.split())

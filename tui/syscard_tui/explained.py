@@ -113,7 +113,8 @@ def _baseline(signal: Signal, reference: Reference | None, card: dict[str, Any] 
         return {"n": 0, "says": "none has values of it: syscard baseline set"}
     said: dict[str, Any] = {"name": card["name"], "n": reference.n, "groups": len(reference.strata) or 1}
     if reference.sample is not None:
-        said["by"], what = reference.sample.by, f"embeddings by {one_line(reference.sample.by)}"
+        said["by"], said["left_out"] = reference.sample.by, reference.sample.left_out
+        what = f"embeddings by {one_line(reference.sample.by)}, {said['left_out']} left out"
     elif reference.constant is not None:
         said["constant"], what = reference.constant, f"always {reference.constant}"
     elif signal.kind == "category":

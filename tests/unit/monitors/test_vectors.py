@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard_monitors.assemble import Request
-from syscard_monitors.vectors import KEPT, NOBODY, Sample, Seen, makers_in, other_maker, read_sample, sample_of, seen_in
+from syscard_monitors.vectors import KEPT, NOBODY, Sample, Seen, made_in, other_maker, read_sample, sample_of, seen_in
 from tests.unit.monitors.build import request
 
 FIELD = "llm.answer.embedding"
@@ -83,8 +83,8 @@ def test_cosines_of_another_model_than_the_baseline_s_are_known_by_their_maker()
     assert other_maker([request(0, {"llm.answer.words": 3})], cosine, Sample("minilm 1", ())) is None
 
 
-def test_makers_are_counted_by_request_and_one_who_is_not_named_is_told() -> None:
+def test_makers_are_counted_with_what_is_no_vector_and_one_who_is_not_named_is_told() -> None:
     by = "x" * 500
-    found = makers_in([carrying([1.0, 2.0]), carrying([1.0, 2.0], None), carrying([1.0, 2.0], by)], "llm")
-    assert found == {"fingerprints (key 1)": 1, NOBODY: 1, "x" * 120: 1}
-    assert not makers_in([carrying([1.0, 2.0])], "vlm")
+    requests = [carrying([1.0, 2.0]), carrying([1.0, 2.0], None), carrying([1.0, 2.0], by), carrying([0.0, 0.0])]
+    assert made_in(requests, "llm") == [("fingerprints (key 1)", 1, 1), (NOBODY, 1, 0), ("x" * 120, 1, 0)]
+    assert made_in(requests, "vlm") == []

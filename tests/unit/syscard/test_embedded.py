@@ -12,7 +12,7 @@ from syscard.embedded import encoder_text, encoders_text
 def view(model: str | None, *made: str, ref: str = "llm") -> dict[str, Any]:
     """A view with one component."""
     declared: dict[str, Any] = {"owner": "o"} | ({"embed": {"model": model}} if model else {})
-    live = {"encoders": {ref: [{"by": by, "requests": 20} for by in made]} if made else {}}
+    live = {"encoders": {ref: [{"by": by, "vectors": 20, "left_out": 0} for by in made]} if made else {}}
     return {"card": {"components": {ref: {"declared": declared}}}, "live": live}
 
 
@@ -31,6 +31,12 @@ def test_what_is_used_is_said_and_what_it_takes_the_place_of(
     model: str | None, made: tuple[str, ...], said: str
 ) -> None:
     assert encoder_text(view(model, *made), "llm") == said
+
+
+def test_what_is_no_vector_is_counted() -> None:
+    seen = view("fingerprints", "fingerprints (key 1)")
+    seen["live"]["encoders"]["llm"][0]["left_out"] = 5
+    assert encoder_text(seen, "llm") == "embeddings by fingerprints (key 1) (5 of 25 are no vectors)"
 
 
 def test_what_a_span_says_of_its_maker_is_one_line() -> None:
