@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.helpers import syscard
+from syscard.home import Home
+from syscard.observation import EMBEDDED
+from syscard_tracing.roller import open_lake
+from tests.functional.helpers import PROTOBUF_TYPE, Server, as_protobuf, syscard
 from tests.functional.texts import SYSTEM, answers, requests
 
 BASELINE = 300
@@ -117,3 +123,22 @@ def test_too_few_answers_are_no_verdict(shop: Path, tmp_path: Path) -> None:
     take(shop, tmp_path, 60, seed=2, changed=True)
     found = live(shop)["signals"]["llm.meaning"]
     assert (found["state"], found["needs"], found["n"]) == ("unknown", 100, 60)
+
+
+def test_a_server_without_the_model_takes_every_span_and_says_what_it_does_instead(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    home = declared(tmp_path, "nobody/has-this-model")
+    server = serve(home, "--port", "0", "--only", "receiver").ready()
+    told = requests(answers(40, 1), datetime.now(UTC) - timedelta(minutes=5), 1)
+    assert [server.post(as_protobuf(told[n : n + 10]), PROTOBUF_TYPE) for n in range(0, 40, 10)] == [200] * 4
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=60) as answer:
+        vectors = json.load(answer)["vectors"]
+    assert server.stop() == 0
+    kept = open_lake(Home(home)).scan().collect().to_dicts()
+    spans = [row for row in kept if row["operation"] != EMBEDDED]
+    by = [json.loads(row["features"]).get("gen_ai.output.messages.embedding.by") for row in kept]
+    assert len(spans) == 80
+    assert len([one for one in by if one]) == len([one for one in by if one and one.startswith("fingerprints")]) == 40
+    assert not vectors.get("lost")
+    assert server.said.count("embed.model") == 1

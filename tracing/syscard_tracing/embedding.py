@@ -117,6 +117,21 @@ def answers_in(
     return found
 
 
+def at_once(answers: Iterable[Answer], kept: Collection[str]) -> tuple[dict[str, Any], list[Answer]]:
+    """Features that need no model, and the answers that one is to make vectors of.
+
+    What a span states itself, by the names that are `kept` of it, stays as it is.
+    """
+    features: dict[str, Any] = {}
+    later: list[Answer] = []
+    for answer in answers:
+        features |= answer.grounding
+        if f"{answer.field}{EMBEDDING}" not in kept:
+            features |= answer.words if answer.embed.model == FINGERPRINTS else {}
+            later += [answer] if answer.embed.model != FINGERPRINTS else []
+    return {name: said for name, said in features.items() if name not in kept}, later
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a text, at most `MOST_SENTENCES`."""
     return _split(_SENTENCE, text)[:MOST_SENTENCES]

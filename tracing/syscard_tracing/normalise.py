@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from syscard.embedded import EMBEDDING, FINGERPRINTS
 from syscard.observation import COLUMNS, CREATION, EVENTS, NO_CALLS, segment_or_none
 from syscard.system import Keep
 from syscard.tokens import Call, Nested, sums, told_again
 from syscard_tracing.choice import NO_CHOICE
 from syscard_tracing.dialects import STEP, Dialects, Kind, Source, shipped_dialects, value_at
-from syscard_tracing.embedding import Answer, answers_in
+from syscard_tracing.embedding import Answer, answers_in, at_once
 from syscard_tracing.events import read_event, read_listed
 from syscard_tracing.failure_texts import failure_texts
 from syscard_tracing.failures import NO_NAME, error_class
@@ -391,20 +390,11 @@ class _SpanReader:
             # Beside `rationale` a span may state its own `rationale.words`.
             self.features |= {name: said for name, said in counted.items() if not (is_own(field) and name in kept)}
         if rule is not None and rule.embed is not None:
-            self._take_answers(answers_in(self.redactor, texts, component, rule.embed, rule.text), kept)
+            answers = answers_in(self.redactor, texts, component, rule.embed, rule.text)
+            meant, self.answers = at_once(answers, kept)
+            self.features |= meant
         beside = {name: f"{written(name)}:{written(said)}" for name, said in self.features.items()}
         return dict(sorted((kept | beside).items()))
-
-    def _take_answers(self, answers: list[Answer], kept: Collection[str]) -> None:
-        """Vectors of what was answered, where the span does not state its own; a model's come later."""
-        for answer in answers:
-            self.features |= {name: said for name, said in answer.grounding.items() if name not in kept}
-            if f"{answer.field}{EMBEDDING}" in kept:
-                continue
-            if answer.embed.model == FINGERPRINTS:
-                self.features |= answer.words
-            else:
-                self.answers.append(answer)
 
     def _keep_level(self, system: SystemRule | None) -> Keep:
         if system is None:
