@@ -15,6 +15,7 @@ import torch
 
 from syscard.system import Embed, System
 from syscard.system_file import parse_system
+from syscard_monitors.assemble import Request
 from syscard_monitors.embeddings import measure
 from syscard_monitors.judge import Measured
 from syscard_monitors.packs import load_packs, signals_for
@@ -24,7 +25,6 @@ from syscard_tracing.encoder import Encoder, load
 from syscard_tracing.encoders import Asked, Encoders
 from tests.functional.texts import SYSTEM, answers, requests
 from tests.models.conftest import ROOT
-from tests.unit.monitors.build import request
 
 FIELD = "gen_ai.output.messages"
 MINILM = Embed(model="minilm")
@@ -69,7 +69,7 @@ def test_answers_with_other_words_about_the_same_are_no_change_and_others_are() 
     def seen(count: int, seed: int, *, changed: bool = False) -> list[Any]:
         told = made(list(answers(count, seed, changed=changed)))
         carried = [{f"llm.{name}": [value] for name, value in one.items()} for one in told]
-        return seen_in([request(n, one) for n, one in enumerate(carried)], field, ())
+        return seen_in([Request(f"{n:032x}", "root", n, n + 1, n + 1, one) for n, one in enumerate(carried)], field, ())
 
     sample = sample_of(seen(300, 1))
     usual, changed = (measure(signal, seen(200, seed, changed=c), sample, "s") for seed, c in ((2, False), (3, True)))
