@@ -101,7 +101,8 @@ def _looks(
     waiting: dict[str, Gathered] = {}
     for signal in (s for s in plan.signals if s.kind != "embedding"):
         gathering = partial(_gathered, signal, memory, requests, strata[signal.about])
-        found = _by_another(signal, plan, requests) or _guarded(signal, plan, gathering)
+        other = _by_another(signal, plan, requests)
+        found: Gathered | Missing = other if other is not None else _guarded(signal, plan, gathering)
         if isinstance(found, Gathered) and found.requests < signal.window > WINDOW:
             waiting[signal.key] = found
         else:

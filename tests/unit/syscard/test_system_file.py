@@ -499,7 +499,7 @@ CROSS = [
     ("    vlm.agrees: {", "    vlm: {", "monitors.tune.vlm", "'vlm' names no signal", "<component or edge>.<signal>"),
     ("    vlm.agrees: {", "    vlm.: {", "monitors.tune.vlm.", "names no signal", "<component or edge>.<signal>"),
     ("    cf->vlm.share: {", "    cf->llm.share: {", "monitors.tune.cf->llm.share", "'cf->llm' is not declared", "cf->vlm"),
-    ("    vlm.agrees: {", "    system.agrees: {", "monitors.tune.system.agrees", "there is no component 'system'", ""),
+    ("    vlm.agrees: {", "    shop.agrees: {", "monitors.tune.shop.agrees", "there is no component 'shop'", ""),
     ("  - id: fast", "  - id: grounded", "claims[1] grounded.id", "already the id of claims[0]", "another id"),
     ("  - {id: U-1", "  - {id: R-1", "unknowns[0] R-1.id", "already the id of risks[0]", "another id"),
     ("share(llm.grounded >= 0.6)", "share(lllm.grounded)", "claims[0] grounded.metric", "there is no component 'lllm'", "llm"),
