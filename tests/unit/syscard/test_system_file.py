@@ -400,6 +400,11 @@ SHAPE = [
 ]  # fmt: skip
 
 
+def test_signals_of_the_system_as_a_whole_are_tuned_like_those_of_a_part() -> None:
+    tuned = parse_system(swap("    vlm.agrees: {", "    system.error: {"), "system.yaml").monitors.tune
+    assert "system.error" in tuned
+
+
 @pytest.mark.parametrize(("old", "new", "at", "said", "hint"), SHAPE, ids=[f"{s[2]}: {s[3]}" for s in SHAPE])
 def test_a_wrong_value_is_told_with_its_line_its_place_and_what_to_write(
     old: str, new: str, at: str, said: str, hint: str
