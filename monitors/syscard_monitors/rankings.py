@@ -27,6 +27,7 @@ ACCURACY: Final = ("NDCG", "MAP", "HitRate", "MRR")
 """Evidently's metrics that need to know what was taken."""
 OTHERS: Final = ("Personalization", "PopularityBiasMetric", "Novelty", "Diversity", "Serendipity")
 _ITEMS: Final = "items"
+_HISTORY: Final = "history"
 _LINKS: Final = "span.links"
 
 
@@ -45,6 +46,8 @@ class Judged(NamedTuple):
 
     items: tuple[str, ...]
     taken: str | None
+    history: tuple[str, ...] = ()
+    """What the one behind the request took before."""
 
 
 class Ranked(NamedTuple):
@@ -66,7 +69,11 @@ def rankings(
     found = {}
     for ref in system.components:
         lists = [(request, items) for request in requests if (items := _list(request, ref))][-MOST_REQUESTS:]
-        judged = [j for request, items in lists if (j := _judged(request, items, answers)) is not None]
+        judged = [
+            j._replace(history=_list(request, ref, _HISTORY))
+            for request, items in lists
+            if (j := _judged(request, items, answers)) is not None
+        ]
         if lists:
             found[ref] = _ranked(ref, [items for _, items in lists], judged, training)
     return found
@@ -82,9 +89,9 @@ def _answers(feedback: Iterable[Request]) -> dict[str, Request]:
     return found
 
 
-def _list(request: Request, ref: str) -> tuple[str, ...]:
-    """The list that the component made last."""
-    made = [items for items in request.values.get(f"{ref}.{_ITEMS}", ()) if isinstance(items, list)]
+def _list(request: Request, ref: str, name: str = _ITEMS) -> tuple[str, ...]:
+    """The list that the component made, or was given, last."""
+    made = [items for items in request.values.get(f"{ref}.{name}", ()) if isinstance(items, list)]
     return tuple(dict.fromkeys(map(str, made[-1]))) if made else ()
 
 
@@ -118,6 +125,7 @@ def _ranked(ref: str, lists: list[tuple[str, ...]], judged: list[Judged], traini
     k = min(MOST_PLACES, Counter(len(one.items) for one in used).most_common(1)[0][0])
     even = all(len(one.items) >= k for one in used)
     missing = dict(_missing(len(judged), k, {item for one in used for item in one.items}, training, even=even))
+    missing |= dict(_without_serendipity(ref, judged, k, training))
     if len(used) < LEAST_LISTS:
         why = f"needs {LEAST_LISTS} lists, has {len(used)}"
         return Ranked(None, len(lists), len(judged), dict.fromkeys((*ACCURACY, *OTHERS), why))
@@ -130,8 +138,13 @@ def _ranked(ref: str, lists: list[tuple[str, ...]], judged: list[Judged], traini
     users: dict[str, int] = {}
     trained = tuple(ByPurchase(_number(users, user), _number(numbers, item)) for user, item in training.purchases)
     described = {} if "Diversity" in missing else {_number(numbers, i): row for i, row in training.features.items()}
-    ranking = Ranking(ref, k, rows, accurate=accurate, even=even, trained_on=trained, features=described)
+    before = () if "Serendipity" in missing else _histories(used, numbers)
+    ranking = Ranking(ref, k, rows, accurate, even, trained, described, before)
     return Ranked(ranking, len(lists), len(judged), missing)
+
+
+def _histories(used: Sequence[Judged], numbers: dict[str, int]) -> tuple[ByPurchase, ...]:
+    return tuple(ByPurchase(n, _number(numbers, item)) for n, one in enumerate(used) for item in one.history)
 
 
 def _missing(judged: int, k: int, items: set[str], training: Training, *, even: bool) -> Iterator[tuple[str, str]]:
@@ -146,7 +159,16 @@ def _missing(judged: int, k: int, items: set[str], training: Training, *, even: 
         yield from ((name, why) for name in ("PopularityBiasMetric", "Novelty"))
     if not items <= {*training.features}:
         yield "Diversity", "needs numbers that describe every item: more columns in the file of --trained-on"
-    yield "Serendipity", "needs what each user took before, and a request does not say who it is for"
+
+
+def _without_serendipity(ref: str, judged: Sequence[Judged], k: int, training: Training) -> Iterator[tuple[str, str]]:
+    """Why there is none: it asks how unlike what one had taken before was what one took."""
+    told = [one for one in judged if one.history and one.taken in one.items[:k]]
+    if not {item for one in judged for item in (*one.items, *one.history)} <= {*training.features}:
+        yield "Serendipity", "needs numbers that describe every item: more columns in the file of --trained-on"
+    if len(told) < LEAST_LISTS:
+        what = f"{ref}.{_HISTORY} (a list of the items that the user took before)"
+        yield "Serendipity", f"needs {what} in {LEAST_LISTS} requests of which an item was taken, has {len(told)}"
 
 
 def _number(known: dict[str, int], name: str) -> int:

@@ -17,13 +17,16 @@ from syscard.digest import canonical
 from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, NoRequests, UsageError
 from syscard.evidence_files import Kept, keep
+from syscard.system import System
+from syscard.words import one_line
 from syscard_monitors import detecting, stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison, Drifted, DriftWorker, Figure, Method, ReportAsked
 from syscard_monitors.edetector import counts
 from syscard_monitors.judge import Missing, comparable_values
-from syscard_monitors.look import Stretch
+from syscard_monitors.look import Scan, Stretch, between, newest
+from syscard_monitors.look import sampled as sampled_from
 from syscard_monitors.packs import Signal
 from syscard_monitors.plan import Plan
 from syscard_monitors.rankings import ACCURACY, OTHERS, Ranked, Training, rankings
@@ -33,6 +36,8 @@ from syscard_monitors.traces import moment
 from syscard_monitors.window import not_comparable
 
 FORMAT: Final = 1
+NOTHING: Final = Stretch((), ())
+GONE: Final = "no list of the baseline's requests is in the lake"
 MOST_VALUES: Final = 10_000
 """Of one signal, on either side: beyond, Evidently takes long and says nothing new."""
 LEAST_DISTANCE: Final = {"syscard_psi": 0.1, "syscard_js": 0.1}
@@ -83,8 +88,46 @@ class Asked:
     training: Training = field(default_factory=Training)
 
 
-def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWorker, *, sampled: bool = False) -> Report:
+def stretch_of(
+    scan: Scan, system: System, asked: Asked, before_us: int, now_us: int, rotated: Sequence[int]
+) -> tuple[Stretch, bool]:
+    """The requests that a report is asked for, and whether they are a sample.
+
+    Args:
+        scan: the lake.
+        system: whose requests.
+        asked: which of them.
+        before_us: where the newest ones end.
+        now_us: up to when there may be spans.
+        rotated: when the key was changed (`syscard.rotations`).
+    """
+    if asked.sample and asked.since and asked.until:
+        return sampled_from(scan, system, asked.since, asked.until, now_us, rotated)
+    if asked.last is None:
+        return between(scan, system, asked.since, asked.until, now_us, rotated), False
+    return newest(scan, system, asked.last, before_us, now_us, rotated), False
+
+
+def usual_of(scan: Scan, card: Card, system: System, asked: Asked, now_us: int, rotated: Sequence[int]) -> Stretch:
+    """The requests of the baseline that are still in the lake, where a report compares lists with theirs."""
+    if card.baseline is None or asked.only:
+        return NOTHING
+    return sampled_from(scan, system, card.baseline.start, card.baseline.end, now_us, rotated)[0]
+
+
+def make(
+    plan: Plan,
+    card: Card,
+    found: Stretch,
+    asked: Asked,
+    worker: DriftWorker,
+    usual: Stretch = NOTHING,
+    *,
+    sampled: bool = False,
+) -> Report:
     """Every signal that has a baseline, compared by Evidently over these requests (`sampled`: of many more).
+
+    `usual` are the baseline's own requests, as far as they are still there: with their lists those of now are compared.
 
     Raises:
         UsageError: there is no baseline.
@@ -100,8 +143,11 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
     compared = {key: _comparison(plan, signal, found.requests, asked.by) for key, signal in signals.items()}
     comparisons = {key: c for key, c in compared.items() if isinstance(c, Comparison)}
     ranked = {} if asked.only else rankings(plan.system, found.requests, found.feedback, asked.training)
-    lists = tuple(one.ranking for one in ranked.values() if one.ranking is not None)
-    made = worker.report(ReportAsked(_title(plan, found.requests), tuple(comparisons.values()), lists))
+    before = _usual(ranked, rankings(plan.system, usual.requests, usual.feedback, asked.training))
+    lists, known = (tuple(r for one in by.values() if (r := one.ranking) is not None) for by in (ranked, before))
+    made = worker.report(
+        ReportAsked(_title(plan, card.baseline, found.requests), tuple(comparisons.values()), lists, known)
+    )
     html = made.html.encode()
     document = {
         "format": FORMAT,
@@ -111,17 +157,20 @@ def make(plan: Plan, card: Card, found: Stretch, asked: Asked, worker: DriftWork
         "window": _window(found.requests) | ({"sampled": True} if sampled else {}),
         "baseline": _baseline(card.baseline, found.requests),
         "signals": [_row(signals[key], comparisons[key], drifted) for key, drifted in made.signals.items()],
-        "rankings": [_ranking(ref, one, made.rankings.get(ref, {})) for ref, one in ranked.items()],
+        "rankings": [
+            _ranking(ref, one, made.rankings.get(ref, {})) | _before(before[ref], made.usual.get(ref, {}))
+            for ref, one in ranked.items()
+        ],
         "missing": {key: missing.why for key, missing in compared.items() if isinstance(missing, Missing)},
         "evidently": list(made.metrics),
     }
     return Report(html, document)
 
 
-def _title(plan: Plan, requests: Sequence[Request]) -> str:
+def _title(plan: Plan, baseline: SetBaseline, requests: Sequence[Request]) -> str:
     start, end = _times(requests)
-    n = f"{len(requests):,} requests"
-    return f"{plan.system.system.ref}: {n}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    when = f"{len(requests):,} requests, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    return f"{plan.system.system.ref}: {when}, against baseline {one_line(baseline.name)}"
 
 
 def _times(requests: Sequence[Request]) -> tuple[datetime, datetime]:
@@ -192,7 +241,6 @@ def _by_distance(
 
 
 def _row(signal: Signal, asked: Comparison, found: Drifted) -> dict[str, Any]:
-    is_distance = asked.method in LEAST_DISTANCE
     return {
         "signal": signal.key,
         "label": signal.label,
@@ -201,12 +249,37 @@ def _row(signal: Signal, asked: Comparison, found: Drifted) -> dict[str, Any]:
         "method": asked.method,
         "value": found.score,
         "threshold": asked.threshold,
-        "drifted": found.score > asked.threshold if is_distance else found.score < asked.threshold,
+        "drifted": asked.is_drift(found.score),
         "figure": asked.figure,
         "now": found.now,
         "before": found.before,
         "n": len(asked.current),
         "n_before": len(asked.reference),
+    }
+
+
+def _usual(now: Mapping[str, Ranked], before: Mapping[str, Ranked]) -> dict[str, Ranked]:
+    """The baseline's lists of the components that make lists now; those of another length cannot be compared."""
+    found = {ref: before.get(ref, Ranked(None, 0, 0, _all(GONE))) for ref in now}
+    for ref, one in found.items():
+        other = now[ref].ranking
+        if one.ranking and other and one.ranking.k != other.k:
+            why = f"lists of the baseline are judged to {one.ranking.k} places, these to {other.k}"
+            found[ref] = Ranked(None, one.lists, one.answered, _all(why))
+    return found
+
+
+def _all(why: str) -> dict[str, str]:
+    return dict.fromkeys((*ACCURACY, *OTHERS), why)
+
+
+def _before(usual: Ranked, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What stands beside a component's figures: those of the baseline."""
+    return {
+        "before": dict(metrics),
+        "lists_before": usual.lists,
+        "answered_before": usual.answered,
+        "missing_before": usual.missing,
     }
 
 

@@ -33,7 +33,7 @@ from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, budget_explanation, explanation
 from syscard_monitors.graph import Graph
 from syscard_monitors.judge import told_rarity
-from syscard_monitors.look import MOST_ROWS, Scan, between, look, newest, sampled
+from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import WINDOW, Signal, load_packs, signals_for
@@ -234,15 +234,11 @@ class Watcher:
             MonitorError: it cannot be made.
         """
         card = self._records.current(ref)
-        plan, now, some = self._plan(card), micros(self._clock()), False
-        if asked.sample and asked.since and asked.until:
-            found, some = sampled(self._scan, plan.system, asked.since, asked.until, now, self._rotated())
-        elif asked.last is None:
-            found = between(self._scan, plan.system, asked.since, asked.until, now, self._rotated())
-        else:
-            before = recall(self._records.watch(ref)).frontier.end_us or now
-            found = newest(self._scan, plan.system, asked.last, before, now, self._rotated())
-        return reports.make(plan, card, found, asked, self._worker, sampled=some)
+        plan, now, rotated = self._plan(card), micros(self._clock()), self._rotated()
+        before = recall(self._records.watch(ref)).frontier.end_us or now
+        found, some = reports.stretch_of(self._scan, plan.system, asked, before, now, rotated)
+        usual = reports.usual_of(self._scan, card, plan.system, asked, now, rotated)
+        return reports.make(plan, card, found, asked, self._worker, usual, sampled=some)
 
     def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
         system = system_of(self._records.current(ref))

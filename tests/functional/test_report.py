@@ -22,6 +22,11 @@ from tests.functional.helpers import PATIENCE_S, Server, one_line, sound, syscar
 Serve = Callable[..., Server]
 
 
+def kept_baseline(home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_view(home / "records.db")["card"]["baseline"]
+    return found
+
+
 def test_a_report_is_two_files_of_evidence_under_their_digests(demo_home: Path, tmp_path: Path) -> None:
     ran = syscard("--home", demo_home, "report", "--last", "200", "-o", tmp_path / "page.html", "--json")
     assert ran.code == 0, ran.err
@@ -48,6 +53,10 @@ def test_a_report_is_two_files_of_evidence_under_their_digests(demo_home: Path, 
     assert lists["cf"]["metrics"].keys() == {"NDCG", "MAP", "HitRate", "MRR", "Personalization"}
     assert 0.05 < lists["cf"]["metrics"]["HitRate"] < 0.5
     assert "--trained-on" in lists["cf"]["missing"]["Novelty"]
+    assert "cf.history" in lists["cf"]["missing"]["Serendipity"]
+    assert lists["cf"]["before"].keys() == lists["cf"]["metrics"].keys()
+    assert lists["cf"]["lists_before"] == kept_baseline(demo_home)["requests"]
+    assert 0.05 < lists["cf"]["before"]["HitRate"] < 0.5
     assert told["missing"].keys().isdisjoint(rows)
 
 

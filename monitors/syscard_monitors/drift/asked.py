@@ -31,6 +31,15 @@ class Comparison:
     """In a report: the signal's own figure."""
 
     @property
+    def is_distance(self) -> bool:
+        """Whether the score grows with the difference; a p-value shrinks."""
+        return self.method in ("syscard_psi", "syscard_js")
+
+    def is_drift(self, score: float) -> bool:
+        """Whether a score is beyond the threshold."""
+        return score > self.threshold if self.is_distance else score < self.threshold
+
+    @property
     def is_numeric(self) -> bool:
         """Whether the values are compared as numbers; a test of counts takes numbers as names."""
         return self.method in ("ks", "syscard_ks") or (self.grid is not None and not self.grid.categories)
@@ -69,6 +78,8 @@ class Ranking:
     trained_on: tuple[ByPurchase, ...] = ()
     features: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     """Numbers that describe an item."""
+    histories: tuple[ByPurchase, ...] = ()
+    """What the one behind a request (`user`) took before; empty where Serendipity cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,8 @@ class ReportAsked:
     title: str
     comparisons: tuple[Comparison, ...]
     rankings: tuple[Ranking, ...] = ()
+    usual: tuple[Ranking, ...] = ()
+    """Those of the baseline: only their figures are asked for."""
 
 
 class Drifted(NamedTuple):
@@ -112,3 +125,5 @@ class MadeReport:
     signals: Mapping[str, Drifted]
     rankings: Mapping[str, Mapping[str, float]]
     """Component -> metric -> value at `k`."""
+    usual: Mapping[str, Mapping[str, float]]
+    """The same of the baseline."""

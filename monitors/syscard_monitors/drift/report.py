@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from syscard_monitors.drift import engine
-from syscard_monitors.drift.asked import Comparison, Drifted, MadeReport, Ranking, ReportAsked
+from syscard_monitors.drift.asked import ByPurchase, Comparison, Drifted, MadeReport, Ranking, ReportAsked
 
 _DATA: Final = re.compile(r"var (metric_[0-9a-f]{32}) = ")
 _ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -29,34 +29,74 @@ def make(asked: ReportAsked) -> MadeReport:
         signals: dict[str, Drifted] = {}
         rankings = {}
         if asked.comparisons:
-            snapshot, signals = _of_signals(found, asked.comparisons)
-            metrics += snapshot.dict()["metrics"]
-            widgets.append(group_widget(title="Signals", widgets=snapshot._widgets))
+            told, signals, shown = _of_signals(found, asked.comparisons)
+            metrics += told
+            widgets += [_overview(asked.comparisons, signals), group_widget(title="Signals", widgets=shown)]
         for ranking in asked.rankings:
-            snapshot = _of_ranking(found, ranking)
-            rankings[ranking.component] = _at_k(snapshot, ranking.k)
-            metrics += snapshot.dict()["metrics"]
-            widgets.append(group_widget(title=f"Lists of {ranking.component}", widgets=snapshot._widgets))
+            snapshots = list(_of_ranking(found, ranking))
+            rankings[ranking.component] = _figures(snapshots, ranking.k)
+            metrics += [metric for snapshot in snapshots for metric in snapshot.dict()["metrics"]]
+            shown = [widget for snapshot in snapshots for widget in snapshot._widgets]
+            widgets.append(group_widget(title=f"Lists of {ranking.component}", widgets=shown))
+        usual = {ranking.component: _figures(_of_ranking(found, ranking), ranking.k) for ranking in asked.usual}
         html = _settled(render_widgets(widgets))
         plain = tuple(_plain(metric) for metric in metrics)
-    return MadeReport(f"evidently {found.core.__version__}", html, plain, signals, rankings)
+    return MadeReport(f"evidently {found.core.__version__}", html, plain, signals, rankings, usual)
 
 
-def _of_signals(found: engine.Evidently, comparisons: Sequence[Comparison]) -> tuple[Any, dict[str, Drifted]]:
-    """The report on the signals; of each its method's value, and its own figure now and in the reference."""
+def _in_order(comparisons: Sequence[Comparison], signals: Mapping[str, Drifted]) -> list[Comparison]:
+    """Those that drifted first: a page is long."""
+    return sorted(comparisons, key=lambda c: not c.is_drift(signals[c.key].score))
+
+
+def _overview(comparisons: Sequence[Comparison], signals: Mapping[str, Drifted]) -> Any:
+    """All signals in a table, before the pictures."""
+    from evidently.legacy.renderers.html_widgets import table_data
+
+    rows = [
+        (c.key, f"{one.now:.4g}", f"{one.before:.4g}", c.figure.replace("_", " "), c.method, f"{one.score:.2g}",
+         f"{'above' if c.is_distance else 'below'} {c.threshold:.2g}", "yes" if c.is_drift(one.score) else "-")
+        for c in _in_order(comparisons, signals)
+        for one in (signals[c.key],)
+    ]  # fmt: skip
+    count = sum(c.is_drift(signals[c.key].score) for c in comparisons)
+    names = ("signal", "now", "before", "figure", "method", "value", "drifted where", "drifted")
+    return table_data(title=f"{count} of {len(rows)} signals drifted", column_names=names, data=rows)
+
+
+def _of_signals(
+    found: engine.Evidently, comparisons: Sequence[Comparison]
+) -> tuple[list[dict[str, Any]], dict[str, Drifted], list[Any]]:
+    """What Evidently tells of the signals, the figures of each, and what is shown of one after another."""
     from syscard_monitors.drift.behaviour import Behaviour
 
     named = {c.key: c for c in comparisons}
     own = [Behaviour(column=c.key, figure=c.figure) for c in comparisons]
-    snapshot = found.run(named, [*found.drift_metrics(named), *own])
-    told = [float(metric["value"]) for metric in snapshot.dict()["metrics"]]
+    drift = found.drift_metrics(named)
+    snapshot = found.run(named, [*drift, *own])
+    metrics = snapshot.dict()["metrics"]
+    told = [float(metric["value"]) for metric in metrics]
     before = [snapshot.context.get_reference_metric_result(metric.metric_id).value for metric in own]
     n = len(comparisons)
     figures = zip(comparisons, told[:n], told[n:], before, strict=True)
-    return snapshot, {c.key: Drifted(score, now, float(then)) for c, score, now, then in figures}
+    signals = {c.key: Drifted(score, now, float(then)) for c, score, now, then in figures}
+    pairs = {c.key: pair for c, *pair in zip(comparisons, drift, own, strict=True)}
+    results = snapshot.metric_results
+    shown = [
+        widget
+        for comparison in _in_order(comparisons, signals)
+        for metric in pairs[comparison.key]
+        for widget in results[metric.metric_id].get_widgets()
+    ]
+    return metrics, signals, shown
 
 
-def _of_ranking(found: engine.Evidently, ranking: Ranking) -> Any:
+def _figures(snapshots: Iterable[Any], k: int) -> dict[str, float]:
+    return {name: value for snapshot in snapshots for name, value in _at_k(snapshot, k).items()}
+
+
+def _of_ranking(found: engine.Evidently, ranking: Ranking) -> Iterator[Any]:
+    """A report on the lists; and one on Serendipity, for which what was trained on is what each one took before."""
     from evidently.core.datasets import Recsys
 
     features = _feature_names(ranking)
@@ -65,10 +105,16 @@ def _of_ranking(found: engine.Evidently, ranking: Ranking) -> Any:
     recsys = Recsys(user_id="request", item_id="item", target="taken", prediction="rank", recommendations_type="rank")
     definition = found.core.DataDefinition(ranking=[recsys], numerical_columns=["rank", "taken", *features])
     data = found.core.Dataset.from_pandas(frame, definition)
-    trained = [(p.user, p.item, *ranking.features.get(p.item, ())) for p in ranking.trained_on]
-    train = found.pandas.DataFrame(trained, columns=["request", "item", *features])
-    more = {"current_train_data": train} if trained else None
-    return found.core.Report(list(_ranking_metrics(found.metrics, ranking))).run(data, None, additional_data=more)
+
+    def report(metrics: list[Any], known: Sequence[ByPurchase]) -> Any:
+        taken = [(p.user, p.item, *ranking.features.get(p.item, ())) for p in known]
+        train = found.pandas.DataFrame(taken, columns=["request", "item", *features])
+        more = {"current_train_data": train} if known else None
+        return found.core.Report(metrics).run(data, None, additional_data=more)
+
+    yield report(list(_ranking_metrics(found.metrics, ranking)), ranking.trained_on)
+    if ranking.histories:
+        yield report([found.metrics.Serendipity(k=ranking.k, item_features=features)], ranking.histories)
 
 
 def _feature_names(ranking: Ranking) -> list[str]:

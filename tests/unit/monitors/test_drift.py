@@ -9,7 +9,7 @@ import signal as signals
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -250,7 +250,30 @@ def test_the_same_requests_make_the_same_files_and_no_name_of_a_category_ends_a_
     assert (first.html, first.json) == (second.html, second.json)
     assert b"</script>b" not in first.html
     assert b"\\u003c/script>b" in first.html
+    drifted = [row["signal"] for row in first.document["signals"] if row["drifted"]]
+    other = [row["signal"] for row in first.document["signals"] if not row["drifted"]]
+    page = first.html.decode()
+    titles = [page.index(f"Drift in column '{key}'") for key in (*drifted, *other)]
+    assert titles == sorted(titles), "what drifted comes first"
+    assert f"{len(drifted)} of {len(titles)} signals drifted" in page[: titles[0]]
+    assert "against baseline" in page[: titles[0]]
     assert {row["method"] for row in first.document["signals"]} == {"syscard_js"}
+
+
+def serendipity(
+    rows: Sequence[RankedItem], histories: Sequence[ByPurchase], described: Mapping[int, tuple[float, ...]]
+) -> float:
+    """How unlike what one had taken before was what one took: 1 less the cosine, mean over all pairs of each list."""
+
+    def unlike(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+        return 1 - sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
+
+    of_lists = []
+    for taken in (row for row in rows if row.taken):
+        before = [p.item for p in histories if p.user == taken.request]
+        if before:
+            of_lists.append(sum(unlike(described[taken.item], described[i]) for i in before) / len(before))
+    return sum(of_lists) / len(of_lists)
 
 
 def test_ranking_metrics_are_what_their_definitions_say(worker: DriftWorker) -> None:
@@ -267,7 +290,13 @@ def test_ranking_metrics_are_what_their_definitions_say(worker: DriftWorker) -> 
         Ranking("cf", 5, tuple(rows), trained_on=trained, features=described),
         Ranking("agent", 3, tuple(rows), accurate=False),
     ]
-    found = worker.report(ReportAsked("lists", (), tuple(asked))).rankings
+    histories = tuple(
+        ByPurchase(i, rows[(7 * i + j) % len(rows)].item) for i in range(0, 40, 2) for j in range(1 + i % 3)
+    )
+    asked[0] = replace(asked[0], histories=histories)
+    made = worker.report(ReportAsked("lists", (), tuple(asked), (asked[1],)))
+    found = made.rankings
+    assert made.usual == {"agent": found["agent"]}, "the baseline's lists are measured alike"
     hits = [rank for rank in ranks if rank]
     hot = {
         "HitRate": len(hits) / 40,
@@ -277,7 +306,8 @@ def test_ranking_metrics_are_what_their_definitions_say(worker: DriftWorker) -> 
         "PopularityBiasMetric": 3.0,
     }
     assert {name: found["cf"][name] for name in hot} == pytest.approx(hot, rel=1e-12)
-    assert found["cf"].keys() - hot == {"Personalization", "Novelty", "Diversity"}
+    assert found["cf"].keys() - hot == {"Personalization", "Novelty", "Diversity", "Serendipity"}
+    assert found["cf"]["Serendipity"] == pytest.approx(serendipity(rows, histories, described), rel=1e-9)
     assert found["agent"].keys() == {"Personalization"}
 
 

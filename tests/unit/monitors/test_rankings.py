@@ -99,9 +99,29 @@ def test_what_it_was_trained_on_is_read_with_numbers_that_describe_items(tmp_pat
     assert training.purchases == (("u1", "a"), ("u2", "a"), ("u1", "b"), ("u1", "c"))
     requests = asked()
     ranked = found(requests, [answer(r, position=1) for r in requests], training)
-    assert ranked.missing.keys() == {"Serendipity"}
+    needed = f"needs cf.history (a list of the items that the user took before) in {LEAST_LISTS} requests"
+    assert ranked.missing == {"Serendipity": f"{needed} of which an item was taken, has 0"}
     assert ranked.ranking is not None
     assert ranked.ranking.features == {0: (1.5,), 1: (2.0,), 2: (3.0,)}
+
+
+def test_what_a_user_took_before_is_read_from_the_request_and_needed_only_where_something_was_taken() -> None:
+    training = Training((("u1", "a"), ("u1", "b")), {item: (float(n), 1.0) for n, item in enumerate("abcd")})
+    requests = [
+        request(i, {"cf.items": [list(LISTS[0])], "cf.history": [["d", "a"]]}, (facts("root", "agent"),))
+        for i in range(LEAST_LISTS + 2)
+    ]
+    feedback = [answer(r, item="b" if i else None, position=None if i else 0) for i, r in enumerate(requests)]
+    ranked = found(requests, feedback, training)
+    assert ranked.missing == {}
+    assert ranked.ranking is not None
+    a, d = 0, 3
+    assert {p.user for p in ranked.ranking.histories} == set(range(len(requests)))
+    assert {p.item for p in ranked.ranking.histories} == {a, d}
+    fewer = found(requests, feedback[:LEAST_LISTS], training)
+    assert fewer.missing["Serendipity"].endswith(f"has {LEAST_LISTS - 1}")
+    undescribed = found(requests, feedback, Training(training.purchases, {"a": (1.0, 1.0)}))
+    assert "--trained-on" in undescribed.missing["Serendipity"]
 
 
 @pytest.mark.parametrize(

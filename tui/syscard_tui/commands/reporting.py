@@ -133,14 +133,16 @@ def _say(document: dict[str, Any], page: Kept, kept: Kept) -> None:
 
 def _say_ranking(ranking: dict[str, Any]) -> None:
     """A component's lists in two lines or three."""
-    from syscard.words import wrap
+    from syscard.words import one_line, wrap
 
     said = (
         f"lists of {ranking['component']}: {ranking['lists']:,}, of {ranking['answered']:,} it is known what was taken"
     )
     say(f"{said}; top {ranking['k']}" if ranking["k"] else said)
-    if ranking["metrics"]:
-        say("  " + "  ".join(f"{name} {value:.3f}" for name, value in ranking["metrics"].items()))
+    for name, value in ranking["metrics"].items():
+        before = ranking["before"].get(name)
+        was = f"{before:.3f}" if before is not None else f"unknown: {one_line(ranking['missing_before'].get(name, ''))}"
+        say(f"  {name:<20} {value:>9.3f}  before {was}")
     reasons: dict[str, list[str]] = {}
     for name, why in ranking["missing"].items():
         reasons.setdefault(why, []).append(name)
