@@ -23,6 +23,7 @@ from syscard_monitors import detecting, stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import signal_values
 from syscard_monitors.drift import Comparison, Drifted, DriftWorker, Figure, Method, ReportAsked
+from syscard_monitors.drift.ordering import in_order, standing_out
 from syscard_monitors.edetector import counts
 from syscard_monitors.judge import Missing, comparable_values
 from syscard_monitors.look import Scan, Stretch, between, newest
@@ -156,7 +157,7 @@ def make(
         "engine": made.engine,
         "window": _window(found.requests) | ({"sampled": True} if sampled else {}),
         "baseline": _baseline(card.baseline, found.requests),
-        "signals": [_row(signals[key], comparisons[key], drifted) for key, drifted in made.signals.items()],
+        "signals": _rows(signals, tuple(comparisons.values()), made.signals),
         "rankings": [
             _ranking(ref, one, made.rankings.get(ref, {})) | _before(before[ref], made.usual.get(ref, {}))
             for ref, one in ranked.items()
@@ -238,6 +239,16 @@ def _by_distance(
     chance = {"syscard_psi": stats.psi_by_chance, "syscard_js": stats.jensen_shannon_by_chance}[method]
     threshold = max(LEAST_DISTANCE[method], chance(len(now), counts(grid, before), signal.alpha))
     return Comparison(signal.key, method, threshold, tuple(before), tuple(now), grid, figure)
+
+
+def _rows(
+    signals: Mapping[str, Signal], comparisons: Sequence[Comparison], found: Mapping[str, Drifted]
+) -> list[dict[str, Any]]:
+    """A row a signal, what is to be read first before the others."""
+    first = standing_out(comparisons, found)
+    return [
+        _row(signals[c.key], c, found[c.key]) | {"stands_out": c.key in first} for c in in_order(comparisons, found)
+    ]
 
 
 def _row(signal: Signal, asked: Comparison, found: Drifted) -> dict[str, Any]:

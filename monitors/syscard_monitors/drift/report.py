@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from syscard_monitors.drift import engine
 from syscard_monitors.drift.asked import ByPurchase, Comparison, Drifted, MadeReport, Ranking, ReportAsked
+from syscard_monitors.drift.ordering import in_order, standing_out
 
 _DATA: Final = re.compile(r"var (metric_[0-9a-f]{32}) = ")
 _ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -44,11 +45,6 @@ def make(asked: ReportAsked) -> MadeReport:
     return MadeReport(f"evidently {found.core.__version__}", html, plain, signals, rankings, usual)
 
 
-def _in_order(comparisons: Sequence[Comparison], signals: Mapping[str, Drifted]) -> list[Comparison]:
-    """Those that drifted first: a page is long."""
-    return sorted(comparisons, key=lambda c: not c.is_drift(signals[c.key].score))
-
-
 def _overview(comparisons: Sequence[Comparison], signals: Mapping[str, Drifted]) -> Any:
     """All signals in a table, before the pictures."""
     from evidently.legacy.renderers.html_widgets import table_data
@@ -56,12 +52,14 @@ def _overview(comparisons: Sequence[Comparison], signals: Mapping[str, Drifted])
     rows = [
         (c.key, f"{one.now:.4g}", f"{one.before:.4g}", c.figure.replace("_", " "), c.method, f"{one.score:.2g}",
          f"{'above' if c.is_distance else 'below'} {c.threshold:.2g}", "yes" if c.is_drift(one.score) else "-")
-        for c in _in_order(comparisons, signals)
+        for c in in_order(comparisons, signals)
         for one in (signals[c.key],)
     ]  # fmt: skip
-    count = sum(c.is_drift(signals[c.key].score) for c in comparisons)
+    count, first = sum(c.is_drift(signals[c.key].score) for c in comparisons), len(standing_out(comparisons, signals))
     names = ("signal", "now", "before", "figure", "method", "value", "drifted where", "drifted")
-    return table_data(title=f"{count} of {len(rows)} signals drifted", column_names=names, data=rows)
+    return table_data(
+        title=f"{count} of {len(rows)} signals drifted, {first} stand out among so many", column_names=names, data=rows
+    )
 
 
 def _of_signals(
@@ -84,7 +82,7 @@ def _of_signals(
     results = snapshot.metric_results
     shown = [
         widget
-        for comparison in _in_order(comparisons, signals)
+        for comparison in in_order(comparisons, signals)
         for metric in pairs[comparison.key]
         for widget in results[metric.metric_id].get_widgets()
     ]

@@ -103,6 +103,13 @@ def _write(home: Home, path: Path, html: bytes) -> None:
         partial.replace(path)
 
 
+def _drifted(row: dict[str, Any]) -> str:
+    """Whether a signal drifted; `yes!` where it stands out among all that were tested."""
+    if row["stands_out"]:
+        return "yes!"
+    return "yes" if row["drifted"] else "-"
+
+
 def _say(document: dict[str, Any], page: Kept, kept: Kept) -> None:
     from syscard.words import one_line
 
@@ -115,17 +122,18 @@ def _say(document: dict[str, Any], page: Kept, kept: Kept) -> None:
     if baseline["shared_requests"]:
         say(f"{baseline['shared_requests']:,} of them are in the baseline itself")
     say(_COLUMNS.format("signal", "now", "before", "method", "value", "limit", "drifted"))
-    for row in sorted(rows, key=lambda row: not row["drifted"]):
+    for row in rows:
         figures = (f"{row[name]:.4g}" for name in ("now", "before"))
         scores = (f"{row[name]:.2g}" for name in ("value", "threshold"))
-        say(
-            _COLUMNS.format(one_line(row["signal"]), *figures, row["method"], *scores, "yes" if row["drifted"] else "-")
-        )
+        say(_COLUMNS.format(one_line(row["signal"]), *figures, row["method"], *scores, _drifted(row)))
     for ranking in document["rankings"]:
         _say_ranking(ranking)
     for signal, why in document["missing"].items():
         say(f"  {one_line(signal)}: {one_line(why)}")
-    say(f"{sum(row['drifted'] for row in rows)} of {len(rows)} signals drifted, by {document['engine']}")
+    say(
+        f"{sum(row['drifted'] for row in rows)} of {len(rows)} signals drifted, by {document['engine']}"
+        f"{'; ! stands out among so many' if any(row['stands_out'] for row in rows) else ''}"
+    )
     for kind, file in (("HTML", page), ("JSON", kept)):
         say(f"{kind} {file.path}")
         say(f"     sha256 {file.digest}")
