@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from benchmarks.monitors import streams
+from benchmarks.monitors import cost, streams
 from benchmarks.monitors.detectors import (
     ALL,
     NEEDS,
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=50, help="runs of each change (50)")
     parser.add_argument("--only", choices=("detectors", "faults", "cost"), help="one part alone")
     parser.add_argument("--detectors", nargs="+", help="only those whose name has one of these words")
+    parser.add_argument("--stream", type=int, default=cost.STREAM, help="requests whose memory is measured (1,000,000)")
     asked = parser.parse_args()
     present = [kind for kind in ALL if asked.detectors is None or any(name in kind.name for name in asked.detectors)]
     present = [kind for kind in present if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
@@ -51,7 +52,10 @@ def main() -> None:
             lines += [*false_alarms(pool, present, asked.runs), "", *delays(pool, present, asked.changes), ""]
         if "faults" in wanted:
             lines += ["Recorded faults, look-alikes and the other normal day", "", *table(outcomes(pool)), ""]
-    lines += [*_cost()] if "cost" in wanted else []
+    if "cost" in wanted:
+        lines += [*_cost(), "", *cost.lines(), ""]
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+            lines += [alone.submit(cost.stream, asked.stream).result()]
     print("\n".join(lines))  # noqa: T201
 
 

@@ -160,7 +160,8 @@ def advance(detector: Detector, values: Sequence[tuple[str, int]], weight: float
     bets = [bet for at in range(len(detector.grid.cuts)) for bet in _odds_bets(ranks, [below[at] for below in chances])]
     if not bets:
         scores = [_score(min(max(rank, _CLIP), 1 - _CLIP)) for rank in ranks]
-        bets = [_normal_bet(expert, scores) for expert in _NORMALS]
+        total, squares = math.fsum(scores), math.fsum([score * score for score in scores])
+        bets = [_normal_bet(expert, len(scores), total, squares) for expert in _NORMALS]
     seen = {kind: _binned(kind, ranks) for kind in _KINDS}
     learnt = []
     for (kind, half), known in zip(_LEARNERS, detector.learnt, strict=True):
@@ -273,12 +274,9 @@ def _uniform(seed: int, number: int) -> float:
     return (z ^ (z >> 31)) / 2**64
 
 
-def _normal_bet(expert: _Normal, scores: Sequence[float]) -> float:
-    """Logarithm of the likelihood ratio of the expert's normal against the standard one."""
+def _normal_bet(expert: _Normal, n: int, total: float, squares: float) -> float:
+    """Logarithm of the likelihood ratio of the expert's normal against the standard one, of `n` scores."""
     precision = 1 / expert.spread**2
-    squares = math.fsum(score * score for score in scores)
-    total = math.fsum(scores)
-    n = len(scores)
     return (
         (1 - precision) * squares / 2
         + precision * (expert.mean * total - n * expert.mean**2 / 2)
@@ -294,7 +292,7 @@ def _odds_bets(ranks: Sequence[float], below: Sequence[float]) -> list[float]:
     """
     above = sum(rank >= q for rank, q in zip(ranks, below, strict=True))
     return [
-        factor * above - math.fsum(math.log(q + odds * (1 - q)) for q in below)
+        factor * above - math.fsum([math.log(q + odds * (1 - q)) for q in below])
         for factor in _FACTORS
         for odds in (math.exp(factor),)
     ]

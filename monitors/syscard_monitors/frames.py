@@ -97,6 +97,7 @@ def newest_rows(scan: pl.LazyFrame, limit: int = MOST_SURVEYED) -> list[Row]:
     return found.sort("start_us", "trace_id", "span_id").collect().to_dicts()
 
 
+@lru_cache(maxsize=1024)
 def fields_of(expression: str) -> frozenset[str]:
     """Field names in an expression."""
     tokens = (t for t in _TOKEN.findall(expression) if not t.startswith("'"))

@@ -117,7 +117,7 @@ class Reference:
         """
         counts = Counter(strata)
         parts = [Part(n / len(strata), self.columns[name], name) for name, n in sorted(counts.items())]
-        return Standard(tuple(parts))
+        return Standard(tuple(parts), self.everyone)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ class Standard:
     """A directly standardised reference: what was to be expected, had the requests of a window been as before."""
 
     parts: tuple[Part, ...]
+    everyone: Column
+    """All values of the baseline, those of other strata too."""
 
     @property
     def mean(self) -> float:
@@ -147,25 +149,27 @@ class Standard:
         names = {name for part in self.parts for name in part.column.shares}
         return {name: math.fsum(p.share * p.column.shares.get(name, 0.0) for p in self.parts) for name in names}
 
+    @cached_property
+    def _steps(self) -> list[tuple[float, tuple[float, ...], int]]:
+        """Share, sorted numbers and their count of each part: looked up for every value of a window."""
+        return [(part.share, part.column.numbers, part.column.n) for part in self.parts]
+
     def below(self, value: float) -> float:
         """Expected share of values below this one."""
-        return math.fsum(p.share * bisect_left(p.column.numbers, value) / p.column.n for p in self.parts)
+        return math.fsum([share * bisect_left(numbers, value) / n for share, numbers, n in self._steps])
 
     def up_to(self, value: float) -> float:
         """Expected share of values that do not exceed this one."""
-        return math.fsum(p.share * bisect_right(p.column.numbers, value) / p.column.n for p in self.parts)
+        return math.fsum([share * bisect_right(numbers, value) / n for share, numbers, n in self._steps])
 
     def quantile(self, q: float) -> float:
         """The smallest value that at least a share `q` is expected not to exceed."""
         if len(self.parts) == 1:
             numbers = self.parts[0].column.numbers
             return numbers[max(0, math.ceil(q * len(numbers)) - 1)]
-        found = (self._first(part.column.numbers, q) for part in self.parts)
-        return min(value for value in found if value is not None)
-
-    def _first(self, numbers: Sequence[float], q: float) -> float | None:
-        at = bisect_left(numbers, q - _EXACT, key=self.up_to)
-        return numbers[at] if at < len(numbers) else None
+        # What is expected grows only at values of the parts, so the first of all values is one of theirs.
+        numbers = self.everyone.numbers
+        return numbers[bisect_left(numbers, q - _EXACT, key=self.up_to)]
 
     def sample(self) -> Values:
         """A sorted sample with this mix, as large as the baseline allows: of each stratum evenly spaced values."""

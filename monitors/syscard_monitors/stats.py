@@ -6,9 +6,9 @@ Everything that Evidently has (two-sample tests) is in `syscard_monitors.drift`.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from statistics import NormalDist
 from typing import Final, NamedTuple, TypeVar
 
@@ -72,16 +72,14 @@ def ks_distance(current: Sequence[float], below: Callable[[float], float], up_to
 
     `below` and `up_to` are the share of the reference below a value, and up to and with it.
     """
-    ordered = sorted(current)
-    n = len(ordered)
     # Both functions are flat between values of `current` but for steps of the reference, so its largest distance lies
     # at such a value or just below one.
-    steps = (
-        (cut(ordered, x) / n, reference(x))
-        for x in {*ordered}
-        for cut, reference in ((bisect_left, below), (bisect_right, up_to))
-    )
-    return max((abs(now - before) for now, before in steps), default=0.0)
+    largest, seen, n = 0.0, 0, len(current)
+    for x, alike in groupby(sorted(current)):
+        after = seen + sum(1 for _ in alike)
+        largest = max(largest, abs(seen / n - below(x)), abs(after / n - up_to(x)))
+        seen = after
+    return largest
 
 
 def total_variation(current: Sequence[str], shares: Mapping[str, float]) -> float:
