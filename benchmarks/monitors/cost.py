@@ -22,9 +22,11 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import references, signal_values
 from syscard_monitors.graph import Graph
 from syscard_monitors.memory import Memory
-from syscard_monitors.packs import Kind, Signal
+from syscard_monitors.packs import WINDOW, Kind, Signal
+from syscard_monitors.plan import Plan
+from syscard_monitors.severity import SeverityRule
 from syscard_monitors.strata import Strata, strata_of
-from syscard_monitors.window import Plan, findings_of, window_of
+from syscard_monitors.window import findings_of, window_of
 
 SIGNALS: Final = 25
 REFERENCE: Final = 10_000
@@ -42,9 +44,10 @@ _TOLERANCE: Final = {"number": 0.9, "share": 0.5, "rate": 0.5, "latency": 3.0, "
 def signals() -> tuple[Signal, ...]:
     """25 of the kinds that a recommender has, none of which is beyond its tolerance."""
     return tuple(
-        Signal(name=f"s{k}", about="vlm", label=f"s{k}", expr=f"vlm.s{k}", kind=kind, topic="quality", direction="both",
-               tolerance=_TOLERANCE[kind], floor=0.0, unit="", alpha=0.001, min_n=200, min_window=10, persist=2,
-               severity="ticket", optional=False)
+        Signal(name=f"s{k}", about="vlm", label=f"s{k}", says="", owner="discovery", window=WINDOW,
+               expr=f"vlm.s{k}", kind=kind, topic="quality", direction="both", tolerance=_TOLERANCE[kind], floor=0.0,
+               unit="", alpha=0.001, min_n=200, min_window=10, persist=2, severity=SeverityRule(**{"is": "ticket"}),
+               optional=False)
         for k, kind in enumerate(_KINDS)
     )  # fmt: skip
 
