@@ -45,7 +45,7 @@ from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.severity import Severity
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
-from syscard_monitors.stretches import Stretches
+from syscard_monitors.stretches import Body, Place, Stretches
 from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
@@ -299,10 +299,8 @@ class Watcher:
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
             )
-            for place in changed:
-                transaction.set_tally(ref, *place, sums[place])
-            for place in gone:
-                transaction.drop_tally(ref, *place)
+            forgotten: dict[Place, Body | None] = dict.fromkeys(gone)
+            transaction.set_tallies(ref, {**forgotten, **{place: sums[place] for place in changed}})
             _remember_groups(transaction, plan, requests, feedback)
             transaction.set_watch(ref, memory.body())
         running.window(len(requests), findings, errors)

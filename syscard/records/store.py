@@ -9,13 +9,13 @@ import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, insert, text, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, create_engine, delete, select
 
@@ -276,18 +276,22 @@ class Transaction:
             row.owner = ""
             self._session.add(row)
 
-    def set_tally(self, system: str, promise: str, end_us: int, sums: dict[str, Any]) -> None:
-        """Keep the sums of a stretch of time as they are now."""
-        body = json.dumps(sums, separators=(",", ":"))
-        self._session.merge(TallyRow(system=system, promise=promise, end_us=end_us, body=body))
+    def set_tallies(self, system: str, sums: Mapping[tuple[str, int], dict[str, Any] | None]) -> None:
+        """Keep the sums of stretches of time, by promise and end, as they are now; None forgets a stretch.
 
-    def drop_tally(self, system: str, promise: str, end_us: int) -> None:
-        """Forget a stretch to which its claim does not look back any more."""
-        self._session.exec(
-            delete(TallyRow).where(
-                col(TallyRow.system) == system, col(TallyRow.promise) == promise, col(TallyRow.end_us) == end_us
-            )
-        )
+        Two statements, however many there are: every window changes one stretch of every claim.
+        """
+        if not sums:
+            return
+        place = tuple_(col(TallyRow.promise), col(TallyRow.end_us))
+        self._session.exec(delete(TallyRow).where(col(TallyRow.system) == system, place.in_([*sums])))
+        bodies = {where: json.dumps(one, separators=(",", ":")) for where, one in sums.items() if one is not None}
+        rows = [
+            {"system": system, "promise": promise, "end_us": end_us, "body": body}
+            for (promise, end_us), body in bodies.items()
+        ]
+        if rows:
+            self._session.execute(insert(TallyRow), rows)
 
     def group_sums(self, system: str, days: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Sums by group of some days."""

@@ -84,7 +84,7 @@ def test_what_is_written_there_is_read_there(server: str) -> None:
         with records.transaction() as transaction:
             key = transaction.add_baseline("shop", {"signals": {"llm.words": [1, 2]}})
             transaction.set_watch("shop", {"windows": 3})
-            transaction.set_tally("shop", "fast", 2**40, {"claim": 1})
+            transaction.set_tallies("shop", {("fast", 2**40): {"claim": 1}})
         assert records.current("shop") == records.card("shop")
         assert records.baseline_data(key) == {"signals": {"llm.words": [1, 2]}}
         assert records.watch("shop") == {"windows": 3}

@@ -123,7 +123,7 @@ def stop_halfway(records: Records) -> None:
     with records.transaction() as transaction:
         transaction.append("shop", [draft(component("b"))], cause="test", recorded=NOW, texts=["secret"])
         transaction.set_watch("shop", {"windows": 1})
-        transaction.set_tally("shop", "fast", 1, {})
+        transaction.set_tallies("shop", {("fast", 1): {}})
         transaction.lease("roll", "me", NOW, LENGTH)
         raise RuntimeError("halfway")
 
@@ -249,17 +249,17 @@ def test_what_monitors_remember_is_replaced(records: Records) -> None:
 
 def test_tallies_are_replaced_read_back_in_order_and_dropped_one_by_one(records: Records) -> None:
     with records.transaction() as transaction:
-        for end in (300, 100, 200):
-            transaction.set_tally("shop", "fast", end, {"all": end})
-        transaction.set_tally("shop", "fast", 200, {"all": 201})
-        transaction.set_tally("another", "fast", 50, {})
+        transaction.set_tallies("shop", {("fast", end): {"all": end} for end in (300, 100, 200)})
+        transaction.set_tallies("shop", {("fast", 200): {"all": 201}})
+        transaction.set_tallies("another", {("fast", 50): {}})
+        transaction.set_tallies("shop", {})
     assert records.tallies("shop") == [
         ("fast", 100, {"all": 100}),
         ("fast", 200, {"all": 201}),
         ("fast", 300, {"all": 300}),
     ]
     with records.transaction() as transaction:
-        transaction.drop_tally("shop", "fast", 100)
+        transaction.set_tallies("shop", {("fast", 100): None, ("fast", 400): None})
     assert [end for _, end, _ in records.tallies("shop")] == [200, 300]
     assert len(records.tallies("another")) == 1
 
