@@ -121,8 +121,9 @@ class _Demo:
         before = self._again()
         self._faults()
         self._clock.move_to(now)
-        card = self._watcher.tick(self._ref).card
-        self._watcher.compare_groups(self._ref)
+        self._watcher.tick(self._ref)
+        self._house.measure_groups(self._ref)
+        card = self._records.current(self._ref)
         self._card(before, card)
         self._words(card)
         self._ending(card)
