@@ -86,10 +86,13 @@ def findings_of(
 
 
 def _begin_anew(plan: Plan, memory: Memory) -> None:
-    """What was seen against another baseline says nothing against this one."""
+    """What was seen against another baseline says nothing against this one; only a breach stands until it is over."""
     if memory.detecting != plan.baseline:
+        for signal in plan.signals:
+            if (streak := memory.streaks.get(signal.key)) and not judge.stands(signal, streak):
+                memory.streaks[signal.key] = replace(streak, windows=0)
         memory.detecting, memory.detectors, memory.waiting, memory.kept = plan.baseline, {}, {}, {}
-        memory.vectors = {}
+        memory.withheld, memory.pending, memory.vectors = {}, {}, {}
 
 
 def _looks(

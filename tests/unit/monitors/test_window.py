@@ -212,6 +212,35 @@ def test_a_streak_knows_when_it_began() -> None:
     assert starting(the_plan, memory, look(the_plan, memory, BAD)) == {}, "it starts once"
 
 
+def anew(the_plan: Plan, key: str, values: Sequence[Any]) -> Plan:
+    """The plan after a human has set another baseline."""
+    return replace(the_plan, references={key: reference(values)}, baseline="another")
+
+
+def test_what_lay_beyond_the_tolerance_of_another_baseline_is_not_learnt_as_usual_in_this_one() -> None:
+    """Its cells are others: the last of eight categories is no cell of two."""
+    old = plan(signal("category"), references={"vlm.agrees": reference([*"abcdefgh"] * 20)})
+    memory, new = Memory(), anew(old, "vlm.agrees", [*"yz"] * 50)
+    assert states(old, memory, ["other"] * 20) == ["warn"]
+    assert states(new, memory, [*"yz"] * 10) == ["ok"]
+    assert memory.detectors["vlm.agrees"].counts == {"": (60, 60, 0)}
+
+
+def test_neither_evidence_nor_persistence_is_of_a_window_that_another_baseline_judged() -> None:
+    old = plan(signal("rate", direction="up"), references={"vlm.agrees": reference([0.0] * 100)})
+    memory, new = Memory(), anew(old, "vlm.agrees", [1.0] + [0.0] * 1_000)
+    assert states(old, memory, [1.0] * 20) == ["warn"]
+    first, second = look(new, memory, [1.0] * 20)[0], look(new, memory, [1.0] * 20)[0]
+    assert [(f.state, f.n) for f in (first, second)] == [("warn", 20), ("breach", 40)]
+
+
+def test_a_breach_stands_until_a_window_is_well_within_the_tolerance_of_the_new_baseline() -> None:
+    old = plan(signal(), references=YES)
+    memory, new = Memory(), anew(old, "vlm.agrees", [1.0] * 180 + [0.0] * 20)
+    assert states(old, memory, BAD, BAD) == ["warn", "breach"]
+    assert states(new, memory, BAD, GOOD) == ["breach", "ok"]
+
+
 def test_values_of_the_last_thirty_windows_are_remembered() -> None:
     memory = Memory()
     states(plan(signal(), references=YES), memory, *[GOOD] * 31, [1.0] * 20)
