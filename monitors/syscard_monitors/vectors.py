@@ -49,15 +49,15 @@ class Sample:
     def with_mix_of(self, strata: Sequence[str]) -> list[tuple[float, ...]]:
         """The vectors as they would be with these requests: of each stratum as many as its share, evenly spaced.
 
-        Those of a stratum that the sample has not are compared with all of it.
+        Those of a stratum that the sample has not are compared with all of it: they count for its strata as it has
+        them. No vector is taken twice, or a classifier that learnt one would know it again where it is asked.
         """
-        found: list[tuple[float, ...]] = []
         counts = Counter(stratum if stratum in self.strata else "" for stratum in strata)
-        own = {name: [v for s, v in self.vectors if name in (s, "")] for name in counts}
-        size = min(len(own[name]) * len(strata) / count for name, count in counts.items())
-        for name, count in sorted(counts.items()):
-            found += evenly(own[name], max(1, round(size * count / len(strata))))
-        return found
+        own = {name: [v for s, v in self.vectors if s == name] for name in sorted(self.strata)}
+        of_all = counts.pop("", 0) / len(self.vectors)
+        wanted = {name: counts[name] + of_all * len(vectors) for name, vectors in own.items()}
+        size = min(len(own[name]) / count for name, count in wanted.items() if count)
+        return [v for name, count in wanted.items() if count for v in evenly(own[name], max(1, round(size * count)))]
 
     def body(self) -> dict[str, Any]:
         """JSON form."""

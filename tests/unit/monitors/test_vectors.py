@@ -74,6 +74,19 @@ def test_who_is_of_no_stratum_is_compared_with_everybody() -> None:
     assert len(Sample("a", vectors).with_mix_of(["", ""])) == 2
 
 
+@given(st.lists(st.sampled_from(["young", "old", "new", ""]), min_size=1, max_size=60))
+def test_no_vector_of_the_baseline_is_taken_twice_whatever_the_mix(strata: list[str]) -> None:
+    vectors = [("young" if n % 3 else "old", (float(n), 1.0)) for n in range(100)]
+    mixed = Sample("a", tuple(vectors)).with_mix_of(strata)
+    assert len({*mixed}) == len(mixed) > 0
+
+
+def test_who_is_of_no_stratum_counts_for_each_as_the_baseline_has_it() -> None:
+    vectors = [("young", (1.0, 0.0))] * 60 + [("old", (0.0, 1.0))] * 60
+    mixed = Sample("a", tuple(vectors)).with_mix_of(["young"] * 10 + ["new"] * 10)
+    assert (mixed.count((1.0, 0.0)), mixed.count((0.0, 1.0))) == (60, 20)
+
+
 def test_cosines_of_another_model_than_the_baseline_s_are_known_by_their_maker() -> None:
     cosine = "llm.answer.grounding.cosine"
     requests = [request(n, {cosine: 0.5, FIELD: [[1.0, 2.0]], f"{FIELD}.by": "minilm 2"}) for n in range(3)]
