@@ -231,7 +231,9 @@ def _measure(signal: Signal, plan: Plan, memory: Memory, look: Gathered, share: 
     if not measured.exceeds or stands:
         return replace(measured, comparison=None)
     together = [*before, *([value, stratum] for value, stratum in zip(look.values, look.strata, strict=True))]
-    memory.pending[signal.key] = together[-look.requests * max(1, signal.persist - 1) :]
+    # A look of more than the streak would be another test of the same look, and the budget counts one.
+    if signal.persist > 1:
+        memory.pending[signal.key] = together[-look.requests * (signal.persist - 1) :]
     if not judge.is_due(signal, streak):
         return replace(measured, comparison=None, p_value=None)
     whole = judge.measure(signal, [v for v, _ in together], reference, [s for _, s in together])

@@ -102,6 +102,13 @@ def test_only_the_newest_windows_of_a_long_streak_are_pooled() -> None:
     assert len(memory.pending["vlm.agrees"]) == 40
 
 
+def test_a_signal_that_needs_no_second_look_is_judged_by_the_requests_of_one() -> None:
+    """Else each look would be tested twice: alone, or with the one before where that was beyond the tolerance, too."""
+    before = {"vlm.agrees": reference([0.0] * 90 + [1.0] * 9)}
+    the_plan, memory, some = plan(signal("rate", persist=1), references=before), Memory(), [1.0] * 5 + [0.0] * 15
+    assert [(f.state, f.n) for f in (look(the_plan, memory, some)[0] for _ in range(3))] == [("warn", 20)] * 3
+
+
 def test_a_good_window_empties_what_was_pooled() -> None:
     memory = Memory()
     states(plan(signal(), references=YES), memory, BAD, GOOD)
