@@ -29,6 +29,8 @@ ABSENT: Final = 0.5
 """Share of requests without a value beyond which a signal is mostly absent."""
 Columns = Mapping[str, Sequence[Any] | None]
 """By signal: one value a request."""
+_Side = list[tuple[Any, str]]
+"""Values, each with its stratum."""
 
 
 def split_of(strata: Strata) -> str:
@@ -60,15 +62,20 @@ def agreements(
         if signal.kind == "volume" or not all(sides) or len({value for side in sides for value, _ in side}) < 2:
             continue
         measured = _measured(signal, *sides)
-        if signal.kind == "rate" and measured is not None and measured.p_value is not None:
-            other = _measured(signal, sides[1], sides[0])
-            p = min(1.0, 2 * min(m.p_value or 0.0 for m in (measured, other or measured)))
-            tests[signal.key] = "fisher", p, len(sides[0]), len(sides[1])
-        elif measured is not None and measured.comparison is not None:
+        if measured is not None and measured.comparison is not None:
             asked.append((measured.comparison, len(sides[0]), len(sides[1])))
+        elif measured is not None:
+            tests[signal.key] = "fisher", _either_way(signal, measured, sides), len(sides[0]), len(sides[1])
     found = worker.p_values([comparison for comparison, _, _ in asked])
     tests |= {c.key: (c.method, found[c.key], n, other) for c, n, other in asked}
     return _adjusted(tests)
+
+
+def _either_way(signal: Signal, measured: judge.Measured, sides: tuple[_Side, _Side]) -> float:
+    """P of events, or of values that left a constant: exact tests say only whether there are more in one half."""
+    other = _measured(signal, sides[1], sides[0])
+    ways = [found.p_value for found in (measured, other) if found is not None and found.p_value is not None]
+    return min(1.0, 2 * min(ways, default=1.0))
 
 
 def _adjusted(tests: Mapping[str, tuple[str, float, int, int]]) -> tuple[Halves, ...]:
@@ -87,10 +94,6 @@ def _is_first(n: int, *, whole_days: bool) -> list[bool]:
     return [i * min(BLOCKS, n) // n % 2 == 0 for i in range(n)]
 
 
-_Side = list[tuple[Any, str]]
-"""Values, each with its stratum."""
-
-
 def _sides(values: Sequence[Any] | None, strata: Sequence[str], first: Sequence[bool]) -> tuple[_Side, _Side]:
     sides: tuple[_Side, _Side] = ([], [])
     for value, stratum, is_first in zip(values or (), strata, first, strict=bool(values)):
@@ -100,9 +103,12 @@ def _sides(values: Sequence[Any] | None, strata: Sequence[str], first: Sequence[
 
 
 def _measured(signal: Signal, now: _Side, before: _Side) -> judge.Measured | None:
-    """The one half as if it were a window, with a tolerance that lets everything be asked."""
+    """The one half as if it were a window, with a tolerance that lets everything be asked, also where no effect is.
+
+    What were left out because it agrees would be missing from the number of p-values that are adjusted for.
+    """
     loose = signal.model_copy(
-        update={"min_n": 1, "min_window": 1, "tolerance": 1e-12, "floor": 0.0, "direction": "both"}
+        update={"min_n": 1, "min_window": 1, "tolerance": -1.0, "floor": 0.0, "direction": "both"}
     )
     by_stratum: dict[str, list[Any]] = {}
     for value, stratum in before:

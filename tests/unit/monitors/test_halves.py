@@ -105,6 +105,22 @@ def test_events_are_compared_as_well_and_volume_is_not(worker: DriftWorker) -> N
     assert data.halves[0].disagree
 
 
+def test_halves_that_agree_to_the_last_digit_are_among_those_that_are_adjusted_for(worker: DriftWorker) -> None:
+    """Of categories every second signal has no effect beyond chance: without these p-values would count for too few."""
+    chance = random.Random(1)
+    many = [signal("category", name=f"c{k}", expr=f"vlm.c{k}") for k in range(20)]
+    rows = [{f"vlm.c{k}": chance.choice("abcdef") for k in range(20)} | {"vlm.agrees": i % 2} for i in range(400)]
+    data = measure_baseline(declared(), [signal(), *many], [request(i, row) for i, row in enumerate(rows)], worker)
+    assert len(data.halves) == 21
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_number_that_one_half_has_as_a_constant_is_a_disagreement(worker: DriftWorker, which: int) -> None:
+    chance = random.Random(3)
+    requests = [at(i, i, score=0.5 if i // 10 % 2 == which else chance.random()) for i in range(200)]
+    assert unlike(measured(requests, worker)) == ["vlm.score"]
+
+
 def degenerate(values: Sequence[Any], **changes: Any) -> list[Degenerate]:
     watched = signal("number", name="score", expr="vlm.score", **{"min_n": 20, **changes})
     return list(degenerates([watched], {watched.key: values}, len(values)))
