@@ -45,11 +45,20 @@ def fisher_worse(*strata: Rates) -> float:
 
 
 def _hypergeometric(rates: Rates) -> list[float]:
-    """Probability of 0, 1, ... of all events being among the requests now."""
-    events, total = rates.hits + rates.hits_before, rates.n + rates.n_before
-    every = math.comb(total, rates.n)
-    most = min(rates.n, events)
-    return [math.comb(events, k) * math.comb(total - events, rates.n - k) / every for k in range(most + 1)]
+    """Probability of 0, 1, ... of all events being among the requests now.
+
+    Exact at the mode, from there by the ratio of neighbours: whole numbers of thousands of digits would take seconds.
+    """
+    events, n, total = rates.hits + rates.hits_before, rates.n, rates.n + rates.n_before
+    least, most, others = max(0, n + events - total), min(n, events), total - events
+    mode = min(most, max(least, (n + 1) * (events + 1) // (total + 2)))
+    found = [0.0] * (most + 1)
+    found[mode] = math.comb(events, mode) * math.comb(others, n - mode) / math.comb(total, n)
+    for k in range(mode, most):
+        found[k + 1] = found[k] * ((events - k) * (n - k)) / ((k + 1) * (others - n + k + 1))
+    for k in range(mode, least, -1):
+        found[k - 1] = found[k] * (k * (others - n + k)) / ((events - k + 1) * (n - k + 1))
+    return found
 
 
 def _convolved(a: Sequence[float], b: Sequence[float]) -> list[float]:

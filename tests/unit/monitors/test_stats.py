@@ -52,6 +52,16 @@ def test_fisher_s_p_is_scipy_s(now: tuple[int, int], before: tuple[int, int]) ->
     assert ours == pytest.approx(upper, rel=1e-7, abs=1e-300)
 
 
+@pytest.mark.parametrize(("hits", "n", "hits_before", "n_before"), [(70, 1_000, 500, 10_000), (9, 4_000, 2, 90_000)])
+def test_fisher_s_p_of_many_requests_is_that_of_whole_numbers(
+    hits: int, n: int, hits_before: int, n_before: int
+) -> None:
+    events, others = hits + hits_before, n + n_before - hits - hits_before
+    ways = sum(math.comb(events, k) * math.comb(others, n - k) for k in range(hits, min(n, events) + 1))
+    wanted = ways / math.comb(n + n_before, n)
+    assert fisher_worse(Rates(hits, n, hits_before, n_before)) == pytest.approx(wanted, rel=1e-11)
+
+
 @given(hits_of(), hits_of())
 def test_more_hits_are_never_less_evidence(now: tuple[int, int], before: tuple[int, int]) -> None:
     assume(now[0] < now[1])
