@@ -61,11 +61,15 @@ def test_a_small_baseline_makes_a_large_window_see_less(kind: Kind) -> None:
     assert small > large
 
 
-def test_a_rate_that_rises_by_that_much_is_as_rare_as_asked_for_by_the_exact_test() -> None:
-    rise = smallest_effect(signal("rate"), reference(VALUES["rate"]), 40, ONE_IN)
-    assert rise is not None
-    hits = round((rise + 0.02) * 40)
-    assert fisher_worse(Rates(hits, 40, 20, 1000)) < 1 / ONE_IN
+@pytest.mark.parametrize(("n", "hits", "usual"), [(8, 5, 0.02), (19, 6, 0.02), (40, 8, 0.02), (40, 4, 0.0)])
+def test_the_smallest_rise_of_a_rate_is_what_the_exact_test_shows_and_one_event_less_is_not(
+    n: int, hits: int, usual: float
+) -> None:
+    before = round(usual * 1000)
+    found = smallest_effect(signal("rate"), reference([1.0] * before + [0.0] * (1000 - before)), n, ONE_IN)
+    assert found == pytest.approx(hits / n - usual)
+    rare, common = (2 * fisher_worse(Rates(h, n, before, 1000)) for h in (hits, hits - 1))
+    assert rare <= 1 / ONE_IN < common
 
 
 def test_a_latency_that_grows_by_that_factor_has_most_values_beyond_the_old_median() -> None:
@@ -75,6 +79,15 @@ def test_a_latency_that_grows_by_that_factor_has_most_values_beyond_the_old_medi
     assert 0.75 < beyond < 0.95
 
 
-def test_of_a_constant_and_of_volume_nothing_is_said() -> None:
-    assert smallest_effect(signal("number"), reference([1.0] * 50), 40, ONE_IN) is None
+@pytest.mark.parametrize("kind", ["number", "share", "ratio", "latency", "category"])
+def test_of_a_constant_nothing_is_said_as_no_change_is_no_effect(kind: str) -> None:
+    values = ["a"] * 50 if kind == "category" else [1.0] * 50
+    assert power_text(signal(kind), reference(values), 40, ONE_IN) == ""
+
+
+def test_of_a_median_of_values_that_are_mostly_equal_nothing_is_said() -> None:
+    assert power_text(signal("ratio"), reference([1.0] * 150 + [2.0] * 50), 40, ONE_IN) == ""
+
+
+def test_of_volume_nothing_is_said() -> None:
     assert power_text(signal("volume"), reference([1.0] * 50), 40, ONE_IN) == ""
