@@ -91,7 +91,7 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
         effect="the share of requests that left the constant" if is_constant else effect,
         tolerance=signal.tolerance,
         evidence=_EVIDENCE.get("constant" if is_constant else signal.kind, _E_DETECTOR),
-        window=signal.window,
+        window=signal.every,
         breach=(
             f"an effect beyond {signal.tolerance:g} in {_looks(signal)}, each with a value in at least "
             f"{signal.min_window} of {among} and {signal.min_n} in the baseline, and {asked}"
@@ -102,8 +102,8 @@ def explanation(signal: Signal, reference: Reference | None, one_in: float | Non
 
 def _looks(signal: Signal) -> str:
     if signal.persist == 1:
-        return f"one window of {signal.window} requests"
-    return f"{signal.persist} windows of {signal.window} requests running"
+        return f"one window of {signal.every} requests"
+    return f"{signal.persist} windows of {signal.every} requests running"
 
 
 def budget_explanation(objective: Objective, severity: Severity, log_needed: float | None) -> Explanation:

@@ -123,6 +123,11 @@ class Signal(_Data):
         """`<about>.<name>`."""
         return f"{self.about}.{self.name}"
 
+    @property
+    def every(self) -> int:
+        """Requests from one look to the next: vectors are looked at with every counted window."""
+        return WINDOW if self.kind == "embedding" else self.window
+
 
 @lru_cache(maxsize=64)
 def read_pack(text: str, name: str) -> Pack:

@@ -77,7 +77,7 @@ def findings_of(
             own = look.window(window) if isinstance(look, Gathered) else window
             finding = _found(signal, plan, memory, tested[signal.key], own, traces, pace_us)
             finding = finding.model_copy(update={"sampled": sampled}) if sampled else finding
-            kept |= {signal.key: finding} if signal.window > WINDOW else {}
+            kept |= {signal.key: finding} if signal.every > WINDOW else {}
             found.append(finding)
     memory.kept = {key: old for key, old in memory.kept.items() if key in waiting} | kept
     memory.waiting = waiting
@@ -173,7 +173,7 @@ def budget_needs(plan: Plan, pace_us: int) -> float:
 
 def _share(plan: Plan, signal: Signal, pace_us: int) -> float:
     """The part of the budget's period that one look at a signal takes."""
-    return detecting.share_of_period(detecting.budget_of(plan.system), pace_us * signal.window // WINDOW)
+    return detecting.share_of_period(detecting.budget_of(plan.system), pace_us * signal.every // WINDOW)
 
 
 def _measured(
@@ -265,11 +265,14 @@ def _vectors(
     signal: Signal, plan: Plan, memory: Memory, requests: Sequence[Request], strata: Sequence[str]
 ) -> Measured | Missing:
     """What the newest vectors are like: they are remembered from window to window."""
-    recent = embeddings.newest(memory.vectors.get(signal.key, ()), seen_in(requests, signal.expr, strata))
+    found = seen_in(requests, signal.expr, strata)
+    recent = embeddings.newest(memory.vectors.get(signal.key, ()), found)
     if recent:
         memory.vectors[signal.key] = recent
     if plan.references is None:
         return Missing(judge.NO_BASELINE, told=bool(recent))
+    if recent and not any(found):  # what was seen long ago says nothing of now
+        return Missing(f"no span of this window carries {signal.expr}", told=True)
     sample = plan.references.get(signal.key, Reference(())).sample
     return embeddings.measure(signal, recent, sample, f"{plan.baseline}/{signal.key}/{memory.requests}")
 

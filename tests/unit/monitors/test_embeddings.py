@@ -14,7 +14,7 @@ from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
 from syscard_monitors.vectors import Sample, Seen
-from syscard_monitors.window import findings_of
+from syscard_monitors.window import findings_of, log_needed
 from tests.unit.monitors.build import Asked, card_of, plan, reference, request, signal, window
 
 FIELD = "vlm.text.embedding"
@@ -105,6 +105,25 @@ def test_cosines_of_another_model_are_unknown_and_not_a_breach() -> None:
     (finding,) = findings_of(card_of(), plan(near, references=known), memory, requests, window(), Asked())
     assert finding.state is State.UNKNOWN
     assert finding.why.startswith("made by minilm 2, baseline by minilm 1")
+
+
+def test_texts_that_come_no_more_are_unknown_and_not_as_they_were_last() -> None:
+    """A model that has stopped making vectors must not look like peace."""
+    memory, watched = Memory(), meaning(optional=True)
+    known = plan(watched, references={watched.key: Reference((), sample=sample())})
+    carrying = [request(n, {FIELD: [list(v)], f"{FIELD}.by": "a"}) for n, v in enumerate(vectors(60, 2))]
+    for index in range(3):
+        (found,) = findings_of(card_of(), known, memory, carrying[index * 20 :][:20], window(index), Asked())
+    assert found.state is State.OK
+    silent = tuple(request(60 + n, {"vlm.words": 3}) for n in range(20))
+    (found,) = findings_of(card_of(), known, memory, silent, window(3), Asked())
+    assert (found.state, found.why) == (State.UNKNOWN, f"no span of this window carries {FIELD}")
+
+
+def test_the_budget_counts_a_look_at_vectors_with_every_counted_window_whatever_its_pack_says() -> None:
+    known = plan(meaning(), references={})
+    usual, larger = (log_needed(known, meaning(window=size), 60_000_000) for size in (20, 100))
+    assert usual == larger
 
 
 def test_a_breach_comes_of_two_windows_and_one_finding_is_made_of_each() -> None:
