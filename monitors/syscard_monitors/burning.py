@@ -41,7 +41,8 @@ def burning(
         else:
             memory.budgets[objective.place] = bins
             rates = burn.burns(objective, bins, end)
-            told = burn.findings(objective, rates, window, traces, log_needed, memory.streaks)
+            stood = memory.streaks if objective.place in known else {}  # of another promise it is no breach of this one
+            told = burn.findings(objective, rates, window, traces, log_needed, stood)
         found += burn.failed(objective, objective.wrong, window) if objective.wrong else told
     for finding in found:
         memory.remember(finding, _run(finding, memory.streaks.get(finding.key, Streak())))

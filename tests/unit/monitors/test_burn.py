@@ -166,6 +166,15 @@ def test_a_promise_that_is_just_kept_raises_nothing_in_ten_thousand_requests() -
     assert {State.BREACH} & {*states(found, "llm.fast.burn"), *states(found, "llm.fast.slow-burn")} == set()
 
 
+def test_a_promise_that_was_declared_anew_is_not_in_breach_because_the_old_one_was() -> None:
+    memory, kept = Memory(), ([100.0] * 19 + [9000.0])
+    watch(plan(system=promising(FAST)), memory, minutely([9000.0] * 20))
+    assert memory.streaks["llm.fast.slow-burn"].state is State.BREACH
+    anew = plan(system=promising({**FAST, "expect": "<= 8000"}))
+    (found,) = watch(anew, memory, minutely(kept, first=20))
+    assert State.BREACH not in {found["llm.fast.burn"].state, found["llm.fast.slow-burn"].state}
+
+
 def test_the_alarm_is_over_soon_after_the_cause_and_the_slow_one_stands() -> None:
     the_plan, memory = plan(system=promising(FAST)), Memory()
     watch(the_plan, memory, minutely([9000.0] * 60))
