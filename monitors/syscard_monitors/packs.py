@@ -201,9 +201,12 @@ def _merged(ours: Pack, theirs: Pack) -> Pack:
 
 
 def signals_for(system: System, packs: Iterable[Pack]) -> tuple[Signal, ...]:
-    """Every signal of a system, each put on the parts it watches and tuned as the system says."""
-    found = (s for pack in packs for s in _placed(pack, system))
-    tuned = ((s, system.monitors.tune.get(s.key)) for s in found)
+    """Every signal of a system, each put on the parts it watches and tuned as the system says.
+
+    Of several packs that watch one part by the same name the last one counts: a value is looked at once.
+    """
+    found = {s.key: s for pack in packs for s in _placed(pack, system)}
+    tuned = ((s, system.monitors.tune.get(key)) for key, s in found.items())
     return tuple(_tuned(s, t) for s, t in tuned if not (t and t.off))
 
 

@@ -129,6 +129,17 @@ def test_a_user_may_have_a_pack_that_we_have_not(folder: Path) -> None:
     assert "vlm.own" in signals("mine", folder=folder)
 
 
+def test_of_two_packs_that_watch_a_part_by_one_name_the_last_counts_so_that_no_value_is_looked_at_twice() -> None:
+    stricter = read_pack(
+        "{pack: strict, applies_to: {kind: llm},"
+        " signals: [{name: error, label: errors, expr: '{c}.error', kind: rate, tolerance: 0.01}]}",
+        "strict.yaml",
+    )
+    found = [s for s in signals_for(declared(), (*load_packs([]), stricter)) if s.name == "error"]
+    assert sorted(s.key for s in found) == ["agent.error", "cf.error", "llm.error", "vlm.error"]
+    assert {s.key for s in found if s.tolerance == 0.01} == {"llm.error"}
+
+
 def test_a_system_tunes_single_signals() -> None:
     tune = {"llm.words": {"tolerance": 0.2, "min_n": 7, "severity": "page"}, "llm.english": {"off": True}}
     found, before = signals("llm", tune=tune), signals("llm")
