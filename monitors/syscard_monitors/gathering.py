@@ -25,6 +25,8 @@ class Gathered:
     """The stratum of each request."""
     keys: frozenset[int]
     """Under which keys words of the requests were hashed."""
+    took_us: int = 0
+    """What the windows took, each told by the one before it: what is asked for must not depend on newest values."""
 
     @property
     def requests(self) -> int:
@@ -38,6 +40,7 @@ class Gathered:
             (*self.values, *later.values),
             (*self.strata, *later.strata),
             self.keys | later.keys,
+            self.took_us + later.took_us,
         )
 
     def window(self, newest: Window) -> Window:
@@ -46,16 +49,18 @@ class Gathered:
 
     def body(self) -> list[Any]:
         """JSON form."""
-        return [self.start_us, list(self.values), list(self.strata), sorted(self.keys)]
+        return [self.start_us, list(self.values), list(self.strata), sorted(self.keys), self.took_us]
 
 
 def read_gathered(body: Sequence[Any]) -> Gathered:
     """From its JSON form."""
-    start_us, values, strata, keys = body
-    return Gathered(start_us, tuple(values), tuple(strata), frozenset(keys))
+    start_us, values, strata, keys, *took_us = body  # earlier releases had no time
+    return Gathered(start_us, tuple(values), tuple(strata), frozenset(keys), *took_us)
 
 
-def gather(signal: Signal, requests: Sequence[Request], strata: Sequence[str], previous_us: int | None) -> Gathered:
+def gather(
+    signal: Signal, requests: Sequence[Request], strata: Sequence[str], previous_us: int | None, took_us: int = 0
+) -> Gathered:
     """What the requests of one counted window say of a signal.
 
     Raises:
@@ -67,4 +72,5 @@ def gather(signal: Signal, requests: Sequence[Request], strata: Sequence[str], p
         tuple(values if values is not None else [None] * len(requests)),
         tuple(strata),
         frozenset[int]().union(*(request.keys for request in requests)),
+        took_us,
     )

@@ -62,8 +62,9 @@ def findings_of(
     """
     _begin_anew(plan, memory)
     pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
-    looks, waiting = _looks(plan, memory, requests)
-    tested = _second_opinions(plan, memory, _measured(plan, memory, looks, pace_us), pace_us, ask)
+    looks, waiting = _looks(plan, memory, requests, pace_us)
+    paces = {signal.key: _pace_of(looks.get(signal.key), pace_us) for signal in plan.signals}
+    tested = _second_opinions(plan, memory, _measured(plan, memory, looks, paces), paces, ask)
     tested |= _embedded(plan, memory, requests)
     traces = tuple(r.reference for r in requests[:3])
     sampled = sampling_of(sample_sums(requests), len(requests))
@@ -75,7 +76,7 @@ def findings_of(
         elif signal.key in tested:
             look = looks.get(signal.key)
             own = look.window(window) if isinstance(look, Gathered) else window
-            finding = _found(signal, plan, memory, tested[signal.key], own, traces, pace_us)
+            finding = _found(signal, plan, memory, tested[signal.key], own, traces, paces[signal.key])
             finding = finding.model_copy(update={"sampled": sampled}) if sampled else finding
             kept |= {signal.key: finding} if signal.every > WINDOW else {}
             found.append(finding)
@@ -96,14 +97,14 @@ def _begin_anew(plan: Plan, memory: Memory) -> None:
 
 
 def _looks(
-    plan: Plan, memory: Memory, requests: Sequence[Request]
+    plan: Plan, memory: Memory, requests: Sequence[Request], pace_us: int
 ) -> tuple[dict[str, Gathered | Missing], dict[str, Gathered]]:
     """What is looked at now, by signal, and what waits for more windows."""
     strata = {about: plan.strata.of(about, requests) for about in {s.about for s in plan.signals}}
     looks: dict[str, Gathered | Missing] = {}
     waiting: dict[str, Gathered] = {}
     for signal in (s for s in plan.signals if s.kind != "embedding"):
-        gathering = partial(_gathered, signal, memory, requests, strata[signal.about])
+        gathering = partial(_gathered, signal, memory, requests, strata[signal.about], pace_us)
         other = _by_another(signal, plan, requests)
         found: Gathered | Missing = other if other is not None else _guarded(signal, plan, gathering)
         if isinstance(found, Gathered) and found.requests < signal.window > WINDOW:
@@ -113,8 +114,10 @@ def _looks(
     return looks, waiting
 
 
-def _gathered(signal: Signal, memory: Memory, requests: Sequence[Request], strata: Sequence[str]) -> Gathered:
-    now = gather(signal, requests, strata, memory.frontier.end_us or None)
+def _gathered(
+    signal: Signal, memory: Memory, requests: Sequence[Request], strata: Sequence[str], pace_us: int
+) -> Gathered:
+    now = gather(signal, requests, strata, memory.frontier.end_us or None, pace_us)
     before = memory.waiting.get(signal.key)
     return before.then(now) if before else now
 
@@ -159,6 +162,11 @@ def pace(plan: Plan, memory: Memory) -> int | None:
     return round(WINDOW * 60_000_000 / rate) if rate else None
 
 
+def _pace_of(look: Gathered | Missing | None, pace_us: int) -> int:
+    """Microseconds between the windows of a look: the newest one's say nothing of a night before."""
+    return look.took_us * WINDOW // look.requests if isinstance(look, Gathered) else pace_us
+
+
 def log_needed(plan: Plan, signal: Signal, pace_us: int) -> float:
     """How rare a signal's evidence must be, as a natural logarithm."""
     share = _share(plan, signal, pace_us)
@@ -177,12 +185,12 @@ def _share(plan: Plan, signal: Signal, pace_us: int) -> float:
 
 
 def _measured(
-    plan: Plan, memory: Memory, looks: Mapping[str, Gathered | Missing], pace_us: int
+    plan: Plan, memory: Memory, looks: Mapping[str, Gathered | Missing], paces: Mapping[str, int]
 ) -> dict[str, Measured | Missing]:
     """Effects and evidence; an optional signal that no span carries is left out."""
     found: dict[str, Measured | Missing] = {}
     for signal in (s for s in plan.signals if s.key in looks):
-        look, share = looks[signal.key], _share(plan, signal, pace_us)
+        look, share = looks[signal.key], _share(plan, signal, paces[signal.key])
         if isinstance(look, Gathered):
             found[signal.key] = _guarded(signal, plan, partial(_measure, signal, plan, memory, look, share))
         else:
@@ -343,7 +351,7 @@ def _by_another(signal: Signal, plan: Plan, requests: Sequence[Request]) -> Miss
 
 
 def _second_opinions(
-    plan: Plan, memory: Memory, measured: dict[str, Measured | Missing], pace_us: int, ask: Ask
+    plan: Plan, memory: Memory, measured: dict[str, Measured | Missing], paces: Mapping[str, int], ask: Ask
 ) -> dict[str, Measured | Missing]:
     """What Evidently says of the values with which a breach begins; the breach stands without it, too."""
     signals = {s.key: s for s in plan.signals}
@@ -352,7 +360,7 @@ def _second_opinions(
         for key, m in measured.items()
         if isinstance(m, Measured)
         and m.comparison
-        and _begins(signals[key], memory, m, log_needed(plan, signals[key], pace_us))
+        and _begins(signals[key], memory, m, log_needed(plan, signals[key], paces[key]))
     ]
     try:
         scores = ask(comparisons) if comparisons else {}

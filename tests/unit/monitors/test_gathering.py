@@ -108,6 +108,15 @@ def test_a_signal_that_is_looked_at_less_often_needs_evidence_that_is_less_rare(
     assert often - seldom == pytest.approx(1.6094, abs=1e-3)
 
 
+def test_a_look_takes_as_long_as_its_windows_did_and_not_so_many_times_as_long_as_the_last() -> None:
+    """A hundred requests a day: where the last window but one holds the night, each look would count as three days."""
+    of, memory, hour = plan(signal(window=60, persist=1, alpha=0.5), references=YES), Memory(), 60 * MINUTE
+    for hours in (1, 1, 16):
+        memory.pace_us = hours * hour
+        (found,) = look(of, memory, GOOD)[0]
+    assert found.one_in_needed == 40, "eighteen hours are a fortieth of a month"
+
+
 @given(st.lists(st.sampled_from([GOOD, BAD, [None] * 20, ODD]), min_size=1, max_size=9))
 def test_what_waits_survives_a_restart(windows: list[list[Any]]) -> None:
     whole, parts = Memory(), Memory()
@@ -153,6 +162,12 @@ def test_a_window_is_some_counted_windows(size: int, says: str) -> None:
     text = f"{{pack: x, signals: [{{name: a, label: a, expr: a, kind: rate, tolerance: 1, window: {size}}}]}}"
     with pytest.raises(UsageError, match=rf"^p.yaml: signals.0.window: input should be {says}"):
         read_pack(text, "p.yaml")
+
+
+def test_what_waited_in_an_earlier_release_knows_no_time_and_counts_for_none() -> None:
+    found = gather(signal(), requests("vlm.agrees", GOOD), [""] * 20, None, MINUTE)
+    old = read_gathered(found.body()[:4])
+    assert (old.took_us, old.then(found).took_us) == (0, MINUTE)
 
 
 def test_memory_of_earlier_releases_has_nothing_that_waits() -> None:
