@@ -10,7 +10,7 @@ Effects are measured against the baseline with the window's own mix of requests 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -140,18 +140,29 @@ def _share(signal: Signal, values: list[float], expected: Standard) -> Measured:
 def _rate(signal: Signal, values: list[float], strata: Sequence[str], expected: Standard) -> Measured:
     """Worse only, exact: this window against the baseline, stratum by stratum."""
     now = sum(v > 0 for v in values) / len(values)
-    tables = [
-        stats.Rates(
+    tables = {
+        part.stratum: stats.Rates(
             hits=sum(v > 0 for v, s in zip(values, strata, strict=True) if s == part.stratum),
             n=sum(s == part.stratum for s in strata),
             hits_before=part.column.hits,
             n_before=part.column.n,
         )
         for part in expected.parts
-    ]
-    p = stats.fisher_worse(*tables)
+    }
+    p = _fisher(tables)
     method = "fisher one-sided" if len(tables) == 1 else "fisher one-sided, by strata"
     return _measured(signal, values, now, expected.hit_share, now - expected.hit_share, p_value=p, method=method)
+
+
+def _fisher(tables: Mapping[str, stats.Rates]) -> float:
+    """Of the strata together, and of who is compared with all: the baseline of the one is in that of the other.
+
+    So these are two tests, and the smaller p counts double (Bonferroni).
+    """
+    named = [table for stratum, table in tables.items() if stratum != EVERYONE]
+    of_all = [table for stratum, table in tables.items() if stratum == EVERYONE]
+    found = [stats.fisher_worse(*together) for together in (named, of_all) if together]
+    return min(1.0, len(found) * min(found))
 
 
 def _number(signal: Signal, values: list[float], expected: Standard) -> Measured:

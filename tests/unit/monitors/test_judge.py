@@ -284,3 +284,13 @@ def test_what_could_not_be_measured_is_never_ok(state: State, windows: int) -> N
 def test_examples_are_given_where_something_is_off() -> None:
     assert judged(signal(), beyond(), Streak())[0].traces == ("t@1",)
     assert judged(signal(), beyond(exceeds=False), Streak())[0].traces == ()
+
+
+def test_who_is_compared_with_all_is_no_further_stratum_as_the_baseline_would_count_twice() -> None:
+    """A baseline with few events by chance would be few in both: twice as many false alarms as asked for."""
+    known = stratified(young=[1.0] * 10 + [0.0] * 190)
+    of, values = signal("rate", direction="up"), [1.0] * 9 + [0.0] * 41
+    found = measure(of, values * 2, known, ["young"] * 50 + ["new"] * 50)
+    assert isinstance(found, Measured)
+    assert found.p_value == pytest.approx(2 * stats.fisher_worse(stats.Rates(9, 50, 10, 200)))
+    assert found.n == 100
