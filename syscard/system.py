@@ -31,6 +31,7 @@ About = Annotated[str, StringConstraints(pattern=r"^(system|[a-z][a-z0-9_-]*(->[
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-/]{0,126}\*?$")]
 """An attribute of a span; `shop.*` is every one that starts with `shop.`."""
 AttributeMatch = dict[str, str]
+ComponentKind = Literal["vision-language", "ranking", "llm", "agent", "retriever", "tool", "guard", "service"]
 ResourceKey = Literal["service.name", "deployment.environment.name"]
 """What a system's spans can be selected by: columns that the lake keeps of every span."""
 
@@ -147,7 +148,7 @@ class Embed(Declared):
 class Component(Declared):
     """One part of the system."""
 
-    kind: Literal["vision-language", "ranking", "llm", "agent", "retriever", "tool", "guard", "service"]
+    kind: ComponentKind
     name: Text | None = None
     version: Version = Version()
     supplier: Text | None = None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from syscard.blindspots import OF_KIND, Topic
 from syscard.errors import UsageError
-from syscard.system import SYSTEM, System, Tune, edge_ends
+from syscard.system import SYSTEM, ComponentKind, System, Tune, edge_ends
+from syscard.words import one_line
 from syscard_configs import names, read_text
 from syscard_monitors.severity import SaidSeverity, SeverityRule
 
@@ -21,11 +22,13 @@ WINDOW: Final = 20
 """Requests in a counted window; a signal may be looked at over several of them together."""
 LARGEST_WINDOW: Final = 2_000
 Window = Annotated[int, Field(ge=WINDOW, le=LARGEST_WINDOW, multiple_of=WINDOW)]
+Alpha = Annotated[float, Field(gt=0, lt=1)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 Kind = Literal["share", "rate", "number", "category", "ratio", "latency", "volume", "embedding"]
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PackSignal(_Data):
@@ -41,18 +44,18 @@ class PackSignal(_Data):
     """What it is about; None: as its kind says (`syscard.blindspots.OF_KIND`)."""
     direction: Literal["up", "down", "both"] = "both"
     tolerance: Annotated[float, Field(gt=0)]
-    floor: float = 0.0
+    floor: Annotated[float, Field(ge=0)] = 0.0
     """For ratios: a change smaller than this, in the signal's unit, is none."""
     unit: str = ""
-    source: str | None = None
+    source: ComponentKind | None = None
     """For edges: only from components of this kind."""
-    target: str | None = None
-    alpha: float | None = None
-    min_n: int | None = None
-    min_window: int | None = None
+    target: ComponentKind | None = None
+    alpha: Alpha | None = None
+    min_n: AtLeastOne | None = None
+    min_window: AtLeastOne | None = None
     window: Window | None = None
     """Requests that are looked at together."""
-    persist: int | None = None
+    persist: AtLeastOne | None = None
     severity: SaidSeverity | None = None
     owner: str | None = None
     """Who looks into it; None: who owns the part that it is about."""
@@ -63,11 +66,11 @@ class PackSignal(_Data):
 class Defaults(_Data):
     """What a signal has if it does not say otherwise."""
 
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.001
-    min_n: Annotated[int, Field(ge=1)] = 200
-    min_window: Annotated[int, Field(ge=1)] = 10
+    alpha: Alpha = 0.001
+    min_n: AtLeastOne = 200
+    min_window: AtLeastOne = 10
     window: Window = WINDOW
-    persist: Annotated[int, Field(ge=1)] = 2
+    persist: AtLeastOne = 2
     severity: SaidSeverity = SeverityRule(is_="ticket")
     owner: str | None = None
 
@@ -75,9 +78,15 @@ class Defaults(_Data):
 class AppliesTo(_Data):
     """The parts that a pack watches: a kind of component, every component, edges, or the system as a whole."""
 
-    kind: str | None = None
+    kind: ComponentKind | None = None
     edges: bool = False
     system: bool = False
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> AppliesTo:
+        if (self.kind is not None) + self.edges + self.system > 1:
+            raise ValueError("name one of kind, edges and system: a pack is about one of them")
+        return self
 
 
 class Pack(_Data):
@@ -87,6 +96,19 @@ class Pack(_Data):
     applies_to: AppliesTo = AppliesTo()
     defaults: Defaults = Defaults()
     signals: tuple[PackSignal, ...]
+
+    @model_validator(mode="after")
+    def _each_can_be_judged_and_is_there_once(self) -> Pack:
+        seen: set[str] = set()
+        for signal in self.signals:
+            needed, window = signal.min_window or self.defaults.min_window, signal.window or self.defaults.window
+            if signal.name in seen:
+                raise ValueError(f"signals: '{one_line(signal.name)}' is there twice: a name means one signal")
+            if signal.kind != "embedding" and needed > window:
+                what = f"min_window {needed} is never reached in a window of {window} requests"
+                raise ValueError(f"signals: '{one_line(signal.name)}': {what}")
+            seen.add(signal.name)
+        return self
 
 
 class Signal(_Data):
@@ -143,7 +165,8 @@ def read_pack(text: str, name: str) -> Pack:
     except ValidationError as error:
         first = error.errors()[0]
         says = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{name}: {'.'.join(str(p) for p in first['loc'])}: {says.lower()}") from error
+        place = ".".join(str(p) for p in first["loc"])
+        raise UsageError(f"{name}: {f'{place}: ' if place else ''}{says[:1].lower()}{says[1:]}") from error
     except ValueError as error:  # YAML reads 2026-13-01 as a day
         raise UsageError(f"{name}: {error}: write the value in quotes") from error
 
@@ -174,20 +197,24 @@ def origin(signal: str, wanted: Iterable[str], folder: Path | None = None) -> st
 def _files(name: str, folder: Path | None) -> Iterator[tuple[str, str]]:
     if f"{name}.yaml" in names("packs"):
         yield f"packs/{name}.yaml of syscard", read_text("packs", f"{name}.yaml")
-    if folder is not None and (own := folder / f"{name}.yaml").is_file():
-        yield str(own), own.read_text(encoding="utf-8")
+    own = folder / f"{name}.yaml" if folder else None
+    if own is not None and own.is_file():
+        yield str(own), _text_of(own)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
 
 
 def _load(name: str, folder: Path | None) -> Pack:
-    ours = read_pack(read_text("packs", f"{name}.yaml"), f"{name}.yaml") if f"{name}.yaml" in names("packs") else None
-    theirs_file = folder / f"{name}.yaml" if folder else None
-    theirs = None
-    if theirs_file is not None and theirs_file.is_file():
-        theirs = read_pack(theirs_file.read_text(encoding="utf-8"), str(theirs_file))
-    if ours is None and theirs is None:
+    found = [read_pack(text, file) for file, text in _files(name, folder)]
+    if not found:
         known = ", ".join(n.removesuffix(".yaml") for n in names("packs"))
         raise UsageError(f"no monitor pack '{name}'; there is: {known}")
-    return _merged(ours, theirs) if ours and theirs else (theirs or ours)  # type: ignore[return-value]
+    return reduce(_merged, found)
 
 
 def _merged(ours: Pack, theirs: Pack) -> Pack:

@@ -14,7 +14,7 @@ WORST_FIRST: Final[tuple[Severity, ...]] = ("page", "ticket", "note")
 class From(BaseModel):
     """From which breaches on a severity holds; at least one of the two is said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     effect: Annotated[float, Field(gt=1)] | None = None
     """Effect in tolerances; of factors, what is above 1 counts."""
@@ -30,6 +30,10 @@ class From(BaseModel):
     def holds(self, effect: float, share: float) -> bool:
         """Whether a breach is as large as that, and of as many requests."""
         return effect >= (self.effect or 0.0) and share >= (self.share or 0.0)
+
+    def is_reached_before(self, other: From) -> bool:
+        """Whether this holds of all that the other holds of."""
+        return self.holds(other.effect or 0.0, other.share or 0.0)
 
     @property
     def words(self) -> str:
@@ -53,6 +57,8 @@ class SeverityRule(BaseModel):
         for name, _ in self._steps():
             if WORST_FIRST.index(name) >= WORST_FIRST.index(self.is_):
                 raise ValueError(f"{name} is no worse than is: {self.is_}")
+        if self.page and self.ticket and self.page.is_reached_before(self.ticket):
+            raise ValueError("whatever is a ticket is a page already: a ticket needs less effect, or less share")
         return self
 
     def of(self, effect: float, share: float) -> Severity:

@@ -159,7 +159,7 @@ def test_a_pack_that_nobody_has_is_refused_with_those_that_are_there() -> None:
     ("text", "says"),
     [
         ("signals: [", "p.yaml: not YAML: while parsing"),
-        ("", "p.yaml: : "),
+        ("", "p.yaml: input should be a valid dictionary"),
         ("{pack: x, signals: [{name: a}]}", "p.yaml: signals.0.label: field required"),
         ("{pack: x, signals: [], colour: red}", "p.yaml: colour: extra inputs are not permitted"),
         (
@@ -167,6 +167,11 @@ def test_a_pack_that_nobody_has_is_refused_with_those_that_are_there() -> None:
             "p.yaml: signals.0.tolerance: input should be greater than 0",
         ),
         ("pack: 2026-13-01", "p.yaml: month must be in 1..12"),
+        ("{pack: x, applies_to: {kind: lllm}, signals: []}", "p.yaml: applies_to.kind: input should be 'vision-"),
+        (
+            "{pack: x, applies_to: {kind: llm, edges: true}, signals: []}",
+            "p.yaml: applies_to: name one of kind, edges and system",
+        ),
     ],
 )
 def test_what_is_no_pack_is_refused_in_one_line_that_says_where(text: str, says: str) -> None:
@@ -196,3 +201,43 @@ def test_a_topic_that_there_is_not_is_refused(tmp_path: Path) -> None:
     text = "{pack: mine, signals: [{name: own, label: own, expr: x, kind: rate, tolerance: 0.1, topic: beauty}]}"
     with pytest.raises(UsageError, match=r"signals\.0\.topic"):
         read_pack(text, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("says", "place"),
+    [
+        ("alpha: 7", "alpha: input should be less than 1"),
+        ("min_n: -5", "min_n: input should be greater than or equal to 1"),
+        ("min_window: 0", "min_window: input should be greater than or equal to 1"),
+        ("persist: 0", "persist: input should be greater than or equal to 1"),
+        ("floor: .nan", "floor: input should be a finite number"),
+        ("floor: -1", "floor: input should be greater than or equal to 0"),
+        ("tolerance: .inf", "tolerance: input should be a finite number"),
+        ("source: lllm", "source: input should be 'vision-language'"),
+        ("window: 30", "window: input should be a multiple of 20"),
+        ("severity: {is: ticket, page: {effect: .inf}}", "severity.page.effect: input should be a finite number"),
+    ],
+)
+def test_a_value_that_a_signal_cannot_have_is_refused_before_anything_is_watched(says: str, place: str) -> None:
+    head = "{pack: x, signals: [{name: a, label: a, expr: a, kind: rate, tolerance: 0.1, "
+    with pytest.raises(UsageError, match=rf"^p\.yaml: signals\.0\.{re.escape(place)}"):
+        read_pack(f"{head}{says}}}]}}".replace("tolerance: 0.1, tolerance", "tolerance"), "p.yaml")
+
+
+def test_two_signals_of_one_name_in_a_pack_are_refused_as_one_of_them_would_be_lost() -> None:
+    one = "{name: Cut, label: a, expr: a, kind: rate, tolerance: 0.1}"
+    with pytest.raises(UsageError, match=r"^p\.yaml: signals: 'Cut' is there twice"):
+        read_pack(f"{{pack: x, signals: [{one}, {one}]}}", "p.yaml")
+
+
+def test_a_signal_that_needs_more_values_than_its_window_has_requests_is_refused() -> None:
+    text = "{{pack: x, signals: [{{name: a, label: a, expr: a, kind: rate, tolerance: 0.1, min_window: 50{}}}]}}"
+    with pytest.raises(UsageError, match="min_window 50 is never reached in a window of 20 requests"):
+        read_pack(text.format(""), "p.yaml")
+    assert read_pack(text.format(", window: 60"), "p.yaml").signals[0].min_window == 50
+
+
+def test_a_pack_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"mine\.yaml: not UTF-8 at byte 0: save it as UTF-8$"):
+        load_packs(["mine"], tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from syscard.errors import UsageError
 from syscard_monitors import judge
@@ -107,3 +108,11 @@ signals: [{name: own, label: own, expr: "{c}.own", kind: rate, tolerance: 0.1}]
     system = declared(monitors={"packs": ["mine"], "tune": {"vlm.own": {"severity": "note"}}})
     found = {s.key: s.severity.words for s in signals_for(system, load_packs(["mine"], tmp_path))}
     assert (found["llm.own"], found["vlm.own"]) == ("ticket; page from 3 times the tolerance on", "note")
+
+
+@pytest.mark.parametrize(
+    "ticket", [{"effect": 2}, {"effect": 5}, {"effect": 3, "share": 0.1}], ids=["alike", "beyond", "narrower"]
+)
+def test_a_ticket_that_is_always_a_page_already_is_refused(ticket: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="whatever is a ticket is a page already"):
+        SeverityRule.model_validate({"is": "note", "page": {"effect": 2}, "ticket": ticket})
