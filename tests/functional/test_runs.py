@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.functional.helpers import Demo, one_line, recorded, sound, syscard
 
 
@@ -85,3 +87,20 @@ def test_the_demo_has_run_its_monitors(demo: Demo) -> None:
     found = runs(demo.home, "--last", "100")
     assert sum(run["requests"] for run in found) > 2_000
     assert not [run for run in found if run["error"] or run["failed"]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("monitor", "runs", "--last", "99999999999999999999"),
+        ("monitor", "runs", "--last", "0"),
+        ("monitor", "--every", "0"),
+        ("serve", "--every", "-1", "--port", "0"),
+    ],
+    ids=" ".join,
+)
+def test_figures_that_no_look_can_go_by_are_refused(declared: Path, asked: tuple[str, ...]) -> None:
+    ran = syscard("--home", declared, *asked)
+    assert ran.code == 2
+    assert "Invalid value for '--" in ran.err
+    assert "Traceback" not in ran.err

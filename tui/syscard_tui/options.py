@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from syscard_tui.wiring import House
 
 _LAST = 2**31 - 1
+LEAST_PAUSE_S = 0.1
+"""Between two looks of the monitors: without any they would take a core, and the records' lock, for nothing."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
 
 

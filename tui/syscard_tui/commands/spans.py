@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from syscard_tui.options import AsJson, Options, note, options_of, say, say_json
+from syscard_tui.options import LEAST_PAUSE_S, AsJson, Options, note, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.records.store import Records
@@ -141,7 +141,7 @@ def serve(
         bool, typer.Option("--insecure-behind-proxy", help="No TLS here: a proxy in front of these ports has it.")
     ] = False,
     only: Annotated[str | None, typer.Option(help="receiver or monitor: run just that part.")] = None,
-    every: Annotated[float, typer.Option(help="Seconds between two looks of the monitors.")] = 5.0,
+    every: Annotated[float, typer.Option(min=LEAST_PAUSE_S, help="Seconds between two looks of the monitors.")] = 5.0,
     hang_after: Annotated[
         float, typer.Option(min=1, help="Monitors that make no progress for so many seconds are started again.")
     ] = 120.0,

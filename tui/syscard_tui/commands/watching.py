@@ -15,7 +15,7 @@ import typer
 
 from syscard.steps import Step
 from syscard.words import one_line
-from syscard_tui.options import AsJson, note, options_of, say, say_json
+from syscard_tui.options import LEAST_PAUSE_S, AsJson, note, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.edits import SetBaseline
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from syscard_tui.wiring import House
 
 _WIDTH: Final = 80
+_MOST_LISTED: Final = 10_000
+"""As many looks as are kept (`syscard.runs`, which takes too long to load for every command)."""
 LEASE_FOR: Final = timedelta(seconds=60)
 _BEAT_S: Final = 1.0
 
@@ -47,7 +49,7 @@ def register(app: typer.Typer) -> None:
 def monitor(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Look once and stop.")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
+    every: Annotated[float, typer.Option(min=LEAST_PAUSE_S, help="Seconds between two looks.")] = 5.0,
 ) -> None:
     """Take new requests onto the card, window by window."""
     if context.invoked_subcommand is not None:
@@ -84,7 +86,7 @@ def _compare(watcher: Watcher, ref: str) -> None:
 
 def list_runs(
     context: typer.Context,
-    last: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
+    last: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="So many of the newest.")] = 20,
     failed: Annotated[bool, typer.Option("--failed", help="Only those in which something failed.")] = False,
     as_json: AsJson = False,
 ) -> None:
