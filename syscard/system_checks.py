@@ -62,12 +62,12 @@ def faults(system: System) -> tuple[Fault, ...]:
     )
 
 
-def warnings(system: System, today: date, lines: Lines = NO_LINES) -> tuple[Problem, ...]:
-    """What is allowed but needs a human: days that passed, claims longer than spans are kept.
+def warnings(system: System, today: date, lines: Lines = NO_LINES, beside: Iterable[Fault] = ()) -> tuple[Problem, ...]:
+    """What is allowed but needs a human: days that passed, claims longer than spans are kept, and what is `beside`.
 
     Without `lines` every warning points at line 1; `syscard.system_file.read_warnings` has them.
     """
-    found = (*_past_days(system, today), *_forgotten_windows(system))
+    found = (*_past_days(system, today), *_forgotten_windows(system), *beside)
     return located(found, system.body(), lines)
 
 
@@ -349,6 +349,10 @@ def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
         yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
     if system.monitors.report:
         yield ("monitors", "report", "every"), system.monitors.report.every
+    for key, tune in system.monitors.tune.items():
+        for quantile, limit in tune.objective or ():
+            if limit is not None:
+                yield ("monitors", "tune", key, "objective", quantile), limit
     for i, claim in enumerate(system.claims):
         yield ("claims", i, "window", "last"), claim.window.last
         yield ("claims", i, "valid_for"), claim.valid_for

@@ -7,7 +7,7 @@ Three passes: `syscard.yaml_tree` makes plain values that know their lines, pyda
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -17,7 +17,19 @@ from pydantic_core import ErrorDetails
 
 from syscard.errors import Problem, SystemFileError, UsageError
 from syscard.system import EDGE, About, AttributeName, Identifier, Ref, System
-from syscard.system_checks import Lines, Place, faults, known_keys, line_of, located, nearest, shown, warnings, where
+from syscard.system_checks import (
+    Fault,
+    Lines,
+    Place,
+    faults,
+    known_keys,
+    line_of,
+    located,
+    nearest,
+    shown,
+    warnings,
+    where,
+)
 from syscard.system_examples import EXAMPLES
 from syscard.system_rest import faults_beside
 from syscard.yaml_tree import Tree, Unreadable, decoded
@@ -48,14 +60,14 @@ def parse_system(text: str, name: str) -> System:
     return _parse(text, name)[0]
 
 
-def read_warnings(path: Path, today: date) -> tuple[Problem, ...]:
-    """What a valid file should be warned of today, with lines: days that have passed and the like.
+def read_warnings(path: Path, today: date, beside: Iterable[Fault] = ()) -> tuple[Problem, ...]:
+    """What a valid file should be warned of today, with lines: days that have passed and the like, and `beside`.
 
     Raises:
         SystemFileError: the file cannot be read, or has problems.
     """
     system, lines = _parse(_text(path), str(path))
-    return warnings(system, today, lines)
+    return warnings(system, today, lines, beside)
 
 
 def starter_text(ref: str, today: date | None = None) -> str:

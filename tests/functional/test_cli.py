@@ -72,6 +72,16 @@ def test_apply_check_shows_what_would_change_and_writes_nothing(declared: Path, 
     assert edits(declared) == before + 1
 
 
+def test_what_is_tuned_and_comes_to_nothing_is_a_warning_with_its_line(declared: Path, tmp_path: Path) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text(file.read_text().replace("agent.volume: {off: true}", "agent.volum: {off: true}"))
+    shown = syscard("--home", declared, "apply", file, "--check")
+    assert shown.code == 0
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "agent.volum:" in text)
+    assert f"warning: {file}:{line}: monitors.tune.agent.volum: no pack that is named has this signal" in shown.err
+    assert "(write: agent.volume)" in shown.err
+
+
 def test_every_problem_of_a_system_file_is_said_with_its_line(declared: Path, tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     good = (tmp_path / "system.yaml").read_text()

@@ -518,6 +518,8 @@ CROSS = [
     ("expect: <= 3s", "expect: <= 3%", "claims[1] fast.expect", "a percentage makes no sense for p95(...)", "<= 0.03"),
     ("expect: <= 3s", "expect: == 0", "claims[1] fast.expect", "== can only be promised as == 0 of a count", ""),
     ("retain: 30d", "retain: 0d", "traces.retain", "not zero", "retain: 1d"),
+    ("    vlm.agrees: {", "    cf.latency: {objective: {p95: 0s}}\n    vlm.agrees: {",
+     "monitors.tune.cf.latency.objective.p95", "not zero", "p95: 1d"),
     ("retain: 30d", "clock_skew: 0ms", "traces.clock_skew", "more than nothing and at most 1h", "clock_skew: 50ms"),
     ("retain: 30d", "clock_skew: 2h", "traces.clock_skew", "more than nothing and at most 1h", "clock_skew: 50ms"),
     ("valid_for: 1d", "valid_for: 0s", "claims[1] fast.valid_for", "not zero", "valid_for: 1d"),

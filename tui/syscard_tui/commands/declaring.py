@@ -54,10 +54,14 @@ def apply(
 ) -> None:
     """Check system.yaml and bring the card up to date with it. Twice adds nothing."""
     from syscard.clock import system_clock
+    from syscard.home import find_home
     from syscard.system_file import read_system, read_warnings
+    from syscard_monitors.tuning import tune_faults
 
-    system = read_system(file)
-    for warning in read_warnings(file, system_clock().date()):
+    system, home = read_system(file), find_home(options_of(context).named_home)
+    for warning in read_warnings(
+        file, system_clock().date(), tune_faults(system, home.root / "packs" if home else None)
+    ):
         note(f"warning: {warning.text(str(file))}")
     if check:
         _check(context, system)
