@@ -265,7 +265,8 @@ def test_a_full_disk_loses_nothing_that_was_stored(stored: Path, tmp_path: Path)
     ran = limited(stored, "monitor --once", 40_960)
     assert ran.code == 2, ran
     assert "Traceback" not in ran.err
-    sound(stored)
+    wrong = [line for line in syscard("--home", stored, "doctor").out.splitlines() if not line.startswith("ok")]
+    assert ["look of the monitors failed" in line for line in wrong] == [True], wrong
     assert "10 windows" in syscard("--home", stored, "monitor", "--once").out
     sound(stored)
 
