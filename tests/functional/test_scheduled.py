@@ -18,6 +18,7 @@ from syscard_tui.scheduled import SETTLED
 from syscard_tui.wiring import House
 from tests.functional.helpers import PATIENCE_S, REF, sound, syscard
 
+pytestmark = pytest.mark.endurance
 DAY = timedelta(days=1)
 
 

@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from syscard.views import read_view
 from tests.functional.helpers import JSON_TYPE, Server, as_json, ending_at, recorded, running, sound, syscard, wait_for
 
+pytestmark = pytest.mark.endurance
 Serve = Callable[..., Server]
 BLOW_UP = "rpad(segment.age_band, 1000000000, 'y')"
 """A gigabyte a request: Polars takes many seconds over it, and more memory than there is."""
