@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from benchmarks.monitors import cost, streams
+from benchmarks.monitors import cost, streams, ticks
 from benchmarks.monitors.detectors import (
     ALL,
     NEEDS,
@@ -38,13 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitors", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="runs of 25 signals without a change (20)")
     parser.add_argument("--changes", type=int, default=50, help="runs of each change (50)")
-    parser.add_argument("--only", choices=("detectors", "faults", "cost"), help="one part alone")
+    parser.add_argument("--only", choices=("detectors", "faults", "cost", "ticks"), help="one part alone")
     parser.add_argument("--detectors", nargs="+", help="only those whose name has one of these words")
     parser.add_argument("--stream", type=int, default=cost.STREAM, help="requests whose memory is measured (1,000,000)")
     asked = parser.parse_args()
     present = [kind for kind in ALL if asked.detectors is None or any(name in kind.name for name in asked.detectors)]
     present = [kind for kind in present if kind not in NEEDS or importlib.util.find_spec(NEEDS[kind])]
-    wanted = (asked.only,) if asked.only else ("detectors", "faults", "cost")
+    wanted = (asked.only,) if asked.only else ("detectors", "faults", "cost", "ticks")
     lines = [_circumstances(), ""]
     # Spawned: what reads and writes the lake has threads, which a fork would not carry along.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -56,6 +56,8 @@ def main() -> None:
         lines += [*_cost(), "", *cost.lines(), ""]
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
             lines += [alone.submit(cost.stream, asked.stream).result()]
+    if "ticks" in wanted:
+        lines += ["", *ticks.table()]
     print("\n".join(lines))  # noqa: T201
 
 

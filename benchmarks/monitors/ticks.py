@@ -8,7 +8,6 @@ round brings both the same new requests and looks at them in turn, so that load 
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -160,7 +159,3 @@ def _table(rng: np.random.Generator, begins: Any) -> pa.Table:
     }
     schema = arrow_schema()
     return pa.table([columns.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
-
-
-if __name__ == "__main__":
-    sys.stdout.write("\n".join(table()) + "\n")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from syscard.system import System
     from syscard_monitors.drift import DriftWorker
     from syscard_monitors.watch import Watcher
+    from syscard_tracing.lake import Lake
     from syscard_tracing.rules import TraceRules
 
 
@@ -85,9 +86,18 @@ class House:
 
     def scan(self, since: datetime | None) -> pl.LazyFrame:
         """Observations in the lake, from a moment on."""
-        from syscard_tracing.roller import open_lake
+        return self._scanning()(since)
 
-        return open_lake(self.home).scan(since)
+    def _scanning(self) -> Callable[[datetime | None], pl.LazyFrame]:
+        """Scans of one lake that is kept open: opening it takes the longer, the more days it holds."""
+
+        @cache
+        def lake() -> Lake:
+            from syscard_tracing.roller import open_lake
+
+            return open_lake(self.home)
+
+        return lambda since: lake().scan(since)
 
     @property
     def packs(self) -> Path:
@@ -101,7 +111,7 @@ class House:
         except ImportError as error:
             raise MissingExtra("server", "the monitors") from error
         rotated = partial(rotations, self.home.keys)
-        return Watcher(records, self.scan, self.clock, worker, packs=self.packs, rotated=rotated, at=at)
+        return Watcher(records, self._scanning(), self.clock, worker, packs=self.packs, rotated=rotated, at=at)
 
     def measure_groups(self, ref: str) -> GroupsNow:
         """What the groups of a system get, compared now.
