@@ -37,6 +37,8 @@ NAMES: Final[dict[Severity, str]] = {"page": "burn", "ticket": "slow-burn"}
 STEPS: Final = 60
 """Bins of a pair's long time; its short time is `SHORT` of them."""
 SHORT: Final = 5
+TIMES: Final = {"ms": timedelta(milliseconds=1), "s": timedelta(seconds=1)}
+"""Units of signals that can have an objective, which is a time."""
 _SCALE: Final = 1_000_000
 
 
@@ -106,7 +108,13 @@ class Objective:
         return f"{self.whole}.{NAMES[severity]}"
 
     def missed(self, value: float) -> float:
-        """By how much one request misses, from 0 to 1."""
+        """By how much one request misses, from 0 to 1.
+
+        Raises:
+            ValueError: the value is no number.
+        """
+        if math.isnan(value):
+            raise ValueError("it is nan")
         if self.limit is not None:
             return float(value > self.limit if self.below else value < self.limit)
         kept = min(1.0, max(0.0, value))
@@ -178,17 +186,17 @@ def _of_signal(signal: Signal, system: System) -> Iterator[Objective]:
     tuned = system.monitors.tune.get(signal.key)
     limits = tuned.objective.model_dump(exclude_none=True) if tuned and tuned.objective else {}
     for quantile, limit in limits.items():
-        name = f"{signal.name}.{quantile}"
+        name, unit = f"{signal.name}.{quantile}", TIMES.get(signal.unit)
         yield Objective(
             name=name,
             about=signal.about,
             label=f"error budget of {name}",
             expr=signal.expr,
-            limit=parse_duration(limit) / timedelta(milliseconds=1),
+            limit=parse_duration(limit) / (unit or timedelta(seconds=1)),
             below=True,
             budget=1.0 - int(quantile[1:]) / 100,
             topic="latency",
-            wrong="" if signal.unit == "ms" else f"an objective is a time, and {signal.key} is not in ms",
+            wrong="" if unit else f"an objective is a time, and {signal.key} is none",
         )
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from syscard.errors import UsageError
 from syscard.system import Monitors, System, Tune
 from syscard.system_checks import Fault, Place, nearest
+from syscard_monitors.burn import TIMES
 from syscard_monitors.packs import Signal, load_packs, signals_for
-
-_MILLISECONDS: Final = "ms"
 
 
 def tune_faults(system: System, folder: Path | None = None) -> Iterator[Fault]:
@@ -37,8 +35,8 @@ def tune_faults(system: System, folder: Path | None = None) -> Iterator[Fault]:
 
 
 def _objective_faults(place: Place, signal: Signal, tune: Tune) -> Iterator[Fault]:
-    if signal.unit != _MILLISECONDS:
-        yield Fault(place, f"an objective is a time, and {signal.key} is not in ms: it is not watched", "a claim")
+    if signal.unit not in TIMES:
+        yield Fault(place, f"an objective is a time, and {signal.key} is none: it is not watched", "a claim")
     elif tune.off:
         yield Fault(place, "off: true is said beside it, so it is not watched", "one of the two")
     elif not (tune.objective and tune.objective.model_dump(exclude_none=True)):

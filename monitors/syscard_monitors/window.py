@@ -169,14 +169,16 @@ def _pace_of(look: Gathered | Missing | None, pace_us: int) -> int:
 
 def log_needed(plan: Plan, signal: Signal, pace_us: int) -> float:
     """How rare a signal's evidence must be, as a natural logarithm."""
-    share = _share(plan, signal, pace_us)
-    return detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, signal.alpha)
+    return _needed(plan, _share(plan, signal, pace_us), signal.alpha)
 
 
 def budget_needs(plan: Plan, pace_us: int) -> float:
     """How rare the evidence of an error budget must be, as a natural logarithm."""
-    budget = detecting.budget_of(plan.system)
-    return detecting.log_needed(budget, plan.judged, detecting.share_of_period(budget, pace_us), 1.0)
+    return _needed(plan, detecting.share_of_period(detecting.budget_of(plan.system), pace_us), 1.0)
+
+
+def _needed(plan: Plan, share: float, alpha: float) -> float:
+    return detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, alpha)
 
 
 def _share(plan: Plan, signal: Signal, pace_us: int) -> float:
@@ -227,8 +229,7 @@ def _measure(signal: Signal, plan: Plan, memory: Memory, look: Gathered, share: 
     )
     before = memory.pending.pop(signal.key, [])
     if isinstance(measured, Missing):
-        needed = detecting.log_needed(detecting.budget_of(plan.system), plan.judged, share, signal.alpha)
-        return _with_power(signal, measured, reference, look.requests, needed)
+        return _with_power(signal, measured, reference, look.requests, _needed(plan, share, signal.alpha))
     if reference is None:
         return measured
     stands = judge.stands(signal, streak)

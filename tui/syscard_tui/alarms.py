@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from syscard.edits import Author, AuthorKind, Draft, ReportOnIncident
-from syscard_tui.pages import let_go_of
+from syscard_tui.pages import kept, let_go_of
 
 if TYPE_CHECKING:
     from syscard.card import Card, Incident
-    from syscard.evidence_files import Kept
     from syscard.records.store import Records
-    from syscard_monitors.reports import Report
     from syscard_monitors.watch import Watcher
     from syscard_tui.wiring import House
 
@@ -52,8 +50,8 @@ class OfIncident(NamedTuple):
 
         incident = self.incident
         made = watcher.report(self.system, Asked(incident.since, incident.opened, only=_signals(incident)))
-        page, document = made.keep(house.home.reports / self.system)
-        draft = Draft(body=_body(incident, made, page, document), author=AUTHOR, observed=incident.opened)
+        body = ReportOnIncident(number=incident.number, **kept(house, self.system, made))
+        draft = Draft(body=body, author=AUTHOR, observed=incident.opened)
         with records.transaction() as transaction:
             card, _ = transaction.newest(self.system)
             if not card.incidents[incident.number].reports:
@@ -65,15 +63,3 @@ class OfIncident(NamedTuple):
 def _signals(incident: Incident) -> frozenset[str]:
     """Keys of what can be compared: a part that nobody declared has no baseline."""
     return frozenset(finding.key for finding in incident.findings if not finding.key.endswith(".undeclared"))
-
-
-def _body(incident: Incident, made: Report, page: Kept, document: Kept) -> ReportOnIncident:
-    signals = made.document["signals"]
-    return ReportOnIncident(
-        number=incident.number,
-        document_sha256=document.digest,
-        page_sha256=page.digest,
-        engine=made.document["engine"],
-        compared=len(signals),
-        drifted=sum(row["drifted"] for row in signals),
-    )

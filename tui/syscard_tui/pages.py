@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from syscard.home import Home
     from syscard.records.store import Records
     from syscard.views import View
+    from syscard_monitors.reports import Report
     from syscard_tui.wiring import House
 
 _MB: Final = 1_000_000
@@ -38,6 +39,19 @@ def let_go_of(house: House, card: Card) -> tuple[LetGo, ...]:
         return ()
     needed = {report.page_sha256 for incident in card.open_incidents for report in incident.reports}
     return let_go(house.home.reports / card.system, ".html", asked.keep, needed)
+
+
+def kept(house: House, system: str, made: Report) -> dict[str, Any]:
+    """Keep a report in the home; what an edit says of it."""
+    page, document = made.keep(house.home.reports / system)
+    signals = made.document["signals"]
+    return {
+        "document_sha256": document.digest,
+        "page_sha256": page.digest,
+        "engine": made.document["engine"],
+        "compared": len(signals),
+        "drifted": sum(row["drifted"] for row in signals),
+    }
 
 
 def told(gone: tuple[LetGo, ...]) -> str:

@@ -11,7 +11,7 @@ from syscard.edits import Draft, PeriodicReport
 from syscard.errors import NoRequests
 from syscard.periods import Period, due
 from syscard_tui.alarms import AUTHOR
-from syscard_tui.pages import let_go_of
+from syscard_tui.pages import kept, let_go_of
 
 if TYPE_CHECKING:
     from syscard.card import Card
@@ -76,13 +76,4 @@ class OfPeriod(NamedTuple):
             made = watcher.report(self.system, Asked(*self.period, sample=True))
         except NoRequests:
             return {"why": "there was no complete request in that time"}
-        page, document = made.keep(house.home.reports / self.system)
-        signals = made.document["signals"]
-        return {
-            "requests": made.document["window"]["requests"],
-            "document_sha256": document.digest,
-            "page_sha256": page.digest,
-            "engine": made.document["engine"],
-            "compared": len(signals),
-            "drifted": sum(row["drifted"] for row in signals),
-        }
+        return {"requests": made.document["window"]["requests"], **kept(house, self.system, made)}

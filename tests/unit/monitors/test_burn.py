@@ -106,11 +106,18 @@ def test_an_objective_in_the_tuning_of_a_signal_is_a_promise_for_each_quantile()
     assert rarest.key("page") == "vlm.latency.p99.burn"
 
 
+def test_an_objective_is_in_the_unit_of_its_signal_as_the_latency_of_the_whole_request_is_in_seconds() -> None:
+    whole = signal("latency", name="latency", about="system", expr="latency", unit="s")
+    (found,) = objectives(promising(**{"system.latency": {"objective": {"p95": "1500ms"}}}), (whole,))
+    assert (found.limit, found.wrong) == (1.5, "")
+    assert [found.missed(seconds) for seconds in (1.4, 1.6)] == [0.0, 1.0]
+
+
 def test_an_objective_in_time_for_what_is_no_time_is_an_error_of_its_monitor() -> None:
     tuned = promising(**{"vlm.agrees": {"objective": {"p50": "200ms"}}})
     (found,) = watch(plan(signal(), system=tuned), Memory(), minutely([1.0] * 20, "vlm.agrees"))
     assert found["vlm.agrees.p50.slow-burn"].state is State.ERROR
-    assert "vlm.agrees is not in ms" in found["vlm.agrees.p50.slow-burn"].why
+    assert "vlm.agrees is none" in found["vlm.agrees.p50.slow-burn"].why
 
 
 @pytest.mark.parametrize(
@@ -206,6 +213,14 @@ def test_what_is_no_number_is_an_error_and_the_other_budgets_go_on() -> None:
     *_, found = watch(the_plan, Memory(), mixed)
     assert found["llm.fast.burn"].state is State.ERROR
     assert found["llm.grounded.burn"].state is State.OK
+
+
+def test_a_quotient_of_nothing_by_nothing_is_an_error_and_neither_kept_nor_missed() -> None:
+    even = claim(id="even", about="llm", metric="share(llm.hits / llm.calls)", expect=">= 0.9", burn=True)
+    nothing = [replace(one, values={**one.values, "llm.calls": [0.0]}) for one in minutely([0.0] * 20, "llm.hits")]
+    (found,) = watch(plan(system=promising(even)), Memory(), nothing)
+    assert found["llm.even.burn"].state is State.ERROR
+    assert "nan" in found["llm.even.burn"].why
 
 
 def test_a_budget_in_which_the_monitors_died_is_set_aside_and_the_others_go_on() -> None:

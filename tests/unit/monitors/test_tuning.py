@@ -41,7 +41,7 @@ def test_a_pack_that_is_not_there_is_told_as_nothing_is_watched_without_it() -> 
 @pytest.mark.parametrize(
     ("key", "tune", "says"),
     [
-        ("llm.fallback", {"objective": {"p95": "2s"}}, "llm.fallback is not in ms: it is not watched"),
+        ("llm.fallback", {"objective": {"p95": "2s"}}, "llm.fallback is none: it is not watched"),
         ("llm.latency", {"objective": {}}, "names no quantile, so nothing is watched"),
         ("llm.latency", {"objective": {"p95": "2s"}, "off": True}, "off: true is said beside it"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard.steps import Step
-from syscard_tui.heartbeat import VARIABLE, Heartbeat, Pulse, own_heartbeat
+from syscard_tui.heartbeat import _HEAD, VARIABLE, Heartbeat, Pulse, own_heartbeat
 
 CHILD = """
 import os, signal
@@ -57,4 +57,8 @@ def test_a_step_is_read_as_it_was_told_and_a_long_one_is_cut(pulse: Pulse, parts
 
 def test_where_nobody_watches_a_heart_beats_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    own_heartbeat().at(Step("shop", "reading the lake"))
+    own, pulse = own_heartbeat(), Pulse()
+    own.at(Step("shop", "reading the lake"))
+    assert pulse.read()[0] == 0, "it is on a page of its own, that nobody else reads"
+    assert bytes(own._page[_HEAD.size :]).startswith(b"shop\0reading the lake\0")
+    pulse.close()
