@@ -35,6 +35,8 @@ from syscard.slices import claim_status, figures_text, missing_text
 from syscard.views import View
 from syscard.words import moment, one_line, plural, span_of, stamp
 
+_SIGNALS_SHOWN: Final = 3
+"""Of an incident, in a cell of a table: one that shows on many signals filled a page."""
 _RESTS_ON: Final = "What the claims and incidents of this card rest on; the chain holds every record there was"
 
 
@@ -152,7 +154,9 @@ def _incidents(face: Overview, now: datetime) -> Section:
 def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:
     has = f"acknowledged by {i.acknowledged_by}" if i.acknowledged_by else "not acknowledged"
     open_for = f"{span_of(now - i.since)}, since {stamp(i.since)}"
-    what = "; ".join((i.title, *map(_commas, i.what)))
+    more = len(i.what) - _SIGNALS_SHOWN
+    rest = (f"{plural(more, 'more signal')}: syscard incident show {i.name}",) if more > 0 else ()
+    what = "; ".join((i.title, *map(_commas, i.what[:_SIGNALS_SHOWN]), *rest))
     return f"{i.name} {i.severity}", i.subject, what, i.cause, open_for, f"{i.owner or 'nobody'}; {has}", i.do_first
 
 

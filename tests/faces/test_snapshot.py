@@ -122,6 +122,15 @@ def test_leaders_read_in_this_order(broken: View) -> None:
     ]  # fmt: skip
 
 
+def test_an_incident_that_shows_on_many_signals_names_three_and_says_where_the_rest_are(broken: View) -> None:
+    view = copy.deepcopy(broken)
+    incident = next(i for i in view["card"]["incidents"].values() if i["state"] == "open")
+    incident["findings"] = [{**incident["findings"][0], "label": f"sign {n}"} for n in range(9)]
+    (row,) = [line for line in markdown(view).splitlines() if line.startswith("| INC-")]
+    assert [f"sign {n}" in row for n in range(9)] == [True] * 3 + [False] * 6
+    assert f"6 more signals: syscard incident show INC-{incident['number']}" in row
+
+
 def test_the_verdict_stands_with_its_rule_its_date_and_its_digest(broken: View) -> None:
     page = report(broken)
     facts = dict(page.facts)
