@@ -44,6 +44,8 @@ class Memory:
     """Incidents that were open when the baseline changed: being quiet now proves nothing for them."""
     pace_us: int = 0
     """Between the ends of the last two windows."""
+    starts: list[int] = field(default_factory=list)
+    """Of the newest windows: where their requests are found again."""
     detecting: str = ""
     """Digest of the baseline that the detectors know."""
     detectors: dict[str, Detector] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class Memory:
             "baseline": self.baseline,
             "rebaselined": self.rebaselined,
             "pace_us": self.pace_us,
+            "starts": self.starts,
             "detecting": self.detecting,
             "detectors": {key: detector.body() for key, detector in self.detectors.items()},
             "withheld": {key: [list(one) for one in found] for key, found in self.withheld.items()},
@@ -140,6 +143,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         baseline=body["baseline"],
         rebaselined=list(body["rebaselined"]),
         pace_us=body.get("pace_us", 0),  # earlier releases had none
+        starts=list(body.get("starts", ())),  # likewise
         detecting=body.get("detecting", ""),
         detectors={key: read_detector(known) for key, known in body.get("detectors", {}).items()},
         withheld={key: [(stratum, cell) for stratum, cell in found] for key, found in body.get("withheld", {}).items()},

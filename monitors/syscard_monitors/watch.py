@@ -39,6 +39,8 @@ from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import WINDOW, Signal, load_packs, signals_for
 from syscard_monitors.parts import parts_now
 from syscard_monitors.plan import Plan
+from syscard_monitors.recent import WINDOWS as RECENT_WINDOWS
+from syscard_monitors.recent import Recent, from_lake
 from syscard_monitors.reference import Reference
 from syscard_monitors.running import Running, recorded
 from syscard_monitors.samples import sample_sums, sampling_of
@@ -96,6 +98,7 @@ class Watcher:
         self._rotated = rotated
         self._at = at
         self._baseline: tuple[str, dict[str, Reference], Strata] | None = None
+        self._recent: dict[str, Recent] = {}
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
         """Take every full window of new requests of a system onto its card.
@@ -124,11 +127,12 @@ class Watcher:
         memory.tracing = added(memory.tracing, of_look, window=False)
         full = len(looked.complete) // WINDOW
         windows = [looked.complete[i * WINDOW : (i + 1) * WINDOW] for i in range(full)]
-        sums = Stretches(self._records.tallies(ref) if windows else ())
+        sums, recent = Stretches(self._records.tallies(ref) if windows else ()), self._recent_of(plan, memory)
         found: list[Finding] = []
         for done, requests in enumerate(windows, start=1):
             feedback = looked.feedback_between(memory.frontier.end_us, requests[-1].end_us)
             card, findings = self._window(card, plan, memory, requests, feedback, sums, running)
+            recent.add(requests)
             found += [f for f in findings if f.state in (State.BREACH, State.WARN)]
             if on_window:
                 on_window(done, full)
@@ -264,6 +268,15 @@ class Watcher:
             self._baseline = data_digest, baseline.references(values), read_strata(values.get("strata", {}))
         return self._baseline[1:]
 
+    def _recent_of(self, plan: Plan, memory: Memory) -> Recent:
+        """The requests before this look; those of another process, or of a system declared otherwise, are read anew."""
+        ref = plan.system.system.ref
+        known = self._recent.get(ref)
+        if known is None or not known.goes_on(plan.system, memory.frontier):
+            read = from_lake(self._scan, plan.system, memory, micros(self._clock()), self._rotated())
+            known = self._recent[ref] = Recent(plan.system, memory.frontier, read)
+        return known
+
     def _window(
         self,
         known: Card,
@@ -291,6 +304,7 @@ class Watcher:
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
+            memory.starts = [*memory.starts, micros(window.start)][-RECENT_WINDOWS:]
             memory.requests += len(requests)
             _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
