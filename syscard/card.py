@@ -8,7 +8,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from syscard.digest import digest
-from syscard.edits import AddEvidence, IncidentFinding, PeriodicReport, ReportOnIncident, SetBaseline, SliceStatus
+from syscard.edits import (
+    AddEvidence,
+    Change,
+    IncidentFinding,
+    PeriodicReport,
+    ReportOnIncident,
+    SetBaseline,
+    SliceStatus,
+)
 from syscard.finding import Value
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
@@ -152,6 +160,8 @@ class Incident(Value):
     events: tuple[IncidentEvent, ...]
     # Cards of earlier releases have none: their digests must stay what they are.
     reports: tuple[ReportOnIncident, ...] = Field(default=(), exclude_if=lambda reports: not reports)
+    changed: tuple[Change, ...] = Field(default=(), exclude_if=lambda changes: not changes)
+    """What changed before it began, the newest first."""
 
     @property
     def is_open(self) -> bool:

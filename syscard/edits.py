@@ -160,6 +160,16 @@ class IncidentFinding(Value):
     evidence: str
 
 
+class Change(Value):
+    """Something of the system that changed: a version, what is declared, the baseline."""
+
+    at: datetime
+    """Event time."""
+    about: str
+    """A component, an edge or `system`."""
+    says: str
+
+
 class OpenIncident(Value):
     """Findings persisted: an incident opens."""
 
@@ -180,6 +190,9 @@ class OpenIncident(Value):
     """Sentences of the note, written from templates."""
     unknowns: tuple[str, ...] = ()
     do_first: str = ""
+    # Edits of earlier releases have none: their digests must stay what they are.
+    changed: tuple[Change, ...] = Field(default=(), exclude_if=lambda changes: not changes)
+    """What changed before it began, the newest first; that is no proof of a cause."""
 
 
 class ExtendIncident(Value):

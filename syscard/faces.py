@@ -331,9 +331,14 @@ def _others(raw: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _changes_before(card: dict[str, Any], raw: dict[str, Any]) -> list[str]:
-    """Versions, models and prompts of the subject that were first seen shortly before the incident."""
+    """What changed before the incident, as it says; of one of an earlier release the versions of its subject."""
     begun = datetime.fromisoformat(raw["since"])
     found = []
+    if told := raw.get("changed"):
+        return [
+            f"{clock(datetime.fromisoformat(c['at']), begun)} {one_line(c['about'])} {one_line(c['says'])}"
+            for c in told
+        ]
     for ref in raw["subject"].split("->"):
         seen = card["components"].get(ref, {}).get("observed", ())
         for index, new in enumerate(seen):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from syscard.card import Card
-from syscard.edits import AddEvidence, Draft, RiskSeen, SetClaim, SliceStatus, provisional
+from syscard.edits import AddEvidence, Draft, Edit, OpenIncident, RiskSeen, SetClaim, SliceStatus, provisional
 from syscard.errors import MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
@@ -16,6 +16,7 @@ from syscard.steps import Step
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, observed
 from syscard_monitors.assemble import Request, micros
+from syscard_monitors.changes import changes_before
 from syscard_monitors.memory import Memory
 from syscard_monitors.parts import part_drafts, reach_after
 from syscard_monitors.plan import Plan
@@ -82,14 +83,19 @@ def edits_of(
     findings: Sequence[Finding],
     sums: Sequence[Sums],
     errors: Mapping[str, str],
+    newest: Callable[[], Sequence[Edit]] = tuple,
 ) -> Said:
-    """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states."""
+    """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states.
+
+    `newest` gives the newest edits of the system; it is asked only where an incident opens.
+    """
     begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
     firing = incidents.Firing(memory.quiet, plan.keys, frozenset(memory.rebaselined))
     outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)
     memory.quiet = dict(outcome.firing.quiet)
-    drafts = [*observed.observing(card, requests, AUTHOR, window), *outcome.drafts]
+    drafts = list(observed.observing(card, requests, AUTHOR, window))
+    drafts += _with_changes(outcome.drafts, newest, drafts)
     slices = assess_claims(plan.system, memory, window, sums, errors)
     drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)
@@ -97,6 +103,21 @@ def edits_of(
     memory.reach = reach_after(memory.reach, card.components, requests)
     drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window, memory.reach)
     return Said(tuple(drafts), preview(card, drafts), slices)
+
+
+def _with_changes(drafts: Sequence[Draft], newest: Callable[[], Sequence[Edit]], seen: Sequence[Draft]) -> list[Draft]:
+    """What opens an incident says what changed before it began."""
+    opening = any(isinstance(draft.body, OpenIncident) for draft in drafts)
+    edits = newest() if opening else ()
+    return [_changed(draft, edits, tuple(seen)) for draft in drafts]
+
+
+def _changed(draft: Draft, edits: Sequence[Edit], seen: Sequence[Draft]) -> Draft:
+    body = draft.body
+    if not isinstance(body, OpenIncident):
+        return draft
+    found = changes_before(edits, seen, body.since)
+    return draft.model_copy(update={"body": body.model_copy(update={"changed": found})}) if found else draft
 
 
 def _note_baseline(card: Card, memory: Memory) -> None:

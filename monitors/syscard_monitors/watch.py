@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -300,7 +301,8 @@ class Watcher:
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
-            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors)
+            newest = partial(transaction.newest_edits, ref)
+            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors, newest)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1

@@ -232,6 +232,11 @@ class Transaction:
             self._known[system] = self._read_newest(system)
         return self._known[system]
 
+    def newest_edits(self, system: str, count: int = 500) -> list[Edit]:
+        """The newest edits, in order."""
+        query = select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq).desc()).limit(count)
+        return [_edit(row) for row in self._session.exec(query)][::-1]
+
     def _read_newest(self, system: str) -> tuple[Card, Edit | None]:
         query = select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq).desc()).limit(1)
         row = self._session.exec(query).first()

@@ -115,6 +115,15 @@ def test_what_was_first_seen_shortly_before_an_incident_stands_beside_it(broken:
     assert incident_faces(broken)[0].before == ("13:58 vlm version lit-0.3 -> lit-0.4, not declared",)
 
 
+def test_what_an_incident_itself_says_of_changes_before_it_is_what_is_shown(broken: View) -> None:
+    view = copy.deepcopy(broken)
+    first = next(iter(view["card"]["incidents"].values()))
+    told = {"at": first["since"], "about": "llm", "says": "prompt became 3f2a\x1b (was 1b31)"}
+    first["changed"] = [told]
+    (face,) = [f for f in incident_faces(view) if f.number == first["number"]]
+    assert [line.split(" ", 1)[1] for line in face.before] == ["llm prompt became 3f2a (was 1b31)"]
+
+
 def test_a_version_that_was_seen_long_before_is_not_blamed(broken: View) -> None:
     view = copy.deepcopy(broken)
     view["card"]["components"]["vlm"]["observed"][1]["since"] = sample.LAUNCH.isoformat()

@@ -93,6 +93,14 @@ def test_what_it_says_is_what_the_records_hold(demo: Demo) -> None:
     assert card["baseline"]["requests"] == 1000
 
 
+def test_an_incident_says_what_changed_before_it(demo: Demo) -> None:
+    incidents = list(read_view(demo.home / "records.db")["card"]["incidents"].values())
+    prompts = [c["says"] for c in incidents[-1].get("changed", ()) if c["about"] == "llm"]
+    assert any(re.fullmatch(r"prompt became [0-9a-f]{12} \(was [0-9a-f]{12}\)", says) for says in prompts)
+    for incident in incidents:
+        assert all(c["at"] <= incident["opened"] for c in incident.get("changed", ()))
+
+
 def test_no_line_is_wider_than_a_terminal(demo: Demo) -> None:
     assert [line for line in demo.out.splitlines() if len(line) > 80] == []
     assert [line for line in demo.out.splitlines() if line != line.rstrip()] == []
