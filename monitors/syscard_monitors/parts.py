@@ -16,6 +16,8 @@ from syscard_monitors.stats import quantile, wilson
 
 BY_CHANCE: Final = 0.01
 """Missed by chance less often than this: then no request reaches a part, and it is not just having a quiet window."""
+SILENT: Final = "no request reaches it"
+"""Why the state of a part is unknown that has gone silent."""
 _VERDICTS: Final = (State.OK, State.WARN, State.BREACH)
 
 
@@ -96,7 +98,7 @@ def _state(ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int
     if broken:
         return SetPart(ref=ref, state="broken", why=f"claim broken: {', '.join(broken)}")
     if silent:
-        return SetPart(ref=ref, state="unknown", why="no request reaches it")
+        return SetPart(ref=ref, state="unknown", why=SILENT)
     calm = _calm(ref, card, [f for f in findings if f.about == ref])
     if silent is False and calm.state == "unknown":
         return SetPart(ref=ref, state="unknown", why="no request yet in this window")
