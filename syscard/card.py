@@ -18,16 +18,16 @@ from syscard.edits import (
     SliceStatus,
 )
 from syscard.finding import Value
+from syscard.incident_edits import AssessIncident, Impact, Silence
+from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
-IncidentState = Literal["open", "acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
 SEVERITIES = ("page", "ticket", "note")
 """Worst first."""
 INCIDENTS_SHOWN = 50
 REPORTS_SHOWN = 12
 """Newest incidents that keep their evidence on the card, open or not."""
-OPEN_STATES: tuple[IncidentState, ...] = ("open", "acknowledged", "mitigating")
 
 
 class Evidence(Value):
@@ -162,11 +162,52 @@ class Incident(Value):
     reports: tuple[ReportOnIncident, ...] = Field(default=(), exclude_if=lambda reports: not reports)
     changed: tuple[Change, ...] = Field(default=(), exclude_if=lambda changes: not changes)
     """What changed before it began, the newest first."""
+    owner: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Who was given it; None: whoever answers for its subject."""
+    floor: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The worst that monitors found, where a human set a severity above it."""
+    flapping: bool = Field(default=False, exclude_if=lambda value: not value)
+    """It came and went so often that it is held open."""
+    silence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What suppresses it."""
+    accepted_until: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
+    accepted_by: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    merged: tuple[int, ...] = Field(default=(), exclude_if=lambda numbers: not numbers)
+    """Incidents that were merged into it."""
+    merged_into: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    impact: Impact | None = Field(default=None, exclude_if=lambda value: value is None)
+    gathered: int = Field(default=0, exclude_if=lambda value: not value)
+    """Findings beyond those that are listed."""
+    serious: AssessIncident | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What a human last said of it."""
+    postmortems: tuple[str, ...] = Field(default=(), exclude_if=lambda digests: not digests)
 
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to do something."""
         return self.state in OPEN_STATES
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what breaks again belongs to it: it is open, or held back for a time."""
+        return self.state in LIVE_STATES
+
+    @property
+    def least_severity(self) -> str:
+        """What a human may not go below."""
+        return self.floor or self.severity
+
+
+class SilenceCard(Value):
+    """A silence and whether somebody ended it."""
+
+    declared: Silence
+    author: str
+    ended: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it keeps incidents quiet at a moment."""
+        return self.declared.start <= at < (self.ended or self.declared.until)
 
 
 class Card(Value):
@@ -186,6 +227,8 @@ class Card(Value):
     unknowns: dict[str, dict[str, Any]] = {}
     baseline: SetBaseline | None = None
     incidents: dict[int, Incident] = {}
+    # Cards of earlier releases have none: their digests must stay what they are.
+    silences: dict[str, SilenceCard] = Field(default={}, exclude_if=lambda silences: not silences)
     evidence: dict[str, Evidence] = {}
     """By digest: what a claim, an open incident or one of the newest `INCIDENTS_SHOWN` incidents rests on. The edits
     hold everything there was."""
@@ -219,7 +262,7 @@ class Card(Value):
     def rests_on(self) -> frozenset[str]:
         """Digests of the evidence that is still needed to read this card."""
         newest = frozenset(sorted(self.incidents)[-INCIDENTS_SHOWN:])
-        shown = (i for n, i in self.incidents.items() if i.is_open or n in newest)
+        shown = (i for n, i in self.incidents.items() if i.is_live or n in newest)
         of_claims = (s.evidence for c in self.claims.values() for s in c.slices if s.evidence)
         return frozenset((*of_claims, *(f.evidence for i in shown for f in i.findings)))
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from syscard.incident_states import OPEN_STATES
 from syscard.samples import sample_mark
 from syscard.slices import claim_status, claim_unit, telling_slice
 from syscard.words import figure, one_line, plural
 
 CardJson = dict[str, Any]
 Mark = Literal["+", "-", "=", "?"]
-_OPEN: Final = ("open", "acknowledged", "mitigating")
 _TEXT_LIMIT: Final = 60
 
 
@@ -105,7 +105,7 @@ def _where(ref: str, claim: Any, card: CardJson) -> str:
     about = claim["declared"].get("about")
     for incident in reversed(_table(card, "incidents").values()):
         parts = {incident["subject"], *(f["about"] for f in incident["findings"]), *incident["inherited_by"]}
-        if incident["state"] in _OPEN and about in parts and claim_status(claim) == "broken":
+        if incident["state"] in OPEN_STATES and about in parts and claim_status(claim) == "broken":
             return f"INC-{incident['number']}"
     evidence = card.get("evidence", {}).get(telling_slice(claim)["evidence"] or "")
     return str(evidence["id"]) if evidence else one_line(ref)
@@ -127,11 +127,11 @@ def _incidents(before: CardJson, after: CardJson) -> _Ranked:
         name, was, now = f"INC-{incident['number']}", (old or {}).get("state"), (new or {}).get("state")
         says = f"{name} {incident['severity']}: {one_line(incident['subject'])}: {one_line(incident['title'])}"
         if was == now:
-            if now in _OPEN and old["severity"] != new["severity"]:
+            if now in OPEN_STATES and old["severity"] != new["severity"]:
                 yield 1, Change("incident", "+", _said("RAISED", f"{says}, was {old['severity']}"), name)
             continue
-        if now in _OPEN:
-            word = str(now).upper() if was in _OPEN else "REOPENED" if was else "OPENED"
+        if now in OPEN_STATES:
+            word = str(now).upper() if was in OPEN_STATES else "REOPENED" if was else "OPENED"
             yield 1, Change("incident", "+", _said(word, says), name)
         else:
             over = str(now or "gone").replace("_", " ").upper()

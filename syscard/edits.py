@@ -19,6 +19,8 @@ from syscard.digest import GENESIS, digest, iso
 from syscard.disparity import CompareGroups
 from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
+from syscard.incident_edits import Impact, IncidentBody
+from syscard.incident_states import IncidentState
 
 
 class AuthorKind(StrEnum):
@@ -193,10 +195,16 @@ class OpenIncident(Value):
     # Edits of earlier releases have none: their digests must stay what they are.
     changed: tuple[Change, ...] = Field(default=(), exclude_if=lambda changes: not changes)
     """What changed before it began, the newest first; that is no proof of a cause."""
+    # Edits of earlier releases have none of these: their digests must stay what they are.
+    silence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The silence under which it opens, so that it calls nobody."""
+    impact: Impact | None = Field(default=None, exclude_if=lambda value: value is None)
+    gathered: int = Field(default=0, exclude_if=lambda value: not value)
+    """Findings of it beyond those that are listed."""
 
 
 class ExtendIncident(Value):
-    """More signals joined an open incident."""
+    """More signals joined an open incident, or what stands got worse."""
 
     kind: Literal["incident.extend"] = "incident.extend"
     number: int
@@ -205,13 +213,37 @@ class ExtendIncident(Value):
     severity: Literal["page", "ticket", "note"]
 
 
+class ReopenIncident(Value):
+    """What a resolved incident was about broke again within a week: it is the same incident."""
+
+    kind: Literal["incident.reopen"] = "incident.reopen"
+    number: int
+    since: datetime
+    severity: Literal["page", "ticket", "note"]
+    findings: tuple[IncidentFinding, ...]
+    inherited_by: tuple[str, ...] = ()
+    silence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """As of an incident that opens."""
+
+
 class MoveIncident(Value):
-    """An incident changed state; only `resolved` may come from a monitor."""
+    """An incident changed state; who may move it whither says `syscard.incident_states`."""
 
     kind: Literal["incident.state"] = "incident.state"
     number: int
-    state: Literal["acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
+    state: IncidentState
     resolution: str | None = None
+    # Edits of earlier releases have none of these: their digests must stay what they are.
+    why: str = Field(default="", exclude_if=lambda value: not value)
+    """Of a monitor, in words."""
+    text_sha256: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of what a human gave as the reason; the text is stored beside."""
+    silence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of `suppressed`: by which."""
+    until: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of `accepted_risk`: it is open again then, if it still fires."""
+    approver: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of `accepted_risk`: who accepted it."""
 
 
 class NoteOnIncident(Value):
@@ -309,13 +341,15 @@ Body = Annotated[
     | Observe
     | OpenIncident
     | ExtendIncident
+    | ReopenIncident
     | MoveIncident
     | NoteOnIncident
     | ReportOnIncident
     | PeriodicReport
     | RiskSeen
     | Hold
-    | Erasure,
+    | Erasure
+    | IncidentBody,
     Field(discriminator="kind"),
 ]
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)

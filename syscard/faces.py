@@ -15,6 +15,7 @@ from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
 from syscard.health import watcher_line as watcher_line
+from syscard.incident_states import OPEN_STATES
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
@@ -23,7 +24,6 @@ from syscard.words import clock, figure, moment, one_in, one_line, plural, span_
 
 _JUST_BEFORE: Final = timedelta(hours=1)
 """A version first seen this long before an incident is named beside it."""
-_OPEN: Final = ("open", "acknowledged", "mitigating")
 _SEVERITY: Final = {"page": 0, "ticket": 1, "note": 2}
 MARKS: Final = {"broken": "!", "inherited": "~", "ok": " ", "holds": " ", "unknown": "?", "stale": "?"}
 
@@ -284,7 +284,7 @@ def _incident(view: View, raw: dict[str, Any]) -> IncidentFace:
         traces=_lines(raw["traces"]),
         evidence=tuple(_evidence_ids(card, [f["evidence"] for f in raw["findings"]])),
         events=tuple(_event(event, texts) for event in raw["events"]),
-        is_open=raw["state"] in _OPEN,
+        is_open=raw["state"] in OPEN_STATES,
         resolution=one_line(raw["resolution"] or ""),
     )
 
@@ -364,7 +364,7 @@ def _runbook(card: dict[str, Any], subject: str) -> str:
 def _event(event: dict[str, Any], texts: dict[str, str]) -> tuple[datetime, str, str]:
     what = event["what"]
     if event["text_sha256"]:
-        what = f"note: {texts.get(event['text_sha256'], '(text erased)')}"
+        what = f"{what}: {texts.get(event['text_sha256'], '(text erased)')}"
     return datetime.fromisoformat(event["at"]), one_line(event["author"]), one_line(what)
 
 

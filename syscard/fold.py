@@ -8,16 +8,14 @@ from functools import reduce
 from typing import Any, Final
 
 from syscard import edits as e
+from syscard import incident_fold
 from syscard.card import (
     REPORTS_SHOWN,
-    SEVERITIES,
     Card,
     ClaimCard,
     Compared,
     ComponentCard,
     Evidence,
-    Incident,
-    IncidentEvent,
     InteractionCard,
     Observed,
     RiskCard,
@@ -26,7 +24,9 @@ from syscard.disparity import CompareGroups
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
-_LETS_GO: Final = frozenset(("declare", "claim", "incident.open", "incident.state"))
+_LETS_GO: Final = frozenset(
+    ("declare", "claim", "incident.open", "incident.state", "incident.reopen", "incident.merge")
+)
 """Kinds of edits after which something may rest on less evidence than before."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -183,61 +183,8 @@ def _seen_edge(card: Card, body: e.Observe, edit: e.Edit) -> InteractionCard:
     return known.model_copy(update=seen)
 
 
-def _open(card: Card, body: e.OpenIncident, edit: e.Edit) -> dict[str, Any]:
-    shared = body.model_dump(exclude={"kind", "findings"})
-    opened = IncidentEvent(at=edit.draft.observed, author=_name(edit), what="opened")
-    new = Incident(**shared, findings=body.findings, state="open", opened=edit.draft.observed, events=(opened,))
-    return {"incidents": {**card.incidents, body.number: new}}
-
-
-def _extend(card: Card, body: e.ExtendIncident, edit: e.Edit) -> dict[str, Any]:
-    incident = card.incidents[body.number]
-    inherited = tuple(dict.fromkeys((*incident.inherited_by, *body.inherited_by)))
-    changed = {f.about for f in body.findings} | set(inherited)
-    changes: dict[str, Any] = {
-        "findings": (*incident.findings, *body.findings),
-        "inherited_by": inherited,
-        "unchanged": tuple(u for u in incident.unchanged if u not in changed),
-        "severity": min(incident.severity, body.severity, key=SEVERITIES.index),
-    }
-    what = "joined by " + ", ".join(f"{f.about}: {f.label}" for f in body.findings)
-    return _with_event(card, body.number, edit, what, **changes)
-
-
-def _move(card: Card, body: e.MoveIncident, edit: e.Edit) -> dict[str, Any]:
-    changes: dict[str, Any] = {"state": body.state}
-    if body.state == "acknowledged":
-        changes["acknowledged_by"] = _name(edit)
-    if body.state in ("resolved", "false_positive"):
-        changes |= {"resolved": edit.draft.observed, "resolution": body.resolution}
-    return _with_event(card, body.number, edit, body.state, **changes)
-
-
-def _note(card: Card, body: e.NoteOnIncident, edit: e.Edit) -> dict[str, Any]:
-    return _with_event(card, body.number, edit, "note", text=body.text_sha256)
-
-
-def _report(card: Card, body: e.ReportOnIncident, edit: e.Edit) -> dict[str, Any]:
-    what = f"report: {body.drifted} of {body.compared} signals differ, by {body.engine}"
-    reports = (*card.incidents[body.number].reports, body)
-    return _with_event(card, body.number, edit, what, reports=reports)
-
-
 def _periodic(card: Card, body: e.PeriodicReport, _edit: e.Edit) -> dict[str, Any]:
     return {"reports": (*card.reports, body)[-REPORTS_SHOWN:]}
-
-
-def _with_event(
-    card: Card, number: int, edit: e.Edit, what: str, text: str | None = None, **changes: Any
-) -> dict[str, Any]:
-    incident = card.incidents[number]
-    event = IncidentEvent(at=edit.draft.observed, author=_name(edit), what=what, text_sha256=text)
-    after = incident.model_copy(update={**changes, "events": (*incident.events, event)})
-    return {"incidents": {**card.incidents, number: after}}
-
-
-def _name(edit: e.Edit) -> str:
-    return f"{edit.draft.author.kind}:{edit.draft.author.name}"
 
 
 def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> dict[str, Any]:
@@ -261,13 +208,9 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "claim": _claim,
     "part": _part,
     "observed": _observe,
-    "incident.open": _open,
-    "incident.extend": _extend,
-    "incident.state": _move,
-    "incident.note": _note,
-    "incident.report": _report,
     "report": _periodic,
     "risk": _risk,
     "hold": _nothing,
     "erasure": _nothing,
+    **incident_fold.RULES,
 }

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syscard.errors import UsageError
+from syscard.incident_states import OPEN_STATES
 from syscard.samples import sample_mark, together
 from syscard.slices import claim_status, telling_slice
 from syscard.words import one_line
@@ -158,8 +159,7 @@ def _claims(status: str) -> Callable[[dict[str, Any], dict[str, Any]], _Figure]:
 
 
 def _open_incidents(card: dict[str, Any], _live: dict[str, Any]) -> _Figure:
-    waiting = ("open", "acknowledged", "mitigating")
-    named = tuple(f"INC-{n}" for n, i in card["incidents"].items() if i["state"] in waiting)
+    named = tuple(f"INC-{n}" for n, i in card["incidents"].items() if i["state"] in OPEN_STATES)
     return float(len(named)), named
 
 

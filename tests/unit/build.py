@@ -10,6 +10,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from syscard import edits as e
+from syscard import incident_edits as ie
 from syscard.gates import Policy, read_policy
 from syscard.system import System
 
@@ -183,12 +184,15 @@ _FREE: Final[tuple[st.SearchStrategy[e.Body], ...]] = (
         declared=st.booleans(),
     ),
     st.builds(e.RiskSeen, risk=_refs, incident=st.integers(1, 3), says=_words),
+    st.builds(lambda hours: silence(hours=hours), st.integers(1, 2000)),
 )
 
 
 def _about_incident(number: int) -> st.SearchStrategy[e.Body]:
     """What can be said of an incident that is there."""
-    moves = ("acknowledged", "mitigating", "resolved", "reviewed", "false_positive")
+    moves = ("open", "acknowledged", "mitigating", "resolved", "reviewed", "false_positive", "accepted_risk")
+    severity = st.sampled_from(("page", "ticket", "note"))
+    reach = st.builds(ie.Impact, requests=st.integers(1, 500), of=st.integers(500, 900))
     return st.one_of(
         st.builds(e.MoveIncident, number=st.just(number), state=st.sampled_from(moves)),
         st.builds(e.NoteOnIncident, number=st.just(number), text_sha256=st.just("a" * 64)),
@@ -200,9 +204,36 @@ def _about_incident(number: int) -> st.SearchStrategy[e.Body]:
             number=st.just(number),
             findings=_refs.map(lambda r: (member(f"{r}.late"),)),
             inherited_by=st.lists(_refs, max_size=2, unique=True).map(tuple),
-            severity=st.sampled_from(("page", "ticket", "note")),
+            severity=severity,
         ),
+        st.builds(
+            e.ReopenIncident,
+            number=st.just(number),
+            since=st.just(NOW),
+            severity=severity,
+            findings=_refs.map(lambda r: (member(f"{r}.late"),)),
+        ),
+        st.builds(ie.ImpactIncident, number=st.just(number), impact=reach, gathered=st.integers(0, 99)),
+        st.builds(ie.AssignIncident, number=st.just(number), owner=st.just("mara")),
+        st.builds(ie.SetSeverity, number=st.just(number), severity=severity, text_sha256=st.just("d" * 64)),
+        st.builds(ie.HoldIncident, number=st.just(number), transitions=st.integers(4, 9)),
+        st.builds(ie.AssessIncident, number=st.just(number), serious=st.just("assess"), regime=st.just("eu_ai_act")),
+        st.builds(ie.AttachPostmortem, number=st.just(number), sha256=st.just("e" * 64), name=st.just("postmortem.md")),
+        *((st.just(ie.MergeIncident(number=number, into=1)),) if number > 1 else ()),
     )
+
+
+def silence(ref: str = "S-1", *, hours: float = 2, minute: int = 0, **changes: Any) -> ie.Silence:
+    """A silence of the vlm from some minutes after noon on."""
+    start = NOW + timedelta(minutes=minute)
+    body: dict[str, Any] = {
+        "id": ref,
+        "matcher": ie.Matcher(about="vlm"),
+        "start": start,
+        "until": start + timedelta(hours=hours),
+        "reason_sha256": "c" * 64,
+    }
+    return ie.Silence(**{**body, **changes})
 
 
 @cache
