@@ -217,6 +217,39 @@ class Reports(Declared):
     """Pages; those of open incidents stay beside them."""
 
 
+HowSoon = Literal["at_once", "digest"]
+
+
+class MessageBudget(Declared):
+    """So many messages at most in any stretch of time as long as `per`."""
+
+    at_most: int = Field(default=6, ge=1, le=1000)
+    per: Duration = parse_duration("1d")
+
+
+class Notify(Declared):
+    """When people are told of incidents. Whom is not declared: an address holds a password, and this file is in git."""
+
+    page: HowSoon = "at_once"
+    ticket: HowSoon = "digest"
+    note: HowSoon = "digest"
+    budget: MessageBudget = MessageBudget()
+    digest: Duration = parse_duration("1d")
+    """From one digest to the next."""
+    repeat: Duration = parse_duration("4h")
+    """From one message to the next about a page that nobody has acknowledged."""
+    group_wait: Duration = parse_duration("30s")
+    """How long the first message of a group waits for others."""
+    group_interval: Duration = parse_duration("5m")
+    """At least so long from one message of a group to the next."""
+    quiet: Duration | None = None
+    """Without a span for so long people are told; None: once a hundred requests should have come at the last rate."""
+
+    def how_soon(self, severity: str) -> HowSoon:
+        """When an incident of a severity is told; a severity that is not known counts as a page."""
+        return {"ticket": self.ticket, "note": self.note}.get(severity, self.page)
+
+
 class Monitors(Declared):
     """Which packs watch the system, and how they are tuned."""
 
@@ -226,6 +259,8 @@ class Monitors(Declared):
     false_alarms: FalseAlarms | None = None
     report: Reports | None = None
     """None: no report but of incidents and where one is asked for, and no page is let go."""
+    notify: Notify | None = None
+    """None: as `Notify` has it."""
 
 
 class ClaimWindow(Declared):

@@ -349,6 +349,7 @@ def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
         yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
     if system.monitors.report:
         yield ("monitors", "report", "every"), system.monitors.report.every
+    yield from _durations_of_notify(system)
     for key, tune in system.monitors.tune.items():
         for quantile, limit in tune.objective or ():
             if limit is not None:
@@ -356,6 +357,17 @@ def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
     for i, claim in enumerate(system.claims):
         yield ("claims", i, "window", "last"), claim.window.last
         yield ("claims", i, "valid_for"), claim.valid_for
+
+
+def _durations_of_notify(system: System) -> Iterator[tuple[Place, timedelta]]:
+    notify = system.monitors.notify
+    if notify is None:
+        return
+    yield ("monitors", "notify", "budget", "per"), notify.budget.per
+    for name in ("digest", "repeat", "group_wait", "group_interval", "quiet"):
+        length = getattr(notify, name)
+        if length is not None:
+            yield ("monitors", "notify", name), length
 
 
 def _past_days(system: System, today: date) -> Iterator[Fault]:

@@ -201,7 +201,15 @@ def _words(detail: ErrorDetails, place: Place) -> tuple[str, str]:
     return _wrong(kind, given, context), _example(place)
 
 
+_ADDRESSES: Final = frozenset({"url", "urls", "to", "target", "targets", "webhook", "webhooks", "apprise", "token"})
+
+
 def _unknown_key(place: Place) -> tuple[str, str]:
+    if "notify" in place[:-1] and place[-1] in _ADDRESSES:
+        what = "is not declared here: an address holds a password, and this file is in git"
+        return what, "SYSCARD_NOTIFY_URL in the environment, or a file named by SYSCARD_NOTIFY_FILE"
+    if place == ("notify",):
+        return "stands under monitors", "monitors: {notify: {repeat: 4h}}"
     known = known_keys(place[:-1])
     meant = nearest(str(place[-1]), known)
     if meant in known:

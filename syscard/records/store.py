@@ -29,7 +29,7 @@ from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
 from syscard.view import build_view, with_live
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """Newest Alembic revision; tests/unit/syscard/test_migrations.py compares it with the migrations."""
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")

@@ -90,6 +90,32 @@ class MonitorRunRow(SQLModel, table=True):
     """JSON: `syscard.runs.MonitorRun`."""
 
 
+class NotificationRow(SQLModel, table=True):
+    """One message to one target."""
+
+    __tablename__ = "notification"
+
+    key: str = Field(primary_key=True)
+    target: str = Field(primary_key=True)
+    """Its label: no address is stored."""
+    system: str = Field(index=True)
+    state: str = Field(index=True)
+    made: str
+    due: str
+    """UTC, ISO 8601 with microseconds, as `made`: their texts sort as the times do."""
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON: `syscard.notification.Notification`."""
+
+
+class NotifierRow(SQLModel, table=True):
+    """What is remembered of what was told of one system."""
+
+    __tablename__ = "notifier"
+
+    system: str = Field(primary_key=True)
+    body: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class BaselineRow(SQLModel, table=True):
     """The reference values of a baseline, by the digest that its edit names."""
 
