@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
+from pydantic import Field
+
 from syscard.disparity import Amplification, Disparity
 from syscard.edits import SliceStatus
 from syscard.finding import Sampling, State, Value
@@ -46,8 +48,29 @@ class SignalNow(Value):
     """Values of up to `HISTORY` closed windows, oldest first."""
 
 
+class CarriedNow(Value):
+    """What one part hands to another, found again in what the other was given."""
+
+    what: Literal["ids", "words"]
+    made_as: str
+    """Field of the part that hands it on: `cf.items`."""
+    taken_as: str
+    """Field of the part that takes it: `vlm.item.id`."""
+    requests: int
+    """Requests in which it was found again."""
+    things: int
+    """Identifiers, or words of their own, that were handed on in all of them."""
+
+
+MOST_CARRIED: Final = 8
+"""Pairs of fields that are named for an edge."""
+
+
 class PartNow(Value):
-    """Traffic of a component or edge over the newest closed windows."""
+    """Traffic of a component or edge over the newest closed windows.
+
+    Latency and errors of an edge are those of the calls by which something is handed on.
+    """
 
     ref: str
     per_minute: float | None = None
@@ -58,6 +81,15 @@ class PartNow(Value):
     requests: int = 0
     last_seen: datetime | None = None
     sampled: Sampling | None = None
+    calls: int = 0
+    evidence: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)
+    """Of an edge: requests that show it, by class of evidence, the strongest first."""
+    carries: tuple[CarriedNow, ...] = Field(default=(), exclude_if=lambda found: not found)
+    """Of an edge, the most frequent first."""
+    silent: Literal["never seen", "no longer seen"] | None = Field(default=None, exclude_if=lambda word: word is None)
+    """So many requests went by without it that missing it by chance is improbable."""
+    last_shown: datetime | None = Field(default=None, exclude_if=lambda moment: moment is None)
+    """End of the last request that reached the component, or showed the edge."""
 
 
 class VersionNow(Value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from syscard.observation import CREATION
 from syscard_monitors.assemble import Request
@@ -25,6 +25,21 @@ EXAMPLES: Final = 3
 PLUMBING: Final = ("step:", f"{CREATION}:")
 """What chains, graph nodes and the making of agents are called: no component, so evidence reaches through them."""
 _Seen = tuple[str, str, EvidenceClass]
+
+
+class Sighting(NamedTuple):
+    """One pair of spans that shows an edge."""
+
+    source: str
+    target: str
+    evidence: EvidenceClass
+    call: SpanFacts
+    """The call by which it is handed on: the target's, or of an answer that is handed back, the one that made it."""
+
+    @property
+    def seen(self) -> _Seen:
+        """Without the spans."""
+        return self.source, self.target, self.evidence
 
 
 @dataclass(frozen=True)
@@ -60,24 +75,27 @@ def all_evidence(requests: Iterable[Request], declared: frozenset[tuple[str, str
     counts: Counter[_Seen] = Counter()
     examples: defaultdict[_Seen, list[str]] = defaultdict(list)
     for request in requests:
-        for seen in set(_edges(request.spans, declared)):
+        for seen in {sighting.seen for sighting in sightings(request.spans, declared)}:
             counts[seen] += 1
             if len(examples[seen]) < EXAMPLES:
                 examples[seen].append(request.reference)
     return tuple(SeenEdge(*seen, traces, tuple(examples[seen])) for seen, traces in sorted(counts.items()))
 
 
-def _edges(spans: tuple[SpanFacts, ...], declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:
-    """Spans are in order of start; of a request with very many, the first `MOST_SPANS` speak for it."""
+def sightings(spans: tuple[SpanFacts, ...], declared: frozenset[tuple[str, str]]) -> Iterator[Sighting]:
+    """All evidence of all edges in one request.
+
+    Spans are in order of start; of a request with very many, the first `MOST_SPANS` speak for it.
+    """
     spans = spans[:MOST_SPANS]
     by_id = {s.span_id: s for s in spans}
     for i, span in enumerate(spans):
         if _is_plumbing(span):
             continue
-        yield from _ancestor(span, by_id, declared)
-        yield from _linked(span, by_id, declared)
+        yield from (Sighting(*seen, span) for seen in _ancestor(span, by_id, declared))
+        yield from (Sighting(*seen, span) for seen in _linked(span, by_id, declared))
         for earlier in spans[:i]:
-            yield from _handed_on(earlier, span, declared)
+            yield from (Sighting(*seen, span) for seen in _handed_on(earlier, span, declared))
 
 
 def _ancestor(span: SpanFacts, by_id: dict[str, SpanFacts], declared: frozenset[tuple[str, str]]) -> Iterator[_Seen]:

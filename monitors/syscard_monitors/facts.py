@@ -55,6 +55,7 @@ class SpanFacts:
     """Tool calls that it asks for."""
     answered: frozenset[str] = NONE
     """Tool calls whose answers it was handed."""
+    failed: bool = False
     key: int = 0
     """Under which key its words were hashed."""
     made: Terms = Terms()
@@ -63,7 +64,7 @@ class SpanFacts:
 
 def facts_of(span: Row, features: Mapping[str, Any], parent: str | None, key: int = 0) -> SpanFacts:
     """The facts of an observation; `parent` is None on the root of its request, wherever that hangs."""
-    named = [v for k, v in features.items() if k.rpartition(".")[2] in _IDENTIFIERS]
+    named = [v for k, v in features.items() if names_things(k)]
     gives = frozenset(str(x) for many in named if isinstance(many, list) for x in many)
     start: int = span["start_us"]
     return SpanFacts(
@@ -78,10 +79,21 @@ def facts_of(span: Row, features: Mapping[str, Any], parent: str | None, key: in
         call=_word(features.get("tool_call.id")),
         asked=_words(features.get("tool_call.asked")),
         answered=_words(features.get("tool_call.answered")),
+        failed=span["error_type"] is not None,
         key=key,
-        made=_terms(v for k, v in features.items() if k.endswith(_TERMS) and not _TAKEN.search(k)),
-        took=_terms(v for k, v in features.items() if k.endswith(_TERMS) and _TAKEN.search(k)),
+        made=_terms(v for k, v in features.items() if holds_words(k, taken=False)),
+        took=_terms(v for k, v in features.items() if holds_words(k, taken=True)),
     )
+
+
+def names_things(field: str) -> bool:
+    """Whether a field holds identifiers of what is handed on: `items`, `item.id`."""
+    return field.rpartition(".")[2] in _IDENTIFIERS
+
+
+def holds_words(field: str, *, taken: bool) -> bool:
+    """Whether a field holds fingerprints of words that a span was given (`taken`), or that it made."""
+    return field.endswith(_TERMS) and bool(_TAKEN.search(field)) is taken
 
 
 def _linked(trace_id: str, links: Any) -> Iterable[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from syscard.card import Card
 from syscard.system import EDGE, SYSTEM, edge_ends
-from syscard_monitors.parts import SILENT
+from syscard_monitors.parts import SILENT, UNSHOWN
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def matches(card: Card) -> GraphCheck:
     """The declared graph against what spans have shown so far."""
     declared = {ref: part for ref, part in card.parts.items() if part.declared is not None}
     edges = {ref: edge for ref, edge in card.interactions.items() if ref in declared}
-    silent = {ref for ref, part in declared.items() if part.state == "unknown" and part.why == SILENT}
+    silent = {ref for ref, part in declared.items() if part.state == "unknown" and part.why in (SILENT, UNSHOWN)}
     unseen = {ref for ref, edge in edges.items() if edge.evidence_class is None}
     return GraphCheck(
         declared_not_seen=tuple(ref for ref in declared if ref in silent | unseen),

@@ -67,7 +67,7 @@ class Memory:
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
     reach: dict[str, Reach] = field(default_factory=dict)
-    """How many requests have come to each declared component."""
+    """How many requests have come to each component on the card, and have shown each edge."""
     tracing: list[dict[str, float]] = field(default_factory=list)
     """Counts of tracing health, by window."""
     skew: list[Skews] = field(default_factory=list)

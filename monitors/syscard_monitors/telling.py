@@ -22,6 +22,7 @@ from syscard_monitors.parts import part_drafts, reach_after
 from syscard_monitors.plan import Plan
 from syscard_monitors.stretches import length
 from syscard_monitors.traces import moment
+from syscard_monitors.traffic import Edge, Traffic, traffic
 from syscard_monitors.window import AUTHOR, UNDECLARED_PERSIST
 
 Slices = tuple[SliceStatus, ...]
@@ -38,6 +39,8 @@ class Said:
     """The card as it will be."""
     claims: dict[str, Slices]
     """Where every claim stands now, whether or not that is worth an edit."""
+    traffic: Mapping[Edge, Traffic]
+    """Of every edge on the card."""
 
 
 def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[str, datetime]:
@@ -100,9 +103,12 @@ def edits_of(
     drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)
     drafts += _risk_drafts(card, after, memory.quiet, window)
-    memory.reach = reach_after(memory.reach, card.components, requests)
+    edges = {(e.source, e.target): ref for ref, e in after.interactions.items()}
+    seen = traffic(requests, edges)
+    shown = {edges[edge]: found.shown for edge, found in seen.items()}
+    memory.reach = reach_after(memory.reach, card.components, requests, shown)
     drafts += part_drafts(preview(card, drafts), findings, memory.quiet, AUTHOR, window, memory.reach)
-    return Said(tuple(drafts), preview(card, drafts), slices)
+    return Said(tuple(drafts), preview(card, drafts), slices, seen)
 
 
 def _with_changes(drafts: Sequence[Draft], newest: Callable[[], Sequence[Edit]], seen: Sequence[Draft]) -> list[Draft]:

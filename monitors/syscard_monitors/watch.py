@@ -427,7 +427,7 @@ def _live(
     return Live(
         as_of=window.end,
         watcher=watcher,
-        parts=_parts(said.after, requests, max(minutes, LEAST_MINUTES), window),
+        parts=_parts(said, memory, requests, max(minutes, LEAST_MINUTES), window),
         signals={f.key: _signal(f, memory, topics.get(f.key, "")) for f in findings},
         claims=said.claims,
         tracing=figures(memory.tracing, memory.skew),
@@ -442,8 +442,10 @@ def _encoders(card: Card, requests: Sequence[Request]) -> dict[str, tuple[Encode
     return {ref: tuple(EncoderNow(**one._asdict()) for one in made) for ref, made in found.items() if made}
 
 
-def _parts(card: Card, requests: Sequence[Request], minutes: float, window: Window) -> dict[str, PartNow]:
-    parts = parts_now(card, requests, minutes)
+def _parts(
+    said: Said, memory: Memory, requests: Sequence[Request], minutes: float, window: Window
+) -> dict[str, PartNow]:
+    parts = parts_now(said.after, requests, minutes, said.traffic, memory.reach)
     return {ref: p.model_copy(update={"last_seen": window.end if p.requests else None}) for ref, p in parts.items()}
 
 

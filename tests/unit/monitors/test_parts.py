@@ -148,7 +148,7 @@ def test_what_is_known_of_a_part_does_not_depend_on_how_requests_came() -> None:
     for i in range(0, len(body), 9):
         parts = reach_after(parts, REFS, body[i : i + 9])
     assert whole == parts == recall(json.loads(json.dumps(Memory(reach=whole).body()))).reach
-    assert whole["vlm"] == Reach(seen=70, reached=7, since=13)
+    assert whole["vlm"] == Reach(seen=70, reached=7, since=13, last_us=body[69].end_us)
 
 
 def test_traffic_of_a_component_counts_requests_and_its_calls_errors_and_times() -> None:
