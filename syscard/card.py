@@ -20,6 +20,7 @@ from syscard.edits import (
 from syscard.finding import Value
 from syscard.incident_edits import AssessIncident, Impact, Silence
 from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
+from syscard.risks import Assessment, RiskState
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
@@ -117,8 +118,21 @@ class Compared(Value):
     """Digest of the edit that holds the figures."""
 
 
+class Assessed(Value):
+    """How one risk of the catalogue stands in one place."""
+
+    state: RiskState
+    since: datetime
+    """When the state last changed."""
+    measured: datetime
+    """Event time up to which the requests behind it reach."""
+    evidence: str
+    """Digest of the edit that holds it."""
+    found: Assessment
+
+
 class RiskCard(Value):
-    """One risk and what was seen of it."""
+    """One risk that is declared and what was seen of it."""
 
     id: str
     declared: dict[str, Any]
@@ -235,6 +249,8 @@ class Card(Value):
     # Cards of earlier releases have none: their digests must stay what they are.
     groups: dict[str, Compared] = Field(default={}, exclude_if=lambda groups: not groups)
     """By `metric by segment`, in the order of the pipeline."""
+    assessed: dict[str, Assessed] = Field(default={}, exclude_if=lambda assessed: not assessed)
+    """Risks of the catalogue by `IR-13 agent->cf`, in the order of the catalogue."""
     evidence_count: int = 0
     """Evidence that has arrived, so that `E-7` stays `E-7` when `E-1` to `E-6` are no longer here."""
 

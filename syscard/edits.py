@@ -21,6 +21,7 @@ from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
 from syscard.incident_edits import Impact, IncidentBody
 from syscard.incident_states import IncidentState
+from syscard.risks import AssessRisks
 
 
 class AuthorKind(StrEnum):
@@ -160,6 +161,8 @@ class IncidentFinding(Value):
     value: float | None = None
     n: int
     evidence: str
+    risk: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of the catalogue, where the signal is a risk."""
 
 
 class Change(Value):
@@ -347,6 +350,7 @@ Body = Annotated[
     | ReportOnIncident
     | PeriodicReport
     | RiskSeen
+    | AssessRisks
     | Hold
     | Erasure
     | IncidentBody,

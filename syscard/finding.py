@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class State(StrEnum):
@@ -58,7 +58,7 @@ class Finding(Value):
     label: str
     """A few plain words, e.g. `agrees with the catalogue`."""
     kind: str
-    """`drift`, `rate`, `latency`, `volume`, `tokens` or `undeclared`."""
+    """`drift`, `rate`, `latency`, `volume`, `tokens`, `undeclared` or `risk`."""
     state: State
     window: Window
     n: int
@@ -86,6 +86,8 @@ class Finding(Value):
     """Up to three example traces as `trace_id@start`."""
     severity: str = "ticket"
     sampled: Sampling | None = None
+    risk: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of the catalogue, where the finding is of a risk."""
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ from syscard import edits as e
 from syscard import incident_fold
 from syscard.card import (
     REPORTS_SHOWN,
+    Assessed,
     Card,
     ClaimCard,
     Compared,
@@ -21,6 +22,7 @@ from syscard.card import (
     RiskCard,
 )
 from syscard.disparity import CompareGroups
+from syscard.risks import AssessRisks
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
@@ -136,6 +138,19 @@ def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
     return {"groups": found}
 
 
+def _assess(card: Card, body: AssessRisks, edit: e.Edit) -> dict[str, Any]:
+    new = {told.name: told for told in body.told}
+    at, found = edit.draft.observed, dict[str, Assessed]()
+    for name in body.assessed:
+        known, told = card.assessed.get(name), new.get(name)
+        if told is None:
+            found |= {name: known} if known else {}
+            continue
+        since = known.since if known and known.state == told.state else at
+        found[name] = Assessed(state=told.state, since=since, measured=at, evidence=edit.draft.digest, found=told)
+    return {"assessed": found}
+
+
 def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:
     before = card.claims.get(body.claim)
     if before is None:
@@ -210,6 +225,7 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
     "observed": _observe,
     "report": _periodic,
     "risk": _risk,
+    "risks": _assess,
     "hold": _nothing,
     "erasure": _nothing,
     **incident_fold.RULES,

@@ -20,6 +20,7 @@ from syscard_monitors.frames import evaluate, events, is_event
 from syscard_monitors.halves import agreements, degenerates, split_of
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
+from syscard_monitors.risks.calibration import usual_of
 from syscard_monitors.strata import EVERYONE, Strata, strata_of
 from syscard_monitors.vectors import Sample, read_sample, sample_of, seen_in
 
@@ -133,6 +134,7 @@ def measure_baseline(
     embedded = {s.key: sample.body() for s in signals if (sample := _vectors(s, requests, strata)) is not None}
     values |= {"embeddings": embedded} if embedded else {}
     values |= {"strata": strata.body()} if strata.dimensions else {}
+    values |= {"risks": usual_of(system, strata, requests)}
     keys = sorted(frozenset[int]().union(*(r.keys for r in requests)))
     values |= {"keys": keys} if keys != [0] else {}
     constant = tuple(k for k, r in references(values).items() if r.constant is not None)

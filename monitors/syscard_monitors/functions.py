@@ -32,7 +32,7 @@ def computed(expression: str, requests: Sequence[Request]) -> list[Any] | None:
     if match[1] == "repeated":
         return repeated(requests, match[2])
     if match[1] == "first":
-        return [next(iter(_list(r.values, match[2])), None) for r in requests]
+        return [next(iter(last_list(r.values, match[2])), None) for r in requests]
     return [_of_two(_OF_TWO[match[1]], r.values, match[2], match[3]) for r in requests]
 
 
@@ -77,11 +77,11 @@ _OF_TWO: Final[Mapping[str, Callable[[Sequence[Any], Sequence[Any]], float]]] = 
 def _of_two(
     compare: Callable[[Sequence[Any], Sequence[Any]], float], values: _Values, one: str, other: str
 ) -> float | None:
-    orders = _list(values, one), _list(values, other)
+    orders = last_list(values, one), last_list(values, other)
     return compare(*orders) if all(orders) else None
 
 
-def _list(values: _Values, field: str) -> list[str]:
+def last_list(values: _Values, field: str) -> list[str]:
     """The last list of a request, each thing once: later calls take the place of earlier ones."""
     lists = [value for value in values.get(field, ()) if isinstance(value, list)]
     return list(dict.fromkeys(map(str, lists[-1]))) if lists else []

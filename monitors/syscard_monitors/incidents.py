@@ -223,6 +223,7 @@ def _member(finding: Finding, evidence: Draft) -> IncidentFinding:
         value=finding.value,
         n=finding.n,
         evidence=evidence.digest,
+        risk=finding.risk,
     )
 
 

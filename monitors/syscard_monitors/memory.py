@@ -14,6 +14,7 @@ from syscard_monitors.edetector import Detector, read_detector
 from syscard_monitors.gathering import Gathered, read_gathered
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
+from syscard_monitors.risks.verdicts import Standing, read_standing
 from syscard_monitors.skew import Skews
 from syscard_monitors.vectors import Seen
 from syscard_monitors.versions import Remembered, Sighting
@@ -61,6 +62,14 @@ class Memory:
     """What waits for the next look of signals that are looked at over several windows together."""
     kept: dict[str, Finding] = field(default_factory=dict)
     """What the last look at them found: that stands until the next."""
+    risks: dict[str, Standing] = field(default_factory=dict)
+    """What the newest assessments found, by risk and place."""
+    risks_against: str = ""
+    """Digest of the baseline that they were made against."""
+    risks_told: str | None = None
+    """Digest of the baseline whose thresholds stand in an edit; None before the first."""
+    risk_findings: dict[str, Finding] = field(default_factory=dict)
+    """What stands of risks until the next assessment, by key."""
     history: dict[str, list[float | None]] = field(default_factory=dict)
     vectors: dict[str, list[Seen]] = field(default_factory=dict)
     """The newest vectors, by signal."""
@@ -114,6 +123,10 @@ class Memory:
             "pending": self.pending,
             "waiting": {key: found.body() for key, found in self.waiting.items()},
             "kept": {key: found.model_dump(mode="json") for key, found in self.kept.items()},
+            "risks": {name: standing.body() for name, standing in self.risks.items()},
+            "risks_against": self.risks_against,
+            "risks_told": self.risks_told,
+            "risk_findings": [found.model_dump(mode="json") for found in self.risk_findings.values()],
             "history": self.history,
             "vectors": {key: [[s.by, s.stratum, list(s.vector)] for s in found] for key, found in self.vectors.items()},
             "violating": self.violating,
@@ -152,6 +165,10 @@ def recall(body: Mapping[str, Any]) -> Memory:
         pending=dict(body["pending"]) if "detectors" in body else {},  # earlier releases kept no strata
         waiting={key: read_gathered(found) for key, found in body.get("waiting", {}).items()},
         kept={key: Finding.model_validate(found) for key, found in body.get("kept", {}).items()},
+        risks={name: read_standing(known) for name, known in body.get("risks", {}).items()},  # likewise
+        risks_against=body.get("risks_against", ""),
+        risks_told=body.get("risks_told"),
+        risk_findings={f.key: f for f in map(Finding.model_validate, body.get("risk_findings", ()))},
         history=dict(body["history"]),
         vectors={
             key: [Seen(by, stratum, tuple(vector)) for by, stratum, vector in found]

@@ -8,6 +8,7 @@ from typing import Final
 
 from syscard.card import Card
 from syscard.finding import Finding
+from syscard.risks import catalogue
 from syscard.system import SYSTEM
 from syscard.words import figure, plural
 
@@ -30,6 +31,8 @@ def change(finding: Finding) -> str:
         return finding.label
     if finding.kind == "category":
         return f"{finding.label} moved by {figure(finding.value)}"
+    if finding.kind == "risk":
+        return f"{finding.risk} {finding.label}"
     if finding.kind == "burn":
         return f"{finding.label}: {finding.value or 0:.3g} times too fast"
     return f"{finding.label} {figure(finding.reference, finding.unit)} -> {figure(finding.value, finding.unit)}"
@@ -100,6 +103,9 @@ def _kind(finding: Finding) -> str:
 
 def do_first(subject: str, findings: Sequence[Finding], card: Card) -> str:
     """One thing to do, by the kind of finding that narrows it down most, and the runbook where there is one."""
+    risk = next((f.risk for f in findings if f.risk and f.about == subject), None)
+    if risk is not None:
+        return catalogue()[risk].mitigation.rstrip(".")
     end = subject.split("->")[-1]
     kinds = {_kind(f) for f in findings if f.about == subject} or {_kind(f) for f in findings}
     narrowest = next((kind for kind in _FIRST if kind in kinds), "number")

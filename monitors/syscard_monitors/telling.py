@@ -45,7 +45,7 @@ class Said:
 
 def starting(plan: Plan, memory: Memory, findings: Sequence[Finding]) -> dict[str, datetime]:
     """Keys whose breach has persisted for just long enough, with the start of its first window."""
-    persist = dict.fromkeys(plan.keys, 1) | {s.key: s.persist for s in plan.signals}
+    persist = dict.fromkeys(plan.keys | plan.risk_keys, 1) | {s.key: s.persist for s in plan.signals}
     begun = {}
     for finding in findings:
         streak = memory.streaks[finding.key]
@@ -87,17 +87,19 @@ def edits_of(
     sums: Sequence[Sums],
     errors: Mapping[str, str],
     newest: Callable[[], Sequence[Edit]] = tuple,
+    assessed: Sequence[Draft] = (),
 ) -> Said:
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states.
 
-    `newest` gives the newest edits of the system; it is asked only where an incident opens.
+    `newest` gives the newest edits of the system; it is asked only where an incident opens. `assessed` is what was found
+    of the risks of the catalogue, as edits.
     """
     begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
-    firing = incidents.Firing(memory.quiet, plan.keys, frozenset(memory.rebaselined))
+    firing = incidents.Firing(memory.quiet, plan.keys | plan.risk_keys, frozenset(memory.rebaselined))
     outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)
     memory.quiet = dict(outcome.firing.quiet)
-    drafts = list(observed.observing(card, requests, AUTHOR, window))
+    drafts = [*observed.observing(card, requests, AUTHOR, window), *assessed]
     drafts += _with_changes(outcome.drafts, newest, drafts)
     slices = assess_claims(plan.system, memory, window, sums, errors)
     drafts += claim_drafts(card, plan.system, slices, window)

@@ -27,8 +27,9 @@ from syscard.runs import MOST_DEATHS, set_aside
 from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard.words import one_line
-from syscard_monitors import baseline, groups, reports
+from syscard_monitors import assessing, baseline, groups, reports
 from syscard_monitors.assemble import Request, micros
+from syscard_monitors.assessing import Assessing
 from syscard_monitors.burn import Objective
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, budget_explanation, explanation
@@ -43,6 +44,7 @@ from syscard_monitors.plan import Plan
 from syscard_monitors.recent import WINDOWS as RECENT_WINDOWS
 from syscard_monitors.recent import Recent, from_lake
 from syscard_monitors.reference import Reference
+from syscard_monitors.risks.calibration import MOST
 from syscard_monitors.running import Running, recorded
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.severity import Severity
@@ -98,7 +100,7 @@ class Watcher:
         self._most_rows = most_rows
         self._rotated = rotated
         self._at = at
-        self._baseline: tuple[str, dict[str, Reference], Strata] | None = None
+        self._baseline: tuple[str, dict[str, Reference], Strata, dict[str, Any]] | None = None
         self._recent: dict[str, Recent] = {}
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
@@ -132,7 +134,7 @@ class Watcher:
         found: list[Finding] = []
         for done, requests in enumerate(windows, start=1):
             feedback = looked.feedback_between(memory.frontier.end_us, requests[-1].end_us)
-            card, findings = self._window(card, plan, memory, requests, feedback, sums, running)
+            card, findings = self._window(card, plan, memory, requests, feedback, sums, running, recent)
             recent.add(requests)
             found += [f for f in findings if f.state in (State.BREACH, State.WARN)]
             if on_window:
@@ -260,13 +262,15 @@ class Watcher:
         if card.baseline is None:
             return Plan(system, signals, graph, None, aside=aside, at=self._at)
         digest = card.baseline.data_digest
-        return Plan(system, signals, graph, *self._known(digest), digest, aside=aside, at=self._at)
+        known, strata, risks = self._known(digest)
+        return Plan(system, signals, graph, known, strata, digest, aside=aside, at=self._at, risks=risks)
 
-    def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata]:
-        """The baseline's values and strata, read again only when there is another baseline."""
+    def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata, dict[str, Any]]:
+        """The baseline's values, strata and risks, read again only when there is another baseline."""
         if self._baseline is None or self._baseline[0] != data_digest:
             values = self._records.baseline_data(data_digest)
-            self._baseline = data_digest, baseline.references(values), read_strata(values.get("strata", {}))
+            strata = read_strata(values.get("strata", {}))
+            self._baseline = data_digest, baseline.references(values), strata, values.get("risks", {})
         return self._baseline[1:]
 
     def _recent_of(self, plan: Plan, memory: Memory) -> Recent:
@@ -287,6 +291,7 @@ class Watcher:
         feedback: Sequence[Request],
         sums: Stretches,
         running: Running,
+        recent: Recent,
     ) -> tuple[Card, tuple[Finding, ...]]:
         """One window in one transaction: edits, live values, sums, and what is remembered.
 
@@ -297,12 +302,15 @@ class Watcher:
         own, errors = sums_of(plan, requests, feedback)
         changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
         findings = findings_of(known, plan, memory, requests, window, running.telling(self._worker.p_values), feedback)
+        assessed = self._assessed(known, plan, memory, requests, window, recent)
+        findings = (*findings, *(assessed.findings if assessed else assessing.between(memory)))
         self._at(Step(ref, "storing a window"))
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
             _alone(transaction, plan, memory, known, card)
             newest = partial(transaction.newest_edits, ref)
-            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors, newest)
+            risks = assessing.drafts(card, plan, memory, assessed, window) if assessed else ()
+            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors, newest, risks)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1
@@ -321,6 +329,21 @@ class Watcher:
             transaction.set_watch(ref, memory.body())
         running.window(len(requests), findings, errors)
         return card, tuple(f for f in findings if f.window.index == window.index)
+
+    def _assessed(
+        self,
+        known: Card,
+        plan: Plan,
+        memory: Memory,
+        requests: Sequence[Request],
+        window: Window,
+        recent: Recent,
+    ) -> Assessing | None:
+        """What is found of the risks with this window; None between two assessments."""
+        if not assessing.is_due(window):
+            return None
+        pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
+        return assessing.assess(known, plan, memory, recent.with_window(requests, MOST), window, pace_us)
 
     def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:
         """After the windows: what has gone stale, and that the watcher ran."""
@@ -407,7 +430,7 @@ def _live(
     now: datetime,
 ) -> Live:
     failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
-    signals = [f for f in findings if f.kind != "undeclared"]
+    signals = [f for f in findings if f.kind not in ("undeclared", "risk")]
     topics: dict[str, str] = {s.key: s.topic for s in plan.signals}
     topics |= {o.key(severity): o.topic for o in plan.objectives for severity in o.severities}
     verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in signals)

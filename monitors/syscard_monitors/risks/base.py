@@ -1,0 +1,129 @@
+"""What a risk is to the engine that assesses it: places, what is usual there, and a reading of the newest requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from syscard.risks import Scale
+from syscard.system import EDGE, System, edge_ends
+from syscard_monitors.assemble import Request
+from syscard_monitors.strata import Strata
+
+MOST_TRACES = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One place of a system, with the requests that are looked at there."""
+
+    system: System
+    about: str
+    """A component, an edge, or `system`."""
+    requests: Sequence[Request]
+    strata: Sequence[str]
+    """The stratum of each request."""
+    seed: int = 0
+
+    @property
+    def source(self) -> str:
+        """The component that gives; of a component itself."""
+        return edge_ends(self.about)[0] if EDGE.match(self.about) else self.about
+
+    @property
+    def target(self) -> str:
+        """The component that takes; of a component itself."""
+        return edge_ends(self.about)[1] if EDGE.match(self.about) else self.about
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the newest requests say of a risk in one place. Whether that is much is for the engine to say."""
+
+    n: int
+    """Requests, or what the catalogue's `least` counts."""
+    effect: float
+    """What is compared with the threshold: the larger the worse."""
+    says: str
+    """What was measured, in words with figures."""
+    p_value: float | None = None
+    """One-sided, of no effect; None where one event is enough."""
+    error: float | None = None
+    """Standard error of the effect where nothing is wrong (of a factor: of its logarithm)."""
+    scale: Scale = "number"
+    low: float | None = None
+    high: float | None = None
+    value: float | None = None
+    reference: float | None = None
+    unit: str = ""
+    share: float = 1.0
+    """Share of the requests that are affected."""
+    traces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Why a risk cannot be assessed in a place."""
+
+    why: str
+    """`needs cf.items`, or `needs n 200, has 120`."""
+    needs: int | None = None
+    n: int = 0
+
+
+class Risk(Protocol):
+    """One risk of the catalogue."""
+
+    @property
+    def id(self) -> str:
+        """`IR-13`."""
+
+    @property
+    def invariant(self) -> bool:
+        """Whether one event is enough, with or without a baseline: `usual` is then not asked for."""
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Where it can be in this system: components, edges (declared or not), or `system`."""
+
+    def usual(self, case: Case) -> dict[str, Any] | Lacking:
+        """What is kept of the baseline's requests, as JSON of bounded size."""
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
+        """A reading of the newest requests."""
+
+
+@dataclass
+class CaseMaker:
+    """Cases over one set of requests; strata are told apart once a place."""
+
+    system: System
+    strata: Strata
+    requests: Sequence[Request]
+    seed: str
+    """What the seeds of places are made of."""
+    _known: dict[str, list[str]] = field(default_factory=dict)
+
+    def case(self, about: str) -> Case:
+        """The case of one place."""
+        named = about if about in self.strata.named else about.rpartition("->")[2]
+        if named not in self._known:
+            self._known[named] = self.strata.of(named, self.requests)
+        return Case(self.system, about, self.requests, self._known[named], seed_of(f"{self.seed}/{about}"))
+
+    def part(self, start: int, size: int) -> CaseMaker:
+        """The same over some of the requests."""
+        known = {name: strata[start : start + size] for name, strata in self._known.items()}
+        return CaseMaker(self.system, self.strata, self.requests[start : start + size], self.seed, known)
+
+
+def seed_of(name: str) -> int:
+    """A seed made of a name: the same on every machine."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+
+
+def examples(requests: Sequence[Request], marked: Sequence[bool | None]) -> tuple[str, ...]:
+    """The newest few of the requests that are marked."""
+    found = [r.reference for r, mark in zip(requests, marked, strict=True) if mark]
+    return tuple(found[-MOST_TRACES:])

@@ -1,0 +1,68 @@
+"""Parts and fields by what they are: the kind of a component, the name of a field, and never a component's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from syscard.system import ComponentKind, System
+from syscard_monitors.assemble import Request
+from syscard_monitors.functions import last_list
+from syscard_monitors.risks.base import Lacking
+
+
+def of_kind(system: System, *kinds: ComponentKind) -> tuple[str, ...]:
+    """Declared components of a kind, in their order."""
+    return tuple(ref for ref, component in system.components.items() if component.kind in kinds)
+
+
+def edges_between(system: System, sources: Iterable[str], targets: Iterable[str]) -> tuple[str, ...]:
+    """Declared edges from one of the first to one of the others."""
+    from_, to = {*sources}, {*targets}
+    return tuple(f"{u}->{d}" for u, d in system.edges if u in from_ and d in to)
+
+
+def edges_or_parts(system: System, sources: Sequence[str], targets: Sequence[str]) -> tuple[str, ...]:
+    """Declared edges from the one kind to the other; where there is none, but both are there, the parts that take."""
+    return edges_between(system, sources, targets) or (tuple(targets) if sources and targets else ())
+
+
+def caller(system: System) -> str | None:
+    """The component that a request enters by and that calls the others: the agent, of several the last."""
+    agents = of_kind(system, "agent")
+    giving = {u for u, _ in system.edges}
+    return next((a for a in agents if a not in giving), agents[-1] if agents else None)
+
+
+def numbers(requests: Sequence[Request], field: str) -> list[float | None]:
+    """The mean of a field over the calls of each request; None where no call says a number."""
+    return [_mean(r.values.get(field, ())) for r in requests]
+
+
+def _mean(calls: Sequence[Any]) -> float | None:
+    told = [float(v) for v in calls if isinstance(v, bool | int | float)]
+    return sum(told) / len(told) if told else None
+
+
+def any_of(requests: Sequence[Request], ref: str, fields: Sequence[str]) -> list[bool | None]:
+    """Whether one of some yes/no fields is yes in a call of a component; None where it was not called."""
+    found: list[bool | None] = []
+    for r in requests:
+        called = f"{ref}.call" in r.values
+        found.append(any(any(r.values.get(f"{ref}.{f}", ())) for f in fields) if called else None)
+    return found
+
+
+def carries(requests: Sequence[Request], field: str) -> bool:
+    """Whether any request has a field."""
+    return any(field in r.values for r in requests)
+
+
+def lists(requests: Sequence[Request], ref: str, name: str = "items") -> list[tuple[str, ...]]:
+    """The last list of each request, each thing once; empty where it has none."""
+    return [tuple(last_list(r.values, f"{ref}.{name}")) for r in requests]
+
+
+def needs(*fields: str) -> Lacking:
+    """That no span carries what is needed."""
+    return Lacking(f"needs {' or '.join(fields)}")

@@ -1,0 +1,158 @@
+"""From readings to verdicts: significance, effect, volume and persistence together. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from syscard.risks import Assessment, CatalogueRisk, Scale
+from syscard_monitors.risks.base import Lacking, Reading
+from syscard_monitors.risks.statistics import needed_z
+from syscard_monitors.stats import holm, rule_of_three
+
+ALPHA: Final = 0.01
+"""Largest adjusted p that is ever taken for significant, whatever the false-alarm budget allows."""
+OF: Final = 3
+"""Newest assessments that are remembered."""
+TWICE: Final = 2
+"""So many of them must agree."""
+HYSTERESIS: Final = 0.8
+"""Share of the threshold below which what was seen counts as gone."""
+_POWER_Z: Final = 0.8416
+"""Of 80 % power."""
+_PAGE_EFFECT, _PAGE_SHARE = 2.0, 0.1
+"""A ticket is a page from twice the threshold on, in a tenth of the requests."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is remembered of one risk in one place between assessments."""
+
+    hits: tuple[bool, ...] = ()
+    """Whether the newest assessments found it, oldest first."""
+    since_us: int = 0
+    """Start of the window in which it was seen; 0 where it is not."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is seen now."""
+        return self.since_us > 0
+
+    def body(self) -> list[Any]:
+        """JSON form."""
+        return [list(self.hits), self.since_us]
+
+
+def read_standing(body: list[Any]) -> Standing:
+    """From its JSON form."""
+    hits, since_us = body
+    return Standing(tuple(hits), since_us)
+
+
+def significant(readings: Mapping[str, Reading | Lacking], log_needed: float) -> frozenset[str]:
+    """Names whose p is small enough, by Holm over all that were tested at once.
+
+    `log_needed` is how rare the evidence of one place must be, so that all signals and risks keep the budget.
+    """
+    tested = {name: r.p_value for name, r in readings.items() if isinstance(r, Reading) and r.p_value is not None}
+    adjusted = holm(list(tested.values()))
+    allowed = min(ALPHA, len(tested) * math.exp(-log_needed))
+    return frozenset(name for name, p in zip(tested, adjusted, strict=True) if p <= allowed)
+
+
+def after(
+    standing: Standing, reading: Reading | Lacking, threshold: float, least: int, at_us: int, *, is_rare: bool
+) -> Standing:
+    """What is remembered once one more reading was made.
+
+    An invariant (no p) is seen with its first event. What stands asks for its effect only, with hysteresis.
+    """
+    if isinstance(reading, Lacking) or (reading.n < least and reading.p_value is not None):
+        return Standing((*standing.hits, False)[-OF:], standing.since_us if any(standing.hits[1 - OF :]) else 0)
+    if reading.p_value is None:
+        return Standing((reading.effect > threshold,), (standing.since_us or at_us) * (reading.effect > threshold))
+    asked = _cleared(threshold, reading.scale) if standing.stands else threshold
+    hit = reading.effect >= asked and (is_rare or standing.stands)
+    hits = (*standing.hits, hit)[-OF:]
+    seen = sum(hits) >= (1 if standing.stands else TWICE)
+    return Standing(hits, (standing.since_us or at_us) if seen else 0)
+
+
+def _cleared(threshold: float, scale: Scale) -> float:
+    return 1 + HYSTERESIS * (threshold - 1) if scale == "factor" else HYSTERESIS * threshold
+
+
+def assessment(
+    entry: CatalogueRisk,
+    about: str,
+    reading: Reading | Lacking,
+    standing: Standing,
+    threshold: float,
+    log_needed: float,
+) -> Assessment:
+    """One risk in one place in words and figures."""
+    if isinstance(reading, Lacking):
+        state = "seen" if standing.stands else "unknown"
+        return Assessment(risk=entry.id, about=about, state=state, why=reading.why, n=reading.n, needs=reading.needs)
+    shared = _figures(entry, about, reading, threshold)
+    if standing.stands:
+        return Assessment(**shared, state="seen", severity=severity(entry, reading, threshold), traces=reading.traces)
+    if reading.n < entry.least:
+        why = f"needs n {entry.least}, has {reading.n}"
+        return Assessment(**shared, state="unknown", why=why, needs=entry.least)
+    return Assessment(**shared, state="not seen", detectable=detectable(reading, threshold, log_needed))
+
+
+def _figures(entry: CatalogueRisk, about: str, reading: Reading, threshold: float) -> dict[str, Any]:
+    return {
+        "risk": entry.id,
+        "about": about,
+        "says": reading.says,
+        "value": _rounded(reading.value),
+        "reference": _rounded(reading.reference),
+        "unit": reading.unit,
+        "effect": _rounded(reading.effect),
+        "low": _rounded(reading.low),
+        "high": _rounded(reading.high),
+        "scale": reading.scale,
+        "threshold": _rounded(threshold),
+        "n": reading.n,
+        "p_value": _rounded(reading.p_value),
+        "share": _rounded(reading.share),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """To what a face can show; None where it is no finite number."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def severity(entry: CatalogueRisk, reading: Reading, threshold: float) -> str:
+    """As the catalogue says; a ticket is a page where the effect is twice what matters in a tenth of the requests."""
+    within = 1.0 if reading.scale == "factor" else 0.0
+    times = (reading.effect - within) / (threshold - within) if threshold > within else 0.0
+    worse = entry.severity == "ticket" and times >= _PAGE_EFFECT and reading.share >= _PAGE_SHARE
+    return "page" if worse else entry.severity
+
+
+def detectable(reading: Reading, threshold: float, log_needed: float) -> str:
+    """The smallest effect that would have been seen four times in five, never less than the threshold."""
+    if reading.p_value is None:
+        return f"one event would show; it comes in {rule_of_three(reading.n):.2%} of requests at most"
+    if reading.error is None or not math.isfinite(reading.error):
+        return ""
+    z = (needed_z(min(ALPHA, math.exp(-log_needed))) + _POWER_Z) * reading.error
+    if reading.scale == "factor":
+        return f"{max(threshold, math.exp(min(z, 50.0))):.3g} times would show"
+    smallest = max(threshold, z)
+    if reading.scale == "share":
+        return f"{100 * smallest:.2g} percentage points would show" if smallest < 1 else "no change could show"
+    return f"a change of {smallest:.3g} would show"
+
+
+def worst(states: Iterable[str]) -> str:
+    """Seen before unknown before not seen."""
+    found = {*states}
+    return next((state for state in ("seen", "unknown", "not seen") if state in found), "unknown")
