@@ -26,6 +26,15 @@ class Case:
     strata: Sequence[str]
     """The stratum of each request."""
     seed: int = 0
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was computed of these requests already, whatever the place."""
+
+    def numbers(self, name: str) -> list[float | None]:
+        """The mean of a field over the calls of each request; None where no call says a number."""
+        if name not in self.memo:
+            self.memo[name] = [_mean(r.values.get(name)) for r in self.requests]
+        found: list[float | None] = self.memo[name]
+        return found
 
     @property
     def source(self) -> str:
@@ -104,18 +113,28 @@ class CaseMaker:
     seed: str
     """What the seeds of places are made of."""
     _known: dict[str, list[str]] = field(default_factory=dict)
+    _memo: dict[str, Any] = field(default_factory=dict)
 
     def case(self, about: str) -> Case:
         """The case of one place."""
         named = about if about in self.strata.named else about.rpartition("->")[2]
         if named not in self._known:
             self._known[named] = self.strata.of(named, self.requests)
-        return Case(self.system, about, self.requests, self._known[named], seed_of(f"{self.seed}/{about}"))
+        return Case(self.system, about, self.requests, self._known[named], seed_of(f"{self.seed}/{about}"), self._memo)
 
     def part(self, start: int, size: int) -> CaseMaker:
         """The same over some of the requests."""
         known = {name: strata[start : start + size] for name, strata in self._known.items()}
         return CaseMaker(self.system, self.strata, self.requests[start : start + size], self.seed, known)
+
+
+def _mean(calls: Sequence[Any] | None) -> float | None:
+    if calls is None:
+        return None
+    if len(calls) == 1:
+        return float(calls[0]) if isinstance(calls[0], bool | int | float) else None
+    told = [float(v) for v in calls if isinstance(v, bool | int | float)]
+    return sum(told) / len(told) if told else None
 
 
 def seed_of(name: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from syscard.system import ComponentKind, System
 from syscard_monitors.assemble import Request
@@ -34,16 +33,6 @@ def caller(system: System) -> str | None:
     return next((a for a in agents if a not in giving), agents[-1] if agents else None)
 
 
-def numbers(requests: Sequence[Request], field: str) -> list[float | None]:
-    """The mean of a field over the calls of each request; None where no call says a number."""
-    return [_mean(r.values.get(field, ())) for r in requests]
-
-
-def _mean(calls: Sequence[Any]) -> float | None:
-    told = [float(v) for v in calls if isinstance(v, bool | int | float)]
-    return sum(told) / len(told) if told else None
-
-
 def any_of(requests: Sequence[Request], ref: str, fields: Sequence[str]) -> list[bool | None]:
     """Whether one of some yes/no fields is yes in a call of a component; None where it was not called."""
     found: list[bool | None] = []
@@ -51,11 +40,6 @@ def any_of(requests: Sequence[Request], ref: str, fields: Sequence[str]) -> list
         called = f"{ref}.call" in r.values
         found.append(any(any(r.values.get(f"{ref}.{f}", ())) for f in fields) if called else None)
     return found
-
-
-def carries(requests: Sequence[Request], field: str) -> bool:
-    """Whether any request has a field."""
-    return any(field in r.values for r in requests)
 
 
 def lists(requests: Sequence[Request], ref: str, name: str = "items") -> list[tuple[str, ...]]:

@@ -117,11 +117,13 @@ def test_only_requests_behind_the_baseline_are_looked_at() -> None:
     assert (told.state, told.why, told.needs) == ("unknown", "needs n 200, has 150", 200)
 
 
-def test_without_a_baseline_everything_is_unknown() -> None:
+def test_without_a_baseline_everything_is_unknown_but_what_must_never_happen() -> None:
     card, plan = planned(made(shop, 60))
     bare = replace(plan, references=None, risks={}, baseline="")
     found = look(card.model_copy(update={"baseline": None}), bare, Memory(), made(often, 300), 1)
-    assert {a.state for a in found.assessments if not a.why.startswith("no place")} == {"unknown"}
+    told = {a.why for a in found.assessments if a.risk not in ("IR-09",)}
+    assert told == {"no baseline: syscard baseline set"}
+    assert {a.state for a in found.assessments if a.risk == "IR-09"} == {"not seen"}
 
 
 def test_a_risk_that_fails_is_unknown_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,165 @@
+"""Risks between a ranking and who takes its items: IR-08, IR-09 and IR-12."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from syscard.system import System
+from syscard_monitors.assemble import Request
+from syscard_monitors.risks import roles
+from syscard_monitors.risks.base import Case, Lacking, Reading, examples
+from syscard_monitors.risks.shares import ChangeRisk, Marks, ShareRisk, not_all_none
+from syscard_monitors.risks.statistics import Counts, association
+from syscard_monitors.stats import Rates, rule_of_three
+
+MOST_LISTED: Final = 64
+"""Items of a list that spans keep: of a longer one it cannot be said what is not in it."""
+_OFFERS: Final = ("ranking", "retriever")
+_TAKES: Final = ("vision-language", "llm", "agent", "guard")
+
+
+def _takers(system: System) -> tuple[str, ...]:
+    """From an offering part to each part that can name its items: the declared edge, or else one from the first."""
+    offering = roles.of_kind(system, *_OFFERS)
+    return tuple(_edge(system, offering, taker) for taker in roles.of_kind(system, *_TAKES) if offering)
+
+
+def _edge(system: System, offering: Sequence[str], taker: str) -> str:
+    return next(iter(roles.edges_between(system, offering, [taker])), f"{offering[0]}->{taker}")
+
+
+def _named(request: Request, ref: str) -> list[str]:
+    """Items that a part names: of its list, or the one that each call is about."""
+    found: dict[str, None] = {}
+    for name in ("items", "item.id", "item"):
+        for call in request.values.get(f"{ref}.{name}", ()):
+            found |= dict.fromkeys(map(str, call if isinstance(call, list) else [call]))
+    return list(found)
+
+
+def _offered(request: Request, refs: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(item for ref in refs for item in _named(request, ref)))
+
+
+class Override(ChangeRisk):
+    """IR-08: who takes a ranking's items puts another first, more or less often than before."""
+
+    id = "IR-08"
+    says = "of requests put another item first than the ranking did"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Of who answers with items: language models, and the part that a request enters by."""
+        last = (*roles.of_kind(system, "llm"), *filter(None, [roles.caller(system)]))
+        return tuple(edge for edge in _takers(system) if edge.rpartition("->")[2] in last)
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Whether the first item differs; None where one of the two names none."""
+        found = [_differs(_named(r, case.source), _named(r, case.target)) for r in case.requests]
+        return not_all_none(found, f"{case.source}.items with {case.target}.items", f"{case.target}.item.id")
+
+
+def _differs(offered: Sequence[str], taken: Sequence[str]) -> bool | None:
+    return offered[0] != taken[0] if offered and taken else None
+
+
+class OutOfCandidates:
+    """IR-09: an item that nobody offered. It must never happen."""
+
+    id: Final = "IR-09"
+    invariant: Final = True
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Every part that can name an item."""
+        return _takers(system)
+
+    def usual(self, case: Case) -> dict[str, Any] | Lacking:
+        """Nothing: no baseline makes it right."""
+        return {} if case.requests else Lacking("no request")
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:  # noqa: ARG002
+        """How many requests name an item that is not among the candidates."""
+        offering = roles.of_kind(case.system, *_OFFERS)
+        marks = [_strange(_offered(r, offering), _named(r, case.target)) for r in case.requests]
+        if all(mark is None for mark in marks):
+            fields = (f"{case.source}.items with {case.target}.items", f"{case.target}.item.id")
+            return roles.needs(*fields)
+        n, hits = sum(mark is not None for mark in marks), sum(bool(mark) for mark in marks)
+        return Reading(
+            n=n,
+            effect=float(hits),
+            says=f"{hits} of {n} requests name an item that nobody offered",
+            low=float(hits),
+            high=float(hits) if hits else n * rule_of_three(n),
+            value=float(hits),
+            reference=0.0,
+            unit="requests",
+            share=hits / n,
+            traces=examples(case.requests, marks),
+        )
+
+
+def _strange(offered: Sequence[str], taken: Sequence[str]) -> bool | None:
+    if not offered or not taken or len(offered) >= MOST_LISTED:
+        return None
+    return bool({*taken} - {*offered})
+
+
+class ColdStart(ShareRisk):
+    """IR-12: a fallback of a ranking, and behind it an answer that knows nothing of who asked."""
+
+    id = "IR-12"
+    says = "of requests fall back in the ranking and are answered in general terms"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """From rankings to language models, whatever edges are declared; without a model the ranking alone."""
+        ranking, models = roles.of_kind(system, "ranking"), roles.of_kind(system, "llm")
+        return tuple(_edge(system, ranking, model) for model in models if ranking) or ranking
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Fallbacks with a generic answer; every fallback where no answer says whether it is generic."""
+        fallen = fallbacks(case.requests, case.source)
+        generic = [_generic(r, case.target) for r in case.requests]
+        if all(mark is None for mark in generic) or case.target == case.source:
+            return not_all_none(fallen, f"{case.source}.fallback")
+        both = [None if f is None else f and bool(g) for f, g in zip(fallen, generic, strict=True)]
+        return not_all_none(both, f"{case.source}.fallback")
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
+        """With how much more often answers are generic behind a fallback (Cochran-Mantel-Haenszel)."""
+        found = super().assess(case, usual)
+        if isinstance(found, Lacking):
+            return found
+        tied = association(_tables(case))
+        if tied.expected <= 0:
+            return found
+        says = f"{found.says}; behind a fallback {tied.ratio:.2g} times as many answers are generic"
+        return Reading(**{**found.__dict__, "says": says})
+
+
+def fallbacks(requests: Sequence[Request], ref: str) -> list[bool | None]:
+    """Whether a part fell back; calls say so only where they did. None where no request ever says, or has no call."""
+    says = any(f"{ref}.fallback" in r.values or f"{ref}.known_user" in r.values for r in requests)
+    return roles.any_of(requests, ref, ["fallback"]) if says else [None] * len(requests)
+
+
+def _generic(request: Request, ref: str) -> bool | None:
+    """Whether an answer is of what everybody gets: it cites no history, or is no answer."""
+    cited = request.values.get(f"{ref}.rationale.cites_history")
+    if cited is not None:
+        return not any(cited)
+    fallen = request.values.get(f"{ref}.fallback") or request.values.get(f"{ref}.empty")
+    return None if fallen is None else any(fallen)
+
+
+def _tables(case: Case) -> list[Rates]:
+    """Generic answers behind fallbacks and behind none, by stratum."""
+    fallen = fallbacks(case.requests, case.source)
+    found: dict[str, list[Counts]] = {}
+    for request, f, stratum in zip(case.requests, fallen, case.strata, strict=True):
+        generic = _generic(request, case.target)
+        if f is not None and generic is not None:
+            sides = found.setdefault(stratum, [Counts(0, 0), Counts(0, 0)])
+            at = 0 if f else 1
+            sides[at] = Counts(sides[at].hits + generic, sides[at].n + 1)
+    return [Rates(w.hits, w.n, o.hits, o.n) for _, (w, o) in sorted(found.items())]

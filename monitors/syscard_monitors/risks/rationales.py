@@ -1,0 +1,121 @@
+"""Risks between what a language model was handed and what it says: IR-04 to IR-07."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from syscard.system import System
+from syscard_monitors.assemble import Request
+from syscard_monitors.risks import roles
+from syscard_monitors.risks.base import Case, Lacking
+from syscard_monitors.risks.shares import FactorRisk, Marks, ShareRisk, Told, not_all_none
+from syscard_monitors.risks.statistics import Counts, Rise
+
+_CITED: Final = {
+    "vision-language": ("rationale.cites_category", "rationale.cites_tags"),
+    "ranking": ("rationale.cites_history",),
+}
+"""What a rationale cites of a part, by the kind of that part."""
+Judge = Callable[[Sequence[Any]], bool]
+
+
+def _mark(requests: Sequence[Request], fields: Mapping[str, Judge]) -> list[bool | None]:
+    """By request, the judgement of the first of some fields that it carries."""
+    return [next((judge(r.values[f]) for f, judge in fields.items() if f in r.values), None) for r in requests]
+
+
+class Conflict(ShareRisk):
+    """IR-04: what a picture is read as contradicts the catalogue."""
+
+    id = "IR-04"
+    says = "of requests have a reading that contradicts the catalogue"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Every part that reads pictures."""
+        return roles.of_kind(system, "vision-language")
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Whether one of the request's readings disagrees."""
+        field = f"{case.about}.agrees"
+        return not_all_none(_mark(case.requests, {field: lambda calls: not all(calls)}), field)
+
+
+class Ungrounded(ShareRisk):
+    """IR-05: a rationale says what none of the facts says (as CHAIR counts sentences)."""
+
+    id = "IR-05"
+    says = "of rationales claim something that no fact says"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Each language model once, on an edge that hands it facts."""
+        return tuple(_from_facts(system, llm) for llm in roles.of_kind(system, "llm"))
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Whether a claim of the request's rationale is ungrounded."""
+        names = [
+            f"{case.target}.{prefix}{name}" for prefix in ("rationale.", "") for name in ("ungrounded", "grounded")
+        ]
+        judges: dict[str, Judge] = {n: _any_ungrounded if n.endswith(".ungrounded") else _not_whole for n in names}
+        return not_all_none(_mark(case.requests, judges), *names[:2])
+
+
+def _any_ungrounded(calls: Sequence[Any]) -> bool:
+    return any(count > 0 for count in calls)
+
+
+def _not_whole(calls: Sequence[Any]) -> bool:
+    return any(share < 1 for share in calls)
+
+
+def _from_facts(system: System, llm: str) -> str:
+    for kind in ("vision-language", "retriever", "ranking"):
+        edges = roles.edges_between(system, roles.of_kind(system, kind), [llm])
+        if edges:
+            return edges[0]
+    return llm
+
+
+class WrongItem(FactorRisk):
+    """IR-06: a rationale is not about the item that was chosen."""
+
+    id = "IR-06"
+    says = "of rationales do not name their item"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Edges from rankings to language models."""
+        return roles.edges_or_parts(system, roles.of_kind(system, "ranking"), roles.of_kind(system, "llm"))
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Whether the rationale misses its item."""
+        field = f"{case.target}.rationale.names_item"
+        return not_all_none(_mark(case.requests, {field: lambda calls: not any(calls)}), field)
+
+
+class IgnoredInput(ShareRisk):
+    """IR-07: a language model no longer uses what a part hands it (MAST FM-2.5)."""
+
+    id = "IR-07"
+    says = "of rationales cite nothing of what they are handed here"
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Edges into language models from parts of which a rationale can cite something."""
+        return roles.edges_between(system, roles.of_kind(system, *_CITED), roles.of_kind(system, "llm"))  # type: ignore[arg-type]
+
+    def marks(self, case: Case) -> Marks | Lacking:
+        """Whether nothing of the part is cited."""
+        kind = case.system.components[case.source].kind
+        fields = [f"{case.target}.{name}" for name in _CITED[kind]]
+        found = [_cites_nothing(r, fields) for r in case.requests]
+        return not_all_none(found, *fields)
+
+    def told(self, found: Rise, now: Mapping[str, Counts], before: Mapping[str, Counts]) -> Told:  # noqa: ARG002
+        """The share of the use that is lost: 1 is all of it."""
+        used = max(1e-9, 1 - found.before)
+        bounds = (found.low / used, found.high / used)
+        return Told(found.difference / used, found.p_value, *bounds, found.error / used)
+
+
+def _cites_nothing(request: Request, fields: Sequence[str]) -> bool | None:
+    told = [call for field in fields for call in request.values.get(field, ())]
+    return not any(told) if told else None
