@@ -91,8 +91,8 @@ def edits_of(
 ) -> Said:
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states.
 
-    `newest` gives the newest edits of the system; it is asked only where an incident opens. `assessed` is what was found
-    of the risks of the catalogue, as edits.
+    `newest` gives the newest edits of the system; it is asked only where an incident opens. `assessed` holds what was
+    found of the risks of the catalogue, as edits.
     """
     begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
