@@ -35,7 +35,7 @@ def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
 def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
     """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
     last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
-    again = _restarted(watcher, now)
+    again = _restarted(watcher, now) + _notices(watcher)
     if last_run is None:
         return False, f"WATCHER HAS NEVER RUN: nothing on this card is measured yet{again}"
     state = watcher_state(watcher, now)
@@ -56,6 +56,16 @@ def _restarted(watcher: dict[str, Any], now: datetime) -> str:
     if not lately:
         return ""
     return f", MONITORS WERE RESTARTED {plural(len(lately), 'time')} in the last hour ({one_line(lately[-1]['why'])})"
+
+
+def _notices(watcher: dict[str, Any]) -> str:
+    """`, MESSAGE BUDGET USED UP: 3 incidents wait for the digest, 2 MESSAGES NOT DELIVERED (refused with 500)`."""
+    told = watcher.get("notices") or {}
+    held, lost = told.get("held", 0), told.get("undelivered", 0)
+    wait = "waits" if held == 1 else "wait"
+    budget = f", MESSAGE BUDGET USED UP: {plural(held, 'incident')} {wait} for the digest" if held else ""
+    why = f" ({one_line(told['why'])})" if told.get("why") else ""
+    return budget + (f", {plural(lost, 'MESSAGE', 'MESSAGES')} NOT DELIVERED{why}" if lost else "")
 
 
 def _sample(watcher: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -153,6 +153,21 @@ def restarts_with(known: tuple[RestartNow, ...], restart: RestartNow) -> tuple[R
     return (*(one for one in known if restart.at - one.at < RESTARTED_LATELY), restart)[-MOST_RESTARTS:]
 
 
+class NoticesNow(Value):
+    """How people are told of incidents."""
+
+    held: int = 0
+    """Incidents that wait for the digest, as the budget of messages is used up."""
+    undelivered: int = 0
+    """Messages of the last day that have not arrived, or perhaps not: one a target."""
+    why: str = ""
+    """What went wrong with the newest of them."""
+    sent: int = 0
+    """Since the beginning, one a target; as are the next two."""
+    failed: int = 0
+    perhaps: int = 0
+
+
 class WatcherNow(Value):
     """The health of the watcher itself: the first line of every face."""
 
@@ -180,6 +195,13 @@ class WatcherNow(Value):
     """The same with how they were chosen, over the newest windows."""
     restarts: tuple[RestartNow, ...] = ()
     """Of the monitors' process, the oldest first."""
+    notices: NoticesNow | None = None
+    """None where nobody is told."""
+
+    @property
+    def told_by_others(self) -> dict[str, Any]:
+        """What other processes than the monitors' know of."""
+        return {"restarts": self.restarts, "notices": self.notices}
 
 
 class GroupsNow(Value):
@@ -227,8 +249,8 @@ class Live(Value):
     """As last measured; None before, and where no segment is declared."""
 
     def after(self, before: Live | None, *, groups: bool) -> Live:
-        """With what a window does not tell: its process was restarted, and (`groups`) what groups got when measured."""
+        """With what no window tells: restarts, who was told, and (`groups`) what groups got when measured."""
         if before is None:
             return self
-        watcher = self.watcher.model_copy(update={"restarts": before.watcher.restarts})
+        watcher = self.watcher.model_copy(update=before.watcher.told_by_others)
         return self.model_copy(update={"watcher": watcher, "groups": before.groups if groups else None})

@@ -97,6 +97,17 @@ def has_work(transaction: Transaction, targets: Collection[str], now: datetime) 
     return transaction.session.exec(query.limit(1)).first() is not None
 
 
+def undelivered(transaction: Transaction, system: str, since: datetime) -> list[Notification]:
+    """What was made since then and has not arrived, or perhaps not, newest first: not what was never tried."""
+    query = select(NotificationRow).where(
+        NotificationRow.system == system,
+        NotificationRow.made >= _text(since),
+        col(NotificationRow.state).in_(("waiting", "failed", "perhaps")),
+    )
+    found = (_read(row) for row in transaction.session.exec(query.order_by(col(NotificationRow.made).desc())))
+    return [one for one in found if one.tries or one.state != "waiting"]
+
+
 def remembered(transaction: Transaction, system: str) -> dict[str, Any] | None:
     """What the notifier remembers of a system; None before it has looked once."""
     row = transaction.session.get(NotifierRow, system)

@@ -41,7 +41,8 @@ def demo_home(demo: Demo, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test starts in an empty folder, with no home named anywhere."""
-    for name in ("SYSCARD_HOME", "SYSCARD_TOKEN", "SYSCARD_DATABASE", "COLUMNS"):
+    told = ("SYSCARD_NOTIFY_URL", "SYSCARD_NOTIFY_FILE", "SYSCARD_HEARTBEAT_URL", "SYSCARD_ALERTMANAGER_URL")
+    for name in ("SYSCARD_HOME", "SYSCARD_TOKEN", "SYSCARD_DATABASE", "COLUMNS", *told):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "work"
     folder.mkdir()

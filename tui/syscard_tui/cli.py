@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from syscard_tui.commands import cards, declaring, demo, discover, incidents, keeping, reporting, spans, watching
+from syscard_tui.commands import (
+    cards,
+    declaring,
+    demo,
+    discover,
+    incidents,
+    keeping,
+    notifying,
+    reporting,
+    spans,
+    watching,
+)
 from syscard_tui.options import Options
 
 app = typer.Typer(
@@ -37,6 +48,7 @@ spans.register(app)
 watching.register(app)
 cards.register(app)
 incidents.register(app)
+notifying.register(app)
 reporting.register(app)
 keeping.register(app)
 demo.register(app)

@@ -46,6 +46,11 @@ def monitor_child(house: House, every: float, limits: Limits) -> Iterator[None]:
         thread.join(_STOP_S + 1)
 
 
+def supervised() -> bool:
+    """Whether somebody watches over this process."""
+    return PARENT in os.environ
+
+
 def orphaned() -> bool:
     """Whether this process is a supervised child whose parent has gone without a word (kill -9, out of memory)."""
     return os.environ.get(PARENT) not in (None, str(os.getppid()))

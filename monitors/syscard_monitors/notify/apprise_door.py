@@ -22,18 +22,19 @@ _NOT_REACHED: Final = re.compile(
 )
 _TYPES: Final = {"page": "failure", "ticket": "warning"}
 _LOGGER: Final = "apprise"
+_UNKNOWN: Final = Result("failed", "no address of a kind that Apprise knows")
 
 
-def known(url: str) -> bool:
+def know(job: Job) -> Result:
     """Whether an address is one that Apprise can send to; says nothing of whether anybody is there."""
-    return _plugin(url) is not None
+    return Result("sent") if _plugin(job.url) is not None else _UNKNOWN
 
 
 def tell(job: Job) -> Result:
     """Send a message to one address."""
     plugin = _plugin(job.url)
     if plugin is None:
-        return Result("failed", "no address of a kind that Apprise knows")
+        return _UNKNOWN
     plugin.socket_connect_timeout, plugin.socket_read_timeout = CONNECT_S, READ_S
     log = _listen()
     sent = plugin.notify(

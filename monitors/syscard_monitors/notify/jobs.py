@@ -14,7 +14,8 @@ READ_S: Final = 10.0
 class Job(NamedTuple):
     """What is to be sent. The address goes over standard input: in no list of processes, and in no environment."""
 
-    do: Literal["tell", "get", "post"]
+    do: Literal["tell", "know", "get", "post"]
+    """`know`: only say whether there is a way to send to this address; nothing is sent."""
     url: str
     title: str = ""
     body: str = ""

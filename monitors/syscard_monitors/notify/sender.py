@@ -5,12 +5,14 @@ A library that hangs, leaks or writes what it should not is ended with it, and r
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import sys
 import urllib.error
 import urllib.request
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from syscard_monitors.notify.jobs import READ_S, Job, Result, read_job
 
@@ -28,11 +30,11 @@ def main() -> None:
 
 
 def _sent(job: Job) -> Result:
-    if job.do == "tell":
-        from syscard_monitors.notify.apprise_door import tell
+    if job.do in ("get", "post"):
+        return _http(job)
+    from syscard_monitors.notify.apprise_door import know, tell
 
-        return tell(job)
-    return _http(job)
+    return tell(job) if job.do == "tell" else know(job)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -44,8 +46,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def _http(job: Job) -> Result:
     data = job.body.encode() if job.do == "post" else None
-    headers = {"User-Agent": _AGENT, **({"Content-Type": "application/json"} if data else {})}
-    request = urllib.request.Request(job.url, data, headers)  # noqa: S310  (http or https: checked where it is read)
+    url, headers = _without_user(job.url)
+    headers |= {"User-Agent": _AGENT, **({"Content-Type": "application/json"} if data else {})}
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  (http or https: checked where it is read)
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(request, timeout=READ_S) as answer:
@@ -59,6 +62,16 @@ def _http(job: Job) -> Result:
     except OSError as error:
         return Result("perhaps", _reason(error))
     return Result("sent")
+
+
+def _without_user(url: str) -> tuple[str, dict[str, str]]:
+    """An address without `user:password@`, and the header that says the same."""
+    parts = urlsplit(url)
+    user, found, host = parts.netloc.rpartition("@")
+    if not found:
+        return url, {}
+    basic = base64.b64encode(unquote(user).encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {basic}"}
 
 
 def _reason(error: object) -> str:

@@ -66,6 +66,10 @@ class NotifierState(Value):
     ordinal: int = 0
     """Messages so far."""
     outage: Outage | None = None
+    sent: int = 0
+    """Deliveries since the beginning, one a target; as are the next two."""
+    failed: int = 0
+    perhaps: int = 0
 
     @property
     def held(self) -> int:

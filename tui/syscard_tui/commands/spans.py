@@ -151,6 +151,7 @@ def serve(
 ) -> None:
     """Take spans over OTLP (HTTP and gRPC), keep them, watch them. Stop with ctrl-c."""
     from syscard.errors import UsageError
+    from syscard_tui.notices import take_addresses, telling
     from syscard_tui.patience import GIB, Limits
     from syscard_tui.supervise import monitor_child
     from syscard_tui.wiring import House
@@ -165,11 +166,12 @@ def serve(
         return
     beside = (max(port - 1, 0) if grpc_port is None else grpc_port) if grpc else None
     receive = _receiver(house, host, port, beside, tls_cert, tls_key, behind_proxy=insecure_behind_proxy)
-    if only == "receiver":
-        receive()
-        return
-    with monitor_child(house, every, Limits(hang_after, round(monitor_memory * GIB))):
-        receive()
+    with telling(house, take_addresses(house), every):
+        if only == "receiver":
+            receive()
+            return
+        with monitor_child(house, every, Limits(hang_after, round(monitor_memory * GIB))):
+            receive()
 
 
 def _receiver(
@@ -246,10 +248,11 @@ def check_home(
 
 def _findings(options: Options) -> list[dict[str, Any]]:
     from syscard_tracing.doctor import check
+    from syscard_tui.commands import notifying
 
     house = options.house()
     lake = [{"ok": f.ok, "what": f.what, "do": f.do} for f in check(house.home)]
-    return lake + _records_findings(house)
+    return [*lake, *_records_findings(house), *notifying.health(house)]
 
 
 def _records_findings(house: House) -> list[dict[str, Any]]:
@@ -270,6 +273,7 @@ def _system_findings(house: House, records: Records, ref: str) -> Iterator[dict[
     from syscard.records.runs import runs
     from syscard.records.verify import verify_system
     from syscard.views import read_view
+    from syscard_tui.commands.notifying import undelivered
     from syscard_tui.pages import finding
     from syscard_tui.ran import health
     from syscard_tui.wiring import promote_policy
@@ -282,6 +286,7 @@ def _system_findings(house: House, records: Records, ref: str) -> Iterator[dict[
     yield {"ok": True, "what": f"{ref}: chain of {found.edits} edits verified", "do": ""}
     yield finding(house, records, ref)
     yield health(ref, runs(records, ref, 100), house.clock())
+    yield from undelivered(records, ref, house.clock())
 
 
 def _not_sound(error: Exception) -> dict[str, Any]:

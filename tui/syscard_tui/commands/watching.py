@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -161,7 +162,7 @@ def watch_forever(house: House, every: float) -> None:
     owner = f"{owner_of(os.getpid())}{uuid.uuid4().hex[:8]}"
     worker, reports = DriftWorker(heart.beat), ReportsBeside(house)
     try:
-        with house.records() as records:
+        with _telling(house, every), house.records() as records:
             watcher = house.watcher(records, worker, heart.at)
             while not stopping.is_set() and not orphaned():
                 if _leased(records, owner, house.clock()):
@@ -172,6 +173,18 @@ def watch_forever(house: House, every: float) -> None:
     finally:
         worker.close()
         reports.close()
+
+
+def _telling(house: House, every: float) -> AbstractContextManager[None]:
+    """People are told from here where nobody watches over this process; else who does that tells them.
+
+    Raises:
+        UsageError: an address is wrong.
+    """
+    from syscard_tui.notices import take_addresses, telling
+    from syscard_tui.supervise import supervised
+
+    return nullcontext() if supervised() else telling(house, take_addresses(house), every)
 
 
 def _pause(stopping: threading.Event, seconds: float, heart: Heartbeat) -> None:

@@ -1,0 +1,92 @@
+"""Signs of life and open incidents, sent every minute to whoever watches from outside.
+
+If this host dies nobody here can say so. Who is asked for every minute, and then no more, can: that is the dead man's
+switch. It is asked for only while the monitors live.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from syscard.card import Card
+from syscard.clock import Clock
+from syscard.records.store import Records
+from syscard_monitors.notify.alertmanager import ENDED_LATELY, PATH, alerts, over
+from syscard_monitors.notify.jobs import Job, Result
+from syscard_monitors.notify.notifier import Send, policy_of
+from syscard_monitors.notify.sending import send
+from syscard_monitors.notify.state import TOLD
+from syscard_monitors.notify.targets import Addresses, Target
+from syscard_monitors.notify.watching import trouble
+
+
+class Beat(NamedTuple):
+    """What came of one sign of life."""
+
+    target: str
+    result: Result
+
+
+class Pulse:
+    """Sends both; remembers which incidents it has seen open, to say that they are over."""
+
+    def __init__(self, records: Records, addresses: Addresses, clock: Clock, deliver: Send = send) -> None:
+        self._records = records
+        self._addresses = addresses
+        self._clock = clock
+        self._deliver = deliver
+        self._started = clock()
+        self._open: set[tuple[str, int]] = set()
+        self._ended: dict[str, dict[int, datetime]] = {}
+
+    def look(self) -> list[Beat]:
+        """Send what is to be sent now.
+
+        Raises:
+            RecordsError: the records refused; nothing was sent.
+        """
+        now = self._clock()
+        refs = self._records.systems()
+        heartbeat, alertmanager = self._addresses.heartbeat, self._addresses.alertmanager
+        sent = []
+        if heartbeat and all(self._alive(ref, now) for ref in refs):
+            sent.append(self._beat(heartbeat, Job("get", heartbeat.url)))
+        if alertmanager:
+            found = [alert for ref in refs for alert in self._alerts(ref, now)]
+            if found:
+                sent.append(self._beat(alertmanager, posted(alertmanager, found)))
+        return sent
+
+    def _beat(self, target: Target, job: Job) -> Beat:
+        return Beat(target.label, self._deliver(job))
+
+    def _alive(self, ref: str, now: datetime) -> bool:
+        live = self._records.live(ref)
+        watcher = live.watcher.model_dump(mode="json") if live else {}
+        found = trouble(watcher, policy_of(self._records.current(ref)), self._started, now)
+        return found is None or found.kind != "monitors"
+
+    def _alerts(self, ref: str, now: datetime) -> list[dict[str, Any]]:
+        card = self._records.current(ref)
+        self._follow(card, now)
+        return alerts(ref, card.incidents.values(), now, self._ended.get(ref, {}))
+
+    def _follow(self, card: Card, now: datetime) -> None:
+        """Which of them are over since the last look. One that ended while nobody looked ends by itself there."""
+        ended = {n: at for n, at in self._ended.get(card.system, {}).items() if now - at < ENDED_LATELY}
+        for number, incident in card.incidents.items():
+            if incident.state in TOLD:
+                self._open.add((card.system, number))
+                ended.pop(number, None)
+            elif (card.system, number) in self._open:
+                self._open.discard((card.system, number))
+                if over(incident):
+                    ended[number] = now
+        self._ended[card.system] = ended
+
+
+def posted(alertmanager: Target, found: list[dict[str, Any]]) -> Job:
+    """The request that an Alertmanager takes."""
+    return Job("post", f"{alertmanager.url.rstrip('/')}{PATH}", body=json.dumps(found))
