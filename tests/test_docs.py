@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 
+from syscard.metrics import METRICS
 from syscard_configs import names, read_text
 from syscard_monitors.packs import read_pack
 from syscard_tui.cli import app
@@ -70,6 +72,24 @@ def test_the_pack_on_the_page_of_packs_is_one() -> None:
     page = (ROOT / "docs" / "packs.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert read_pack(text, "docs/packs.md").signals[0].severity
+
+
+def test_the_page_of_metrics_lists_every_metric_as_it_is() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(syscard_\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert told == [(name, m.kind, ", ".join(f"`{x}`" for x in m.labels) or "-", m.says) for name, m in METRICS.items()]
+
+
+def test_the_rules_for_alerts_on_the_page_of_metrics_name_metrics_and_labels_that_are_there() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    rules = yaml.safe_load(text)["groups"][0]["rules"]
+    assert len(rules) == 3
+    for rule in rules:
+        named = re.findall(r"(syscard_\w+)(?:\{([^}]*)\})?", rule["expr"])
+        assert named
+        for metric, labels in named:
+            assert set(re.findall(r"(\w+)=", labels)) <= set(METRICS[metric].labels)
 
 
 def test_the_readme_links_every_page_of_the_docs_once() -> None:

@@ -28,7 +28,7 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import inflate
 from syscard_tracing.intake import Intake, Limits
 from syscard_tracing.pipeline import Pipeline
-from syscard_tracing.receiver import Receiver
+from syscard_tracing.receiver import Page, Receiver
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.signals import Signal
 
@@ -49,7 +49,7 @@ class Door:
         self._inbox = Inbox(home.inbox)
         pipeline = Pipeline(home, self._inbox, TraceRules, ReplayClock(datetime(2026, 11, 20, tzinfo=UTC)))
         self._intake = Intake(pipeline, None, Limits(body=1 << 20))
-        self._app = Starlette(routes=Receiver(self._intake, dict).routes())
+        self._app = Starlette(routes=Receiver(self._intake, dict, lambda: Page(b"", "text/plain")).routes())
 
     def close(self) -> None:
         self._runner.run(self._intake.close())

@@ -19,7 +19,7 @@ from syscard.home import Home
 from syscard_tracing.inbox import Inbox
 from syscard_tracing.intake import THREADS, TURNS, Intake, Limits, _Room
 from syscard_tracing.pipeline import Pipeline, Ready
-from syscard_tracing.receiver import Receiver
+from syscard_tracing.receiver import Page, Receiver
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.signals import Signal
 
@@ -80,7 +80,9 @@ async def test_a_body_that_does_not_arrive_is_told_so_and_gives_its_place_back(
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers}
     async with intake(home, inbox, clock, read_s=0.01) as door:
-        answer = await Receiver(door, dict)._export(Signal.TRACES, Request(scope, receive))
+        answer = await Receiver(door, dict, lambda: Page(b"", "text/plain"))._export(
+            Signal.TRACES, Request(scope, receive)
+        )
         assert (answer.status_code, answer.headers["connection"]) == (408, "close")
         assert json.loads(bytes(answer.body)) == {
             "code": 4,

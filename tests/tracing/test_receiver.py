@@ -136,6 +136,7 @@ def test_a_wrong_path_or_method_is_told_in_a_status_of_the_requests_content_type
         ("GET", "/v1/traces", 405, 12),
         ("PUT", "/v1/logs", 405, 12),
         ("POST", "/healthz", 405, 12),
+        ("POST", "/metrics", 405, 12),
     ):
         status, headers, body = ask(port, method, path, JSON)
         told = json.loads(body)
@@ -146,6 +147,24 @@ def test_a_wrong_path_or_method_is_told_in_a_status_of_the_requests_content_type
             assert (status, headers["content-type"]) == (wanted, "application/x-protobuf")
             assert Status.FromString(body) == Status(code=code, message=told["message"])
         assert ("allow" in headers) == (wanted == 405)
+    assert finish(child) == (0, "")
+
+
+def test_metrics_count_what_came_in_and_need_the_token_where_there_is_one(home: Home, children: Any) -> None:
+    child, port = children.serve(home, token="s3cret")
+    with_token = {"authorization": "Bearer s3cret"}
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "x", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span, {"name": "no id"}]}]}]}).encode()
+    assert post(port, body, JSON | with_token)[0] == 200
+    status, headers, told = ask(port, "GET", "/metrics", with_token)
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain; version=")
+    assert b'syscard_spans_received_total{signal="traces"} 1.0\n' in told
+    assert b'syscard_spans_refused_total{signal="traces"} 1.0\n' in told
+    assert b"\nsyscard_taking_spans 1.0\n" in told
+    for wrong in ({}, {"authorization": "Bearer other"}):
+        status, _, told = ask(port, "GET", "/metrics", wrong)
+        assert (status, told) == (401, b"a token is needed: send Authorization: Bearer TOKEN\n")
     assert finish(child) == (0, "")
 
 

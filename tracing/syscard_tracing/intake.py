@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -118,6 +119,8 @@ class Intake:
         self.limits = limits
         self.in_flight = 0
         self.requests = 0
+        self.counts = Counter[tuple[str, str]]()
+        """(`stored` or `refused`, signal) -> spans, of requests that were answered."""
         self._pipeline = pipeline
         self._token = token
         self._turns = asyncio.Semaphore(TURNS)
@@ -197,6 +200,8 @@ class Intake:
         finally:
             self._decoders.release()
         await asyncio.wrap_future(commit)
+        self.counts["stored", signal.value] += accepted.rows
+        self.counts["refused", signal.value] += accepted.rejected.total()
         return reply(accepted, as_json=as_json)
 
     def _begin(self, signal: Signal, body: bytes, encoding: str, as_json: bool) -> tuple[Accepted, Future[None]]:

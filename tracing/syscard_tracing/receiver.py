@@ -43,8 +43,8 @@ PORT: Final = 4318
 _TYPES: Final = {"application/x-protobuf": False, "application/json": True}
 _PATHS: Final = ", ".join(f"/v1/{signal.value}" for signal in Signal)
 _NO_DOOR: Final = {
-    404: (5, f"nothing is here: send OTLP to {_PATHS}; GET /healthz says how it goes"),
-    405: (12, f"this method is not taken here: POST OTLP to {_PATHS}, GET /healthz"),
+    404: (5, f"nothing is here: send OTLP to {_PATHS}; GET /healthz and /metrics say how it goes"),
+    405: (12, f"this method is not taken here: POST OTLP to {_PATHS}, GET /healthz and /metrics"),
 }
 """Code of gRPC and message, by HTTP status."""
 _log = logging.getLogger("syscard.tracing")
@@ -60,17 +60,26 @@ class Ports(NamedTuple):
     """Why it is off though it was asked for."""
 
 
+class Page(NamedTuple):
+    """What a look at the receiver is answered with."""
+
+    text: bytes
+    media_type: str
+
+
 class Receiver:
     """The ASGI application of one home: reads bodies within bounds, answers as OTLP asks."""
 
-    def __init__(self, intake: Intake, health: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, intake: Intake, health: Callable[[], dict[str, Any]], metrics: Callable[[], Page]) -> None:
         self._intake = intake
         self._health = health
+        self._metrics = metrics
 
     def routes(self) -> list[Route]:
-        """`/v1/traces`, `/v1/metrics`, `/v1/logs` and `/healthz`."""
+        """`/v1/traces`, `/v1/metrics`, `/v1/logs`, `/healthz` and `/metrics`."""
         doors = [Route(f"/v1/{signal.value}", partial(self._export, signal), methods=["POST"]) for signal in Signal]
-        return [*doors, Route("/healthz", self.healthz, methods=["GET"])]
+        looks = [Route("/healthz", self.healthz, methods=["GET"]), Route("/metrics", self.metrics, methods=["GET"])]
+        return [*doors, *looks]
 
     async def _export(self, signal: Signal, request: Request) -> Response:
         """Take one request."""
@@ -108,6 +117,15 @@ class Receiver:
         """Whether spans are taken and rolled."""
         health = await run_in_threadpool(self._health)
         return JSONResponse(health, 200 if health["ok"] else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """What syscard knows, for Prometheus; with the token, where there is one: it names parts and incidents."""
+        try:
+            self._intake.check(request.headers.get("authorization", ""))
+            page = await run_in_threadpool(self._metrics)
+        except SyscardError as error:
+            return Response(f"{error}\n", answer_to(error).status, media_type="text/plain")
+        return Response(page.text, media_type=page.media_type)
 
 
 async def _body(request: Request, place: Place) -> bytes:
@@ -187,7 +205,11 @@ def serve(
             try:
                 async with AsyncExitStack() as doors:
                     ports = Ports(listener.getsockname()[1], *await _grpc(doors, intake, listener, grpc_port, tls))
-                    receiver = Receiver(intake, lambda: _health(inbox, roller, pipeline.encoders))
+
+                    def health() -> dict[str, Any]:
+                        return _health(inbox, roller, pipeline.encoders)
+
+                    receiver = Receiver(intake, health, lambda: _metrics(home, clock, health(), intake))
                     await _http(receiver, listener, tls, limits, lambda: on_ready(ports) if on_ready else None)
             finally:
                 await intake.close()
@@ -257,6 +279,12 @@ def _health(inbox: Inbox, roller: RollerThread, encoders: Encoders) -> dict[str,
         "lake_version": roller.last.version if roller.last else None,
         "vectors": {**encoders.counts, "why": encoders.why},
     }
+
+
+def _metrics(home: Home, clock: Clock, health: dict[str, Any], intake: Intake) -> Page:
+    from syscard_tracing.exposition import CONTENT_TYPE, exposition  # its library is loaded when somebody asks
+
+    return Page(exposition(home.records, clock(), health, dict(intake.counts)), CONTENT_TYPE)
 
 
 class _Server(uvicorn.Server):
