@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,10 @@ def listed(home: Path) -> list[tuple[str, str]]:
     return [(one["kind"], one["state"]) for one in found]
 
 
+def all_sent(home: Path, count: int) -> bool:
+    return [state for _, state in listed(home)] == ["sent"] * count
+
+
 def test_an_incident_is_told_once_and_not_again_by_a_server_that_takes_over_from_one_that_was_killed(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +145,32 @@ def test_a_server_that_hangs_holds_up_no_look_and_no_span(
     wait_for(lambda: last_look(home) > before)
     assert server.post(b"{}", {"content-type": "application/json"}) == 200
     assert server.stop() == 0
+
+
+def test_two_processes_on_one_home_tell_once(
+    home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYSCARD_NOTIFY_URL", hook.json())
+    serve(home, *QUICK).ready()
+    serve(home, "--only", "monitor", "--every", "0.2")
+    for number, part in enumerate(("llm", "cf", "vlm"), start=1):
+        opens(home, number, part)
+        wait_for(partial(all_sent, home, number))
+    assert len(hook.got) == 3
+
+
+@pytest.mark.endurance
+def test_that_no_monitor_looks_is_told_by_the_process_that_takes_the_spans(
+    home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYSCARD_NOTIFY_URL", hook.json())
+    serve(home, *QUICK, "--only", "receiver").ready()
+    until = time.monotonic() + 300
+    while not hook.got and time.monotonic() < until:
+        time.sleep(1)
+    assert [title.partition(" for ")[0] for title in hook.titles] == [
+        f"({REF}) NOT WATCHED: the monitors have not looked"
+    ]
 
 
 def test_signs_of_life_and_open_incidents_are_sent_to_who_watches_from_outside(

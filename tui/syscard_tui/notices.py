@@ -14,6 +14,7 @@ from syscard.errors import SyscardError
 from syscard_tui.options import note
 
 if TYPE_CHECKING:
+    from syscard.records.store import Records
     from syscard_monitors.notify.pulse import Beat
     from syscard_monitors.notify.targets import Addresses
     from syscard_tui.wiring import House
@@ -73,27 +74,40 @@ def _messages(house: House, addresses: Addresses, pause: float, stopping: thread
     from syscard_monitors.notify.notifier import Notifier
 
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    told = _Once()
-    with house.records() as records:
+
+    def look(records: Records, told: _Once) -> None:
         notifier = Notifier(records, addresses.targets, house.clock, owner)
         while not stopping.is_set():
             with told.failing("people are not told"):
                 notifier.look(stopping.is_set)
             stopping.wait(pause)
-        with told.failing("the right to tell people was not given back"):
-            notifier.close()
+        notifier.close()
+
+    _with_records(house, pause, stopping, look)
 
 
 def _pulse(house: House, addresses: Addresses, stopping: threading.Event) -> None:
     from syscard_monitors.notify.pulse import Pulse
 
-    told = _Once()
-    with house.records() as records:
+    def look(records: Records, told: _Once) -> None:
         pulse = Pulse(records, addresses, house.clock)
         while not stopping.is_set():
             with told.failing("no sign of life was sent"):
                 told.beats(pulse.look())
             stopping.wait(_BEAT_S)
+
+    _with_records(house, _MOST_PAUSE_S, stopping, look)
+
+
+def _with_records(
+    house: House, pause: float, stopping: threading.Event, look: Callable[[Records, _Once], None]
+) -> None:
+    """Look until we stop; records that cannot be opened now may be later."""
+    told = _Once()
+    while not stopping.is_set():
+        with told.failing("the records cannot be opened, and people are not told"), house.records() as records:
+            look(records, told)
+        stopping.wait(pause)
 
 
 class _Once:

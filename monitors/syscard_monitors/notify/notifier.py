@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from syscard.card import Card
 from syscard.clock import Clock
+from syscard.errors import MonitorError, RecordsError
 from syscard.live import NoticesNow
 from syscard.notification import Message, Notification, Outcome
 from syscard.records.notifications import has_work, mark, put, remember, remembered, settle, take, undelivered
@@ -64,15 +65,28 @@ class Notifier:
 
         Raises:
             RecordsError: the records refused; what was being sent is then not sent again.
+            MonitorError: of one system or more nobody can say what is to be told; of the others it was.
         """
-        tried = 0
         if not self._urls or not self._leased():
-            return tried
-        for ref in self._records.systems():
-            self.decide(ref)
+            return 0
+        failed, tried = self._decide_all(), 0
         while tried < _AT_A_TIME and not stopping() and self._leased() and self._send_one():
             tried += 1
+        if failed:
+            raise MonitorError(f"nobody is told of {'; '.join(failed)}")
         return tried
+
+    def _decide_all(self) -> list[str]:
+        """Decide for every system; which failed, and how. One that cannot be read must not silence the others."""
+        failed = []
+        for ref in self._records.systems():
+            try:
+                self.decide(ref)
+            except RecordsError:
+                raise
+            except Exception as error:  # noqa: BLE001  (whatever it is, the other systems have people, too)
+                failed.append(f"{ref}: {type(error).__name__}")
+        return failed
 
     def close(self) -> None:
         """Let another process tell, without waiting for the lease to end."""

@@ -13,7 +13,7 @@ import pytest
 from syscard import edits as e
 from syscard.clock import ReplayClock
 from syscard.declare import declaring
-from syscard.errors import RecordsError
+from syscard.errors import MonitorError, RecordsError
 from syscard.health import watcher_line
 from syscard.live import Live, NoticesNow, RestartNow, WatcherNow
 from syscard.notification import LOST_AFTER, WAITS
@@ -271,6 +271,20 @@ def test_a_look_that_finds_nothing_new_writes_no_view(records: Records, clock: R
     for _ in range(5):
         teller.look()
     assert version_stamp(file) == before
+
+
+def test_a_system_that_cannot_be_read_does_not_silence_the_others(records: Records, clock: ReplayClock) -> None:
+    post = Post()
+    teller = notifier(records, clock, post)
+    change(records, opening(severity="page"))
+    body = e.Declare(section="monitors", ref="a-broken-one", body={"notify": {"of a later": "release"}})
+    with records.transaction() as transaction:
+        transaction.append("a-broken-one", [draft(body)], cause="apply", recorded=NOW)
+    for _ in range(2):
+        with pytest.raises(MonitorError, match="nobody is told of a-broken-one: ValidationError"):
+            teller.look()
+        clock.advance(WAIT)
+    assert len(post.jobs) == len(TARGETS)
 
 
 def test_nobody_to_tell_is_no_work(records: Records, clock: ReplayClock) -> None:
