@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from syscard.card import Incident
 from syscard.digest import iso
-from syscard_monitors.notify.state import CANDIDATE, JOINED, SILENCED, TOLD
+from syscard.incident_states import CANDIDATE
+from syscard_monitors.notify.state import JOINED, SILENCED, TOLD
 from syscard_monitors.notify.words import plain
 
 EVERY: Final = timedelta(minutes=1)

@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from syscard.card import SEVERITIES, Incident
+from syscard.incident_states import CANDIDATE
 from syscard.notification import Kind, Message
 from syscard.system import Notify
 from syscard_monitors.notify import words
-from syscard_monitors.notify.state import CANDIDATE, JOINED, SILENCED, TOLD, Group, Known, NotifierState
+from syscard_monitors.notify.state import JOINED, SILENCED, TOLD, Group, Known, NotifierState
 
 _FOR_NEWS: Final = 3
 """One in so many messages of the budget is for what begins or gets worse: no repeat and no end takes it."""

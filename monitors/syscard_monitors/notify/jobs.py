@@ -21,6 +21,10 @@ class Job(NamedTuple):
     body: str = ""
     severity: str = ""
 
+    def __repr__(self) -> str:
+        """Without the address: it would stand in a traceback."""
+        return f"Job({self.do}, {self.title!r})"
+
     def line(self) -> str:
         """As JSON."""
         return json.dumps(self._asdict())

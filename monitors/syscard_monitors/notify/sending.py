@@ -19,7 +19,7 @@ _OF_NETWORK: Final = ("proxy", "ssl_cert", "ca_bundle")
 def send(job: Job, deadline_s: float = DEADLINE_S) -> Result:
     """Send it; returns within the deadline, whatever the server does."""
     with subprocess.Popen(
-        [sys.executable, "-m", "syscard_monitors.notify.sender"],
+        [sys.executable, "-P", "-m", "syscard_monitors.notify.sender"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final, Literal
 
 from syscard.finding import Value
+from syscard.incident_states import OPEN_STATES
 
-TOLD: Final[frozenset[str]] = frozenset({"open", "acknowledged", "mitigating"})
-"""States of incidents that are told. Every state that is named nowhere here is one in which an incident is over."""
+TOLD: Final[frozenset[str]] = frozenset(OPEN_STATES)
+"""States of incidents that are told. Beside these, `SILENCED` and candidates, an incident is over."""
 SILENCED: Final[str] = "suppressed"
-CANDIDATE: Final[str] = "candidate"
 JOINED: Final[str] = "merged"
 """State of an incident that another one tells of."""
 

@@ -65,6 +65,7 @@ def test_a_request_that_fails_says_why_without_the_address(hook: Hook) -> None:
 def test_jobs_and_results_are_read_as_they_were_written_and_nonsense_tells_nothing() -> None:
     job = Job("tell", "json://x", "t", "b", "page")
     assert read_job(job.line()) == job
+    assert "json" not in repr(job)
     with pytest.raises(ValueError, match="no job"):
         read_job('{"do": "tell", "other": 1}')
     for line in ("", "nonsense", '{"x": 1}', "[]"):
