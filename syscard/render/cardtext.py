@@ -23,6 +23,7 @@ from syscard.render.facts import (
     version_rows,
     versions_text,
 )
+from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.groups import groups_text
 from syscard.render.kept_reports import files_text, reports_lines
 from syscard.samples import beside, sample_mark
@@ -46,7 +47,7 @@ def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = ()) ->
         ("", _identity(view, width)),
         ("CLAIMS", _claims(view, width)),
         ("COMPONENTS", _components(view, width)),
-        ("INTERACTIONS", _interactions(card, width)),
+        ("INTERACTIONS", _interactions(view, width)),
         ("WATCHED", matrix_text(view, width)),
         ("GROUPS", groups_text(view, width, every=False)),
         ("RISKS", _risks(card, width)),
@@ -123,7 +124,8 @@ def _state(part: dict[str, Any]) -> str:
     return f"{part['state'].upper()} since {stamp(moment(part['since']))}{why}{incident}"
 
 
-def _interactions(card: dict[str, Any], width: int) -> Iterator[str]:
+def _interactions(view: View, width: int) -> Iterator[str]:
+    card, parts = view["card"], (view["live"] or {}).get("parts", {})
     for ref, edge in card["interactions"].items():
         declared = edge["declared"]
         yield from wrap(f"{one_line(ref)}  {_state(edge)}", width, first="  ")
@@ -132,6 +134,9 @@ def _interactions(card: dict[str, Any], width: int) -> Iterator[str]:
         yield from (
             line for ref in edge.get("examples", ())[:1] for line in _labelled("e.g.", one_line(ref), width, "    ")
         )
+        now = parts.get(ref, {})
+        for text in (*traffic_lines(now), silence_text(now)):
+            yield from wrap(text, width, first="    ", rest="      ") if text else ()
 
 
 def _risks(card: dict[str, Any], width: int) -> Iterator[str]:

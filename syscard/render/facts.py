@@ -92,12 +92,16 @@ def _kind(what: str) -> str:
     return "" if what == "version" else f"{one_line(what)} "
 
 
+def evidence_word(name: str) -> str:
+    """A class of evidence as people read it."""
+    return _EVIDENCE.get(name, one_line(name))
+
+
 def observed_text(edge: dict[str, Any]) -> str:
     """How strongly spans show an edge, and in how many traces."""
     if edge["evidence_class"] is None:
         return "never seen in spans"
-    seen = _EVIDENCE.get(edge["evidence_class"], one_line(edge["evidence_class"]))
-    return f"by {seen} in {plural(edge['traces'], 'trace')}"
+    return f"by {evidence_word(edge['evidence_class'])} in {plural(edge['traces'], 'trace')}"
 
 
 def is_share_of_group(slice_: dict[str, Any], declared: dict[str, Any]) -> bool:

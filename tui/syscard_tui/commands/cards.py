@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
     app.command("tui")(full_screen)
     app.command("fairness")(fairness)
+    app.command("graph")(graph)
     app.command("snapshot")(snapshot)
     app.command("gate")(gate)
     card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify.")
@@ -212,6 +213,21 @@ def fairness(context: typer.Context, as_json: AsJson = False) -> None:
         say_json(measured.model_dump(mode="json"))
         return
     for line in groups_text(options.view(), _WIDTH):
+        say(line)
+
+
+def graph(context: typer.Context, as_json: AsJson = False) -> None:
+    """The declared graph, and what spans showed of it."""
+    from syscard.card import Card
+    from syscard.render.graph import graph_document, graph_text
+    from syscard_monitors.graph import matches
+
+    view = options_of(context).view()
+    differs = asdict(matches(Card.model_validate(view["card"])))
+    if as_json:
+        say_json(graph_document(view, differs))
+        return
+    for line in graph_text(view, differs, _WIDTH):
         say(line)
 
 
