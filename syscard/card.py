@@ -275,6 +275,11 @@ class Card(Value):
         return tuple(sorted(waiting, key=lambda i: (SEVERITIES.index(i.severity), i.number)))
 
     @property
+    def live_incidents(self) -> tuple[Incident, ...]:
+        """Incidents that still take findings, in order of number: open ones, and those held back for a time."""
+        return tuple(i for i in self.incidents.values() if i.is_live)
+
+    @property
     def rests_on(self) -> frozenset[str]:
         """Digests of the evidence that is still needed to read this card."""
         newest = frozenset(sorted(self.incidents)[-INCIDENTS_SHOWN:])

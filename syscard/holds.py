@@ -43,13 +43,28 @@ def _of_claims(card: Card) -> Iterator[Held]:
 
 def _of_incidents(card: Card, now: datetime, retain: timedelta) -> Iterator[Held]:
     for incident in card.incidents.values():
-        until = _closed(incident) + retain if not incident.is_open else None
+        until = _until(incident, retain)
         if until is not None and until <= now:
             continue
-        why = f"INC-{incident.number} {'is open' if incident.is_open else 'was closed'}"
+        why = f"INC-{incident.number} {_why(incident)}"
         yield from (Held(trace, why, until) for trace in incident.traces)
         for finding in incident.findings:
             yield from _of_evidence(card, finding.evidence, why, until)
+
+
+def _until(incident: Incident, retain: timedelta) -> datetime | None:
+    """What may be serious is held until a human says that it is not: what is evaluated later must still be there."""
+    return None if incident.is_live or _may_be_serious(incident) else _closed(incident) + retain
+
+
+def _why(incident: Incident) -> str:
+    if _may_be_serious(incident):
+        return "may be serious: evidence hold"
+    return "is open" if incident.is_open else "is held back" if incident.is_live else "was closed"
+
+
+def _may_be_serious(incident: Incident) -> bool:
+    return incident.serious is not None and incident.serious.serious != "no"
 
 
 def _closed(incident: Incident) -> datetime:

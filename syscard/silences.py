@@ -8,13 +8,17 @@ from fnmatch import fnmatchcase
 
 from syscard.card import Card, Incident
 from syscard.edits import Author, Draft, IncidentFinding, MoveIncident
+from syscard.finding import Finding
 from syscard.incident_edits import Matcher
 from syscard.incident_keys import signal_of
 from syscard.system import SYSTEM
 
+Told = IncidentFinding | Finding
+"""What a silence looks at: both have a key and a part."""
+
 
 def silence_of(
-    card: Card, subject: str, findings: Sequence[IncidentFinding], inherited_by: Collection[str], at: datetime
+    card: Card, subject: str, findings: Sequence[Told], inherited_by: Collection[str], at: datetime
 ) -> str | None:
     """The first silence that keeps an incident quiet at a moment: it must match every finding, or it hides too much."""
     for name, known in card.silences.items():
@@ -25,7 +29,7 @@ def silence_of(
     return None
 
 
-def matches(matcher: Matcher, subject: str, finding: IncidentFinding, inherited_by: Collection[str]) -> bool:
+def matches(matcher: Matcher, subject: str, finding: Told, inherited_by: Collection[str]) -> bool:
     """Whether a silence is about a finding. What may only be inherited from a part is about that part, too."""
     signal = signal_of(finding.key, finding.about)
     about = (finding.about, subject) if finding.about in inherited_by else (finding.about,)

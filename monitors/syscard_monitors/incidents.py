@@ -1,34 +1,44 @@
 """Findings into incidents: which open, which grow, which resolve by themselves. Pure.
 
 Findings that start in the same window and lie on one path of the declared graph are one incident, named after the most
-upstream component that changed. That is an order, not a test of cause, and the incident says so.
+upstream component that changed. That is an order, not a test of cause, and the incident says so. Where they go says
+`syscard_monitors.placing`, what becomes of incidents that are there `syscard_monitors.settling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from syscard.card import SEVERITIES, Card, Incident
-from syscard.digest import digest
 from syscard.edits import (
     AddEvidence,
     Author,
+    Body,
     Draft,
     ExtendIncident,
     IncidentFinding,
     MoveIncident,
     OpenIncident,
+    ReopenIncident,
+    provisional,
 )
-from syscard.finding import Finding, State, Window
+from syscard.finding import Finding, State
+from syscard.fold import fold
+from syscard.incident_edits import HoldIncident
+from syscard.incident_fold import worst
+from syscard.incident_keys import fingerprint_of, group_key, overflow_fingerprint
+from syscard.silences import Told, due_moves, silence_of
 from syscard.system import SYSTEM
 from syscard_monitors import notes
 from syscard_monitors.graph import Graph
+from syscard_monitors.placing import MOST_LISTED, Begun, Placing, placed
+from syscard_monitors.reach import Reached, Served, reached_of
+from syscard_monitors.settling import FLAPS, Seen, ended, owners, transitions, worse
 
-RESOLVE_AFTER: Final = 3
-"""Windows running in which every signal of an incident must be ok before it resolves by itself."""
+NONE_SERVED: Final = Served()
 
 
 @dataclass(frozen=True)
@@ -36,11 +46,13 @@ class Firing:
     """What is remembered between windows."""
 
     quiet: Mapping[int, int] = field(default_factory=dict)
-    """Open incident -> windows running in which nothing of it was in breach."""
+    """Live incident -> windows running in which nothing of it was in breach."""
     configured: frozenset[str] = frozenset()
     """Signals that watch the system now: one of them without a finding is not quiet, it is unknown."""
     rebaselined: frozenset[int] = frozenset()
     """Incidents that were open when the baseline changed."""
+    reached: Mapping[int, Reached] = field(default_factory=dict)
+    """Live incident -> how far it reaches."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,46 @@ class Outcome:
     firing: Firing
 
 
+@dataclass(frozen=True)
+class _Window:
+    """One window of findings, and what is needed to write about it."""
+
+    card: Card
+    findings: Sequence[Finding]
+    starting: Mapping[str, datetime]
+    graph: Graph
+    author: Author
+    served: Served
+    at: datetime
+
+    def draft(self, body: Body) -> Draft:
+        """An edit of this window."""
+        return Draft(body=body, author=self.author, observed=self.at)
+
+    def since(self, begun: Begun) -> datetime:
+        """Start of the first window in which one of them was off."""
+        return min(self.starting[f.key] for f in begun.members)
+
+    def reached(self, before: Reached, subject: str, fired: Sequence[Finding], gathered: int) -> Reached:
+        """How far an incident reaches after this window."""
+        groups = self.served.groups_through(subject, self.graph) if fired else {}
+        return before.after(fired, self.served, groups, gathered)
+
+
+@dataclass
+class _Story:
+    """What is said of the incidents, and what will be remembered of them."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    quiet: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, Reached] = field(default_factory=dict)
+
+    def fires(self, number: int, reached: Reached, drafts: Iterable[Draft]) -> None:
+        """An incident of which something is in breach."""
+        self.quiet[number], self.reached[number] = 0, reached
+        self.drafts += drafts
+
+
 def update(
     card: Card,
     findings: Sequence[Finding],
@@ -58,6 +110,7 @@ def update(
     firing: Firing,
     graph: Graph,
     author: Author,
+    served: Served = NONE_SERVED,
 ) -> Outcome:
     """The edits that one window of findings makes.
 
@@ -68,25 +121,23 @@ def update(
         firing: what was remembered of the window before.
         graph: the declared graph.
         author: who writes the edits.
+        served: the requests of the window.
     """
+    at = max((f.window.end for f in findings), default=card.observed)
     begun = [f for f in findings if f.key in starting and f.severity != "note"]
-    groups = _grouped(begun, _changed(findings, graph), graph)
-    drafts: list[Draft] = []
-    number = max(card.incidents, default=0)
-    owners = _owners(card)
-    quiet: dict[int, int] = {}
-    for root, members in groups.items():
-        joined = _burning(card, root, members, firing, graph)
-        fresh = [f for f in members if joined is None or owners.get(f.key) != joined.number]
-        if joined is not None:
-            drafts += _extend(joined, root, fresh, author, graph) if fresh else []
-            quiet[joined.number] = 0
-        else:
-            number += 1
-            drafts += _open(card, number, root, members, starting, findings, author, graph)
-            quiet[number] = 0
-    moved, counted = _settle(card, findings, firing, quiet, {f.key for f in begun}, author)
-    return Outcome((*drafts, *moved), Firing(counted))
+    window = _Window(card, findings, starting, graph, author, served, at)
+    groups = _grouped(card.system, begun, _changed(findings, graph), graph)
+    goes = placed(Placing(card, firing.quiet, graph, at), groups)
+    told = _Story()
+    for number, one in enumerate(goes.anew, start=max(card.incidents, default=0) + 1):
+        _open(window, number, one, told)
+    for incident, one in goes.again:
+        _reopen(window, incident, one, told)
+    _continue(window, goes.joining, firing, told)
+    if findings:
+        _settle(window, {f.key for f in begun}, firing, told)
+    told.drafts += _silenced(window, told)
+    return Outcome(tuple(told.drafts), Firing(told.quiet, reached=told.reached))
 
 
 def _changed(findings: Iterable[Finding], graph: Graph) -> frozenset[str]:
@@ -95,12 +146,12 @@ def _changed(findings: Iterable[Finding], graph: Graph) -> frozenset[str]:
     return frozenset(about for about in off if about in graph.components)
 
 
-def _grouped(begun: Iterable[Finding], changed: frozenset[str], graph: Graph) -> dict[str, list[Finding]]:
+def _grouped(system: str, begun: Iterable[Finding], changed: frozenset[str], graph: Graph) -> list[Begun]:
     groups: dict[str, list[Finding]] = {}
     for finding in begun:
         root = graph.first_changed(finding.about, changed) or finding.about
         groups.setdefault(root, []).append(finding)
-    return _one_for_many(groups)
+    return [_begun(system, root, found) for root, found in _one_for_many(groups).items()]
 
 
 def _one_for_many(groups: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
@@ -113,75 +164,143 @@ def _one_for_many(groups: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
     return {**others, SYSTEM: [*others.get(SYSTEM, ()), *together]}
 
 
-def _owners(card: Card) -> dict[str, int]:
-    """Signal key -> the newest open incident that has it: one that broke again belongs to the new incident only."""
-    waiting = sorted((i for i in card.incidents.values() if i.is_open), key=lambda i: i.number)
-    return {f.key: incident.number for incident in waiting for f in incident.findings}
+def _begun(system: str, root: str, found: Sequence[Finding]) -> Begun:
+    ordered = tuple(_ordered(root, found))
+    return Begun(root, ordered, fingerprint_of(system, ordered[0]))
 
 
-def _burning(card: Card, root: str, members: Sequence[Finding], firing: Firing, graph: Graph) -> Incident | None:
-    """An open incident on the same path that was firing in the window before."""
-    for incident in sorted(card.incidents.values(), key=lambda i: -i.number):
-        near = _near(incident, root, members, graph)
-        if incident.is_open and near and firing.quiet.get(incident.number) == 0:
-            return incident
-    return None
-
-
-def _near(incident: Incident, root: str, members: Sequence[Finding], graph: Graph) -> bool:
-    """Whether what begins lies on the path of an incident; parts that nobody declared lie on none of the system's."""
-    if SYSTEM in (incident.subject, root):
-        keys = [*(f.key for f in incident.findings), *(f.key for f in members)]
-        strangers = {key.endswith(".undeclared") for key in keys}
-        return incident.subject == root if strangers == {True} else strangers == {False}
-    return graph.related(graph.end_of(incident.subject), graph.end_of(root))
-
-
-def _open(
-    card: Card,
-    number: int,
-    subject: str,
-    members: Sequence[Finding],
-    starting: Mapping[str, datetime],
-    findings: Sequence[Finding],
-    author: Author,
-    graph: Graph,
-) -> list[Draft]:
-    ordered = _ordered(subject, members)
-    evidence = [_evidence(f, author) for f in ordered]
-    heirs = _heirs(subject, ordered, graph)
-    unchanged = _unchanged(subject, findings, heirs, graph)
-    main = ordered[0]
-    since = min(starting[f.key] for f in ordered)
+def _open(window: _Window, number: int, begun: Begun, told: _Story) -> None:
+    card, graph, subject = window.card, window.graph, begun.root
+    listed = begun.members[:MOST_LISTED]
+    evidence = [_evidence(f, window.author) for f in listed]
+    heirs = _heirs(subject, listed, graph)
+    unchanged = _unchanged(subject, window.findings, heirs, graph)
+    reached = window.reached(Reached(), subject, begun.members, len(begun.members) - len(listed))
     body = OpenIncident(
         number=number,
-        fingerprint=digest([card.system, subject, main.key])[:16],
-        group=f"{card.system}/{graph.end_of(subject)}",
+        fingerprint=begun.fingerprint,
+        group=group_key(card.system, graph.end_of(subject), card.traces),
         subject=subject,
-        severity=_worst(f.severity for f in ordered),
-        title=notes.title(subject, main),
-        since=since,
-        findings=tuple(_member(f, e) for f, e in zip(ordered, evidence, strict=True)),
+        severity=worst(f.severity for f in begun.members),
+        since=window.since(begun),
+        findings=tuple(_member(f, e) for f, e in zip(listed, evidence, strict=True)),
         inherited_by=heirs,
         unchanged=unchanged,
-        traces=tuple(dict.fromkeys(t for f in ordered for t in f.traces))[:3],
-        note=notes.sentences(subject, since, ordered, heirs, unchanged),
-        unknowns=notes.unknowns(subject, ordered, card),
-        do_first=notes.do_first(subject, ordered, card),
+        traces=tuple(dict.fromkeys(t for f in listed for t in f.traces))[:3],
+        silence=silence_of(card, subject, begun.members, heirs, window.at),
+        impact=reached.impact if window.served.n else None,
+        gathered=reached.gathered,
+        **_words(window, begun, heirs, unchanged),
     )
-    return [*evidence, Draft(body=body, author=author, observed=main.window.end)]
+    told.fires(number, reached, [*evidence, window.draft(body)])
 
 
-def _extend(incident: Incident, root: str, fresh: Sequence[Finding], author: Author, graph: Graph) -> list[Draft]:
-    ordered = _ordered(root, fresh)
-    evidence = [_evidence(f, author) for f in ordered]
+def _words(window: _Window, begun: Begun, heirs: tuple[str, ...], unchanged: tuple[str, ...]) -> dict[str, Any]:
+    """What is said of what begins."""
+    subject, members, card = begun.root, begun.members[:MOST_LISTED], window.card
+    if begun.fingerprint == overflow_fingerprint(card.system):
+        return notes.gathered(window.since(begun), begun.members)
+    return {
+        "title": notes.title(subject, members[0]),
+        "note": notes.sentences(subject, window.since(begun), members, heirs, unchanged),
+        "unknowns": notes.unknowns(subject, members, card),
+        "do_first": notes.do_first(subject, members, card),
+    }
+
+
+def _reopen(window: _Window, incident: Incident, begun: Begun, told: _Story) -> None:
+    """The same broke again within a week: it keeps its number, and what it was about before."""
+    known = {f.key for f in incident.findings}
+    room = max(0, MOST_LISTED - len(incident.findings))
+    listed = [f for f in begun.members if f.key in known]
+    new = [f for f in begun.members if f.key not in known]
+    listed += new[:room]
+    evidence = [_evidence(f, window.author) for f in listed]
+    heirs = _heirs(incident.subject, listed, window.graph)
+    every: list[Told] = [*(f for f in incident.findings if f.key not in window.starting), *begun.members]
+    body = ReopenIncident(
+        number=incident.number,
+        since=window.since(begun),
+        severity=worst(f.severity for f in begun.members),
+        findings=tuple(_member(f, e) for f, e in zip(listed, evidence, strict=True)),
+        inherited_by=heirs,
+        silence=silence_of(window.card, incident.subject, every, (*incident.inherited_by, *heirs), window.at),
+    )
+    reached = window.reached(reached_of(incident), incident.subject, begun.members, len(new[room:]))
+    drafts = [*evidence, window.draft(body)]
+    count = transitions(incident, window.at) + 1
+    if count >= FLAPS and not incident.flapping:
+        drafts.append(window.draft(HoldIncident(number=incident.number, transitions=count)))
+    told.fires(incident.number, reached, drafts)
+
+
+def _continue(window: _Window, joining: Mapping[int, Sequence[Finding]], firing: Firing, told: _Story) -> None:
+    """What joins live incidents, what makes them worse, and how far they reach now."""
+    own = owners(window.card)
+    fired: dict[int, list[Finding]] = {}
+    for finding in window.findings:
+        if finding.state is State.BREACH and finding.severity != "note" and finding.key in own:
+            fired.setdefault(own[finding.key], []).append(finding)
+    for incident in window.card.live_incidents:
+        number = incident.number
+        fresh = [f for f in joining.get(number, ()) if own.get(f.key) != number]
+        listed = fresh[: max(0, MOST_LISTED - len(incident.findings))]
+        burning = [*fired.get(number, ()), *fresh]
+        before = firing.reached.get(number) or reached_of(incident)
+        reached = window.reached(before, incident.subject, burning, len(fresh) - len(listed))
+        told.reached[number] = reached
+        told.drafts += _extend(window, incident, listed, worse(incident, burning))
+        if due := reached.due(incident, over=False):
+            told.drafts.append(window.draft(due))
+        if number in joining:
+            told.quiet[number] = 0
+
+
+def _extend(window: _Window, incident: Incident, listed: Sequence[Finding], severity: str | None) -> Iterator[Draft]:
+    if not listed and severity is None:
+        return
+    evidence = [_evidence(f, window.author) for f in listed]
     body = ExtendIncident(
         number=incident.number,
-        findings=tuple(_member(f, e) for f, e in zip(ordered, evidence, strict=True)),
-        inherited_by=_heirs(incident.subject, ordered, graph),
-        severity=_worst([incident.severity, *(f.severity for f in ordered)]),
+        findings=tuple(_member(f, e) for f, e in zip(listed, evidence, strict=True)),
+        inherited_by=_heirs(incident.subject, listed, window.graph),
+        severity=severity or incident.least_severity,
     )
-    return [*evidence, Draft(body=body, author=author, observed=ordered[0].window.end)]
+    yield from (*evidence, window.draft(body))
+
+
+def _settle(window: _Window, begun: set[str], firing: Firing, told: _Story) -> None:
+    """Count quiet windows of every live incident, and end those that were quiet for long enough."""
+    own = owners(window.card) | dict.fromkeys(begun, 0)
+    off = (f for f in window.findings if f.state is State.BREACH and f.severity != "note")
+    seen = Seen(
+        states={f.key: f.state for f in window.findings},
+        owners=own,
+        configured=firing.configured,
+        loose=any(f.key not in own for f in off),
+        at=window.at,
+    )
+    for incident in window.card.live_incidents:
+        number = incident.number
+        if number in told.quiet:
+            continue
+        told.quiet[number] = seen.quiet_runs(incident, firing.quiet.get(number, 0))
+        body = ended(incident, told.quiet[number], seen, firing.rebaselined)
+        if isinstance(body, MoveIncident):
+            last = told.reached.pop(number).due(incident, over=True)
+            told.drafts += map(window.draft, (*((last,) if last else ()), body))
+            del told.quiet[number]
+        elif body is not None:
+            told.drafts.append(window.draft(body))
+
+
+def _silenced(window: _Window, told: _Story) -> Sequence[Draft]:
+    """What silences and acceptances that begin or end change."""
+    card = window.card
+    if not card.silences and all(i.state != "accepted_risk" for i in card.live_incidents):
+        return ()
+    after = fold(provisional(told.drafts, window.at), start=card)
+    return due_moves(after, window.at, {n for n, runs in told.quiet.items() if not runs}, window.author)
 
 
 def _ordered(subject: str, findings: Sequence[Finding]) -> list[Finding]:
@@ -240,57 +359,3 @@ def _unchanged(subject: str, findings: Iterable[Finding], heirs: tuple[str, ...]
     off = {f.about for f in seen if f.state in (State.BREACH, State.WARN)} | {subject, *heirs}
     looked_at = {f.about for f in seen if f.state is State.OK}
     return tuple(sorted(looked_at - off))
-
-
-def _worst(severities: Iterable[str]) -> str:
-    return min(severities, key=SEVERITIES.index)
-
-
-def _settle(
-    card: Card,
-    findings: Sequence[Finding],
-    firing: Firing,
-    quiet: dict[int, int],
-    begun: set[str],
-    author: Author,
-) -> tuple[list[Draft], dict[int, int]]:
-    """Count quiet windows of every open incident, and resolve those that were quiet for long enough."""
-    states = {f.key: f.state for f in findings}
-    owners = _owners(card) | dict.fromkeys(begun, 0)
-    window = max((f.window for f in findings), key=lambda w: w.index, default=None)
-    counted, drafts = dict(quiet), []
-    for incident in card.incidents.values():
-        if not incident.is_open or incident.number in quiet:
-            continue
-        keys = [f.key for f in incident.findings if owners.get(f.key) == incident.number]
-        watched = [states.get(k, State.UNKNOWN if k in firing.configured else None) for k in keys]
-        runs = _quiet_runs(watched, firing.quiet.get(incident.number, 0))
-        counted[incident.number] = runs
-        if runs >= RESOLVE_AFTER and window is not None:
-            how = _how(incident, watched, keys, firing)
-            drafts.append(_resolve(incident.number, how, window, author))
-            del counted[incident.number]
-    return drafts, counted
-
-
-def _quiet_runs(states: Sequence[State | None], before: int) -> int:
-    """One more quiet window if every signal is ok (a part that left the system has none).
-
-    A warning or an unknown is not ok, and not a breach either: the count stands still.
-    """
-    if State.BREACH in states:
-        return 0
-    return before + 1 if all(s in (State.OK, None) for s in states) else before
-
-
-def _how(incident: Incident, watched: Sequence[State | None], keys: Sequence[str], firing: Firing) -> str:
-    """Why an incident is over: only `self_cleared` says that its signals came back."""
-    if incident.number in firing.rebaselined:
-        return "rebaselined"
-    gone = [k for k, state in zip(keys, watched, strict=True) if state is None and not k.endswith(".undeclared")]
-    return "no_longer_watched" if gone else "self_cleared"
-
-
-def _resolve(number: int, how: str, window: Window, author: Author) -> Draft:
-    body = MoveIncident(number=number, state="resolved", resolution=how)
-    return Draft(body=body, author=author, observed=window.end)

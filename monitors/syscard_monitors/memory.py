@@ -14,6 +14,7 @@ from syscard_monitors.edetector import Detector, read_detector
 from syscard_monitors.gathering import Gathered, read_gathered
 from syscard_monitors.judge import Streak
 from syscard_monitors.parts import Reach
+from syscard_monitors.reach import Reached, read_reached
 from syscard_monitors.risks.verdicts import Standing, read_standing
 from syscard_monitors.skew import Skews
 from syscard_monitors.vectors import Seen
@@ -75,6 +76,8 @@ class Memory:
     """The newest vectors, by signal."""
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, Reached] = field(default_factory=dict)
+    """How far each live incident reaches."""
     reach: dict[str, Reach] = field(default_factory=dict)
     """How many requests have come to each component on the card, and have shown each edge."""
     tracing: list[dict[str, float]] = field(default_factory=list)
@@ -131,6 +134,7 @@ class Memory:
             "vectors": {key: [[s.by, s.stratum, list(s.vector)] for s in found] for key, found in self.vectors.items()},
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
+            "reached": {str(k): r.body() for k, r in self.reached.items()},
             "reach": {ref: list(reach) for ref, reach in self.reach.items()},
             "tracing": self.tracing,
             "skew": self.skew,
@@ -176,6 +180,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         },
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
+        reached={int(k): read_reached(r) for k, r in body.get("reached", {}).items()},  # earlier releases had none
         reach={ref: Reach(*counts) for ref, counts in body.get("reach", {}).items()},  # earlier releases had none
         tracing=list(body.get("tracing", ())),  # likewise
         skew=list(body.get("skew", ())),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from syscard.card import Card
 from syscard.finding import Finding
@@ -64,6 +64,20 @@ def sentences(
     if unchanged:
         lines.append(f"{_listed(unchanged)} {_verb(unchanged, 'shows', 'show')} no change in these windows.")
     return tuple(lines)
+
+
+def gathered(since: datetime, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The words of the incident that gathers what there is no room for."""
+    parts = len({f.about for f in findings})
+    many = f"{plural(len(findings), 'signal')} of {plural(parts, 'part')}"
+    return {
+        "title": "more broke than can be told apart: the rest is gathered here",
+        "note": (
+            f"From {since:%H:%M:%S} UTC {many} began to differ while no room was left for incidents of their own.",
+        ),
+        "unknowns": ("which of them belong together: there are too many",),
+        "do_first": "look at what all of them have in common: a deployment, a model, a service that all of them call",
+    }
 
 
 def _measured(finding: Finding) -> str:

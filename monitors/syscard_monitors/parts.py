@@ -113,7 +113,7 @@ def _enough(reach: Reach, share: float | None, window: int) -> int:
 
 def _state(ref: str, card: Card, findings: Sequence[Finding], quiet: Mapping[int, int], missed: str | None) -> SetPart:
     """`missed` is None for a part that a request of the window reached."""
-    open_now = [i for i in card.open_incidents if quiet.get(i.number) == 0]
+    open_now = [i for i in card.live_incidents if quiet.get(i.number) == 0]
     for incident in open_now:
         if incident.subject == ref:
             return SetPart(ref=ref, state="broken", why=incident.title, incident=incident.number)
@@ -137,7 +137,7 @@ def _calm(ref: str, card: Card, findings: Iterable[Finding]) -> SetPart:
     if not any(f.state in _VERDICTS for f in seen):
         why = next((f.why for f in seen if f.why), "nothing watches it")
         return SetPart(ref=ref, state="unknown", why=why)
-    waiting = [i for i in card.open_incidents if i.subject == ref]
+    waiting = [i for i in card.live_incidents if i.subject == ref]
     if waiting:
         return SetPart(
             ref=ref, state="ok", why=f"INC-{waiting[0].number} is quiet, not resolved", incident=waiting[0].number

@@ -20,6 +20,7 @@ from syscard_monitors.changes import changes_before
 from syscard_monitors.memory import Memory
 from syscard_monitors.parts import part_drafts, reach_after
 from syscard_monitors.plan import Plan
+from syscard_monitors.reach import Served
 from syscard_monitors.stretches import length
 from syscard_monitors.traces import moment
 from syscard_monitors.traffic import Edge, Traffic, traffic
@@ -96,9 +97,10 @@ def edits_of(
     """
     begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
-    firing = incidents.Firing(memory.quiet, plan.keys | plan.risk_keys, frozenset(memory.rebaselined))
-    outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR)
-    memory.quiet = dict(outcome.firing.quiet)
+    firing = incidents.Firing(memory.quiet, plan.keys | plan.risk_keys, frozenset(memory.rebaselined), memory.reached)
+    served = Served(requests, tuple(plan.system.traces.segments))
+    outcome = incidents.update(card, findings, begun, firing, plan.graph, AUTHOR, served)
+    memory.quiet, memory.reached = dict(outcome.firing.quiet), dict(outcome.firing.reached)
     drafts = [*observed.observing(card, requests, AUTHOR, window), *assessed]
     drafts += _with_changes(outcome.drafts, newest, drafts)
     slices = assess_claims(plan.system, memory, window, sums, errors)
@@ -132,8 +134,8 @@ def _note_baseline(card: Card, memory: Memory) -> None:
     """Incidents that are open while the baseline changes are remembered: quiet then proves nothing for them."""
     current = card.baseline.data_digest if card.baseline else None
     if memory.baseline not in (None, current):
-        memory.rebaselined = sorted({*memory.rebaselined, *(i.number for i in card.open_incidents)})
-    memory.rebaselined = [n for n in memory.rebaselined if n in card.incidents and card.incidents[n].is_open]
+        memory.rebaselined = sorted({*memory.rebaselined, *(i.number for i in card.live_incidents)})
+    memory.rebaselined = [n for n in memory.rebaselined if n in card.incidents and card.incidents[n].is_live]
     memory.baseline = current
 
 
@@ -223,7 +225,7 @@ def _claim_evidence(claim: Claim, status: SliceStatus, window: Window) -> Draft:
 def _risk_drafts(before: Card, after: Card, quiet: Mapping[int, int], window: Window) -> list[Draft]:
     """A claim that a risk watches has just broken while an incident is firing: observed evidence for the risk."""
     broken = {c for c, card in after.claims.items() if card.status == "broken" and before.claims[c].status != "broken"}
-    firing = [i for i in after.open_incidents if quiet.get(i.number) == 0]
+    firing = [i for i in after.live_incidents if quiet.get(i.number) == 0]
     drafts = []
     for risk in after.risks.values():
         hit = sorted(broken & set(risk.declared.get("watch", ())))

@@ -37,7 +37,7 @@ def let_go_of(house: House, card: Card) -> tuple[LetGo, ...]:
     asked = system_of(card).monitors.report
     if asked is None:
         return ()
-    needed = {report.page_sha256 for incident in card.open_incidents for report in incident.reports}
+    needed = {report.page_sha256 for incident in card.live_incidents for report in incident.reports}
     return let_go(house.home.reports / card.system, ".html", asked.keep, needed)
 
 
