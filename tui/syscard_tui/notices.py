@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from syscard.errors import SyscardError
@@ -52,13 +53,16 @@ def take_addresses(house: House) -> Addresses:
 
 @contextmanager
 def telling(house: House, addresses: Addresses, every: float) -> Iterator[None]:
-    """Tell people while the block runs; nothing is started where there is nobody to tell."""
+    """Tell people while the block runs; nothing is started where there is nobody to tell.
+
+    The monitors look `every` so many seconds: where they do not, that is told, too.
+    """
     stopping = threading.Event()
     loops: list[tuple[str, Callable[[], None]]] = []
     if addresses.targets:
-        loops.append(("messages", lambda: _messages(house, addresses, min(every, _MOST_PAUSE_S), stopping)))
+        loops.append(("messages", lambda: _messages(house, addresses, every, stopping)))
     if addresses.heartbeat or addresses.alertmanager:
-        loops.append(("pulse", lambda: _pulse(house, addresses, stopping)))
+        loops.append(("pulse", lambda: _pulse(house, addresses, every, stopping)))
     threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops]
     for thread in threads:
         thread.start()
@@ -70,13 +74,14 @@ def telling(house: House, addresses: Addresses, every: float) -> Iterator[None]:
             thread.join(_STOP_S)
 
 
-def _messages(house: House, addresses: Addresses, pause: float, stopping: threading.Event) -> None:
+def _messages(house: House, addresses: Addresses, every: float, stopping: threading.Event) -> None:
     from syscard_monitors.notify.notifier import Notifier
 
+    pause, looks = min(every, _MOST_PAUSE_S), timedelta(seconds=every)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def look(records: Records, told: _Once) -> None:
-        notifier = Notifier(records, addresses.targets, house.clock, owner)
+        notifier = Notifier(records, addresses.targets, house.clock, owner, every=looks)
         while not stopping.is_set():
             with told.failing("people are not told"):
                 notifier.look(stopping.is_set)
@@ -86,11 +91,11 @@ def _messages(house: House, addresses: Addresses, pause: float, stopping: thread
     _with_records(house, pause, stopping, look)
 
 
-def _pulse(house: House, addresses: Addresses, stopping: threading.Event) -> None:
+def _pulse(house: House, addresses: Addresses, every: float, stopping: threading.Event) -> None:
     from syscard_monitors.notify.pulse import Pulse
 
     def look(records: Records, told: _Once) -> None:
-        pulse = Pulse(records, addresses, house.clock)
+        pulse = Pulse(records, addresses, house.clock, every=timedelta(seconds=every))
         while not stopping.is_set():
             with told.failing("no sign of life was sent"):
                 told.beats(pulse.look())

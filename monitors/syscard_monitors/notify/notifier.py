@@ -23,7 +23,7 @@ from syscard_monitors.notify.jobs import Job, Result
 from syscard_monitors.notify.sending import send
 from syscard_monitors.notify.state import NotifierState
 from syscard_monitors.notify.targets import Target
-from syscard_monitors.notify.watching import tell_outage, trouble
+from syscard_monitors.notify.watching import Watch, tell_outage, trouble
 
 LEASE: Final = "notify"
 LEASE_FOR: Final = timedelta(seconds=60)
@@ -50,15 +50,21 @@ class Notifier:
     """Who tells people of the systems of one home."""
 
     def __init__(
-        self, records: Records, targets: tuple[Target, ...], clock: Clock, owner: str, deliver: Send = send
+        self,
+        records: Records,
+        targets: tuple[Target, ...],
+        clock: Clock,
+        owner: str,
+        deliver: Send = send,
+        every: timedelta = timedelta(0),
     ) -> None:
-        """`owner` is unlike any other process's: of several, one tells."""
+        """`owner` is unlike any other process's: of several, one tells. `every` is how often the monitors look."""
         self._records = records
         self._urls = {target.label: target.url for target in targets}
         self._clock = clock
         self._owner = owner
         self._deliver = deliver
-        self._started = clock()
+        self._watch = Watch(clock(), every)
 
     def look(self, stopping: Callable[[], bool] = lambda: False) -> int:
         """Decide for every system, and send what is due; returns how many messages were sent, or tried.
@@ -116,7 +122,7 @@ class Notifier:
         before = NotifierState.model_validate(raw) if raw else None
         state, messages = decide(ref, card.incidents, unsure_of(card), before, policy, now)
         watcher: dict[str, Any] = live.watcher.model_dump(mode="json") if live else {}
-        state, more = tell_outage(ref, trouble(watcher, policy, self._started, now), state, now)
+        state, more = tell_outage(ref, trouble(watcher, policy, self._watch, now), state, now)
         known = live.watcher.notices if live else None
         return _Decision(before, state, (*messages, *more), _notices(transaction, ref, state, now), known)
 

@@ -7,7 +7,7 @@ switch. It is asked for only while the monitors live.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from syscard.card import Card
@@ -19,7 +19,7 @@ from syscard_monitors.notify.notifier import Send, policy_of
 from syscard_monitors.notify.sending import send
 from syscard_monitors.notify.state import TOLD
 from syscard_monitors.notify.targets import Addresses, Target
-from syscard_monitors.notify.watching import trouble
+from syscard_monitors.notify.watching import Watch, trouble
 
 
 class Beat(NamedTuple):
@@ -32,12 +32,20 @@ class Beat(NamedTuple):
 class Pulse:
     """Sends both; remembers which incidents it has seen open, to say that they are over."""
 
-    def __init__(self, records: Records, addresses: Addresses, clock: Clock, deliver: Send = send) -> None:
+    def __init__(
+        self,
+        records: Records,
+        addresses: Addresses,
+        clock: Clock,
+        deliver: Send = send,
+        every: timedelta = timedelta(0),
+    ) -> None:
+        """`every` is how often the monitors look."""
         self._records = records
         self._addresses = addresses
         self._clock = clock
         self._deliver = deliver
-        self._started = clock()
+        self._watch = Watch(clock(), every)
         self._open: set[tuple[str, int]] = set()
         self._ended: dict[str, dict[int, datetime]] = {}
 
@@ -65,7 +73,7 @@ class Pulse:
     def _alive(self, ref: str, now: datetime) -> bool:
         live = self._records.live(ref)
         watcher = live.watcher.model_dump(mode="json") if live else {}
-        found = trouble(watcher, policy_of(self._records.current(ref)), self._started, now)
+        found = trouble(watcher, policy_of(self._records.current(ref)), self._watch, now)
         return found is None or found.kind != "monitors"
 
     def _alerts(self, ref: str, now: datetime) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from syscard_monitors.notify.state import NotifierState, Outage
 
 DEAD_AFTER: Final = 2 * SILENT_AFTER
 """Without a look for so long the monitors are said to be dead: one that hangs is started again before that."""
+_LOOKS_MISSED: Final = 3
+"""Where looks are that rare, so many of them must be missing."""
 OFTEN: Final = 3
 """So many restarts within `RESTARTED_LATELY`, and nobody can say that they work."""
 EXPECTED: Final = 100
@@ -29,24 +31,38 @@ class Trouble(NamedTuple):
     what: str
 
 
-def trouble(watcher: dict[str, Any], policy: Notify, started: datetime, now: datetime) -> Trouble | None:
+class Watch(NamedTuple):
+    """What is known of who looks, beside what they say themselves."""
+
+    started: datetime
+    """When whoever asks began to: what was before is not the monitors' fault."""
+    every: timedelta = timedelta(0)
+    """From one look to the next."""
+
+    @property
+    def dead_after(self) -> timedelta:
+        """How long no look may have been made."""
+        return max(DEAD_AFTER, _LOOKS_MISSED * self.every)
+
+
+def trouble(watcher: dict[str, Any], policy: Notify, watch: Watch, now: datetime) -> Trouble | None:
     """What is wrong with the watch.
 
     Args:
         watcher: what the monitors say of themselves, as a view has it.
         policy: when people want to be told.
-        started: when whoever asks began to: what was before is not the monitors' fault.
+        watch: since when, and how often, there should have been looks.
         now: by the clock.
     """
-    looked = max(moment(watcher.get("last_run")) or started, started)
-    if now - looked > DEAD_AFTER:
+    looked = max(moment(watcher.get("last_run")) or watch.started, watch.started)
+    if now - looked > watch.dead_after:
         return Trouble("monitors", f"the monitors have not looked for {span_of(now - looked)}{_why(watcher)}")
     again = [one for one in watcher.get("restarts", ()) if now - datetime.fromisoformat(one["at"]) < RESTARTED_LATELY]
     if len(again) >= OFTEN:
         return Trouble(
             "monitors", f"the monitors were restarted {plural(len(again), 'time')} in an hour{_why(watcher)}"
         )
-    return _no_spans(watcher, policy, started, now)
+    return _no_spans(watcher, policy, watch.started, now)
 
 
 def _why(watcher: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from syscard.digest import iso
 from syscard.notification import Message
 from syscard.system import Notify
 from syscard_monitors.notify.state import NotifierState
-from syscard_monitors.notify.watching import DEAD_AFTER, OFTEN, WELL_FOR, Trouble, tell_outage, trouble
+from syscard_monitors.notify.watching import DEAD_AFTER, OFTEN, WELL_FOR, Trouble, Watch, tell_outage, trouble
 from tests.unit.build import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -23,7 +23,7 @@ def watcher(**changes: Any) -> dict[str, Any]:
 
 
 def found(now: datetime, started: datetime = LONG_AGO, policy: Notify | None = None, **changes: Any) -> Trouble | None:
-    return trouble(watcher(**changes), policy or Notify(), started, now)
+    return trouble(watcher(**changes), policy or Notify(), Watch(started), now)
 
 
 def test_monitors_that_look_and_spans_that_come_are_no_trouble() -> None:
@@ -35,6 +35,12 @@ def test_monitors_that_have_not_looked_for_long_are_dead() -> None:
     dead = found(NOW + DEAD_AFTER + SECOND)
     assert dead is not None
     assert dead.kind == "monitors"
+
+
+def test_where_looks_are_rare_three_of_them_must_be_missing() -> None:
+    rare = Watch(LONG_AGO, timedelta(minutes=10))
+    assert trouble(watcher(per_minute=None), Notify(), rare, NOW + timedelta(minutes=30)) is None
+    assert trouble(watcher(), Notify(), rare, NOW + timedelta(minutes=30) + SECOND) is not None
 
 
 def test_why_they_were_restarted_last_is_told_with_it() -> None:
