@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated, Final, Literal
 
@@ -77,6 +78,14 @@ def catalogue() -> dict[str, CatalogueRisk]:
     from syscard_configs import read_text
 
     return read_catalogue(read_text("risks", CATALOGUE), CATALOGUE)
+
+
+def worst_of(risks: Iterable[str]) -> str | None:
+    """The gravest of some risks: by the severity of the catalogue, then in its order; None of none."""
+    order = list(catalogue())
+    known = [risk for risk in risks if risk in order]
+    severities = ("page", "ticket", "note")
+    return min(known, key=lambda r: (severities.index(catalogue()[r].severity), order.index(r)), default=None)
 
 
 class Calibration(Value):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from syscard.blindspots import Topic
 from syscard.metric import parse_metric
+from syscard.risks import RiskId
 from syscard.units import Day, Duration, parse_duration, parse_expectation
 
 SCHEMA: Final = "syscard/1"
@@ -297,6 +298,8 @@ class Risk(Declared):
     treatment: Literal["mitigate", "accept", "avoid", "transfer"]
     until: Day | None = None
     watch: tuple[Identifier, ...] = ()
+    catalogue: RiskId | None = None
+    """The risk of the catalogue that it is; None: those that its words name (`IR-05`), if any."""
 
     @model_validator(mode="after")
     def _accepted_risks_end(self) -> Risk:

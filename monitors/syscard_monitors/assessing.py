@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,7 +22,7 @@ from syscard_monitors.memory import Memory
 from syscard_monitors.plan import Plan
 from syscard_monitors.risks import calibration as kept
 from syscard_monitors.risks.base import CaseMaker, Lacking, Reading, Risk
-from syscard_monitors.risks.verdicts import ALPHA, Standing, after, assessment, significant
+from syscard_monitors.risks.verdicts import ALPHA, Standing, after, assessment, cleared, reaches, significant
 from syscard_monitors.traces import moment
 from syscard_monitors.window import AUTHOR
 
@@ -69,7 +69,8 @@ def assess(
     maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}")
     readings = {name: _reading(plan, risk, about, maker) for name, (risk, about) in plan.risk_places.items()}
     rare = significant(readings, needed)
-    found = [_verdict(plan, memory, name, readings[name], window, needed, is_rare=name in rare) for name in readings]
+    fresh = maker.part(max(0, len(newest) - kept.BETWEEN), kept.BETWEEN)
+    found = [_verdict(plan, memory, name, readings[name], fresh, needed, is_rare=name in rare) for name in readings]
     told = (*found, *(_without_place(risk) for risk in kept.without_place(plan.system)))
     order = list(catalogue())
     assessments = tuple(sorted(told, key=lambda a: order.index(a.risk)))
@@ -126,14 +127,23 @@ def _without_place(risk: Risk) -> Assessment:
 
 
 def _verdict(
-    plan: Plan, memory: Memory, name: str, reading: Reading | Lacking, window: Window, needed: float, *, is_rare: bool
+    plan: Plan, memory: Memory, name: str, reading: Reading | Lacking, fresh: CaseMaker, needed: float, *, is_rare: bool
 ) -> Assessment:
     risk, about = plan.risk_places[name]
     entry, asked = catalogue()[risk.id], calibration(plan, name).threshold
     before = memory.risks.get(name, Standing())
-    standing = after(before, reading, asked, entry.least, micros(window.start), is_rare=is_rare)
+    large = reaches(reading, asked, before)
+    is_fresh = large and (not (is_rare or before.stands) or _shows(plan, risk, about, fresh, asked))
+    at_us = fresh.requests[0].start_us if fresh.requests else 0
+    standing = after(before, reading, asked, entry.least, at_us, is_rare=is_rare, is_fresh=is_fresh)
     memory.risks[name] = standing
     return assessment(entry, about, reading, standing, asked, needed)
+
+
+def _shows(plan: Plan, risk: Risk, about: str, fresh: CaseMaker, threshold: float) -> bool:
+    """Whether the newest requests alone show the effect; where they are too few to say, it is taken to go on."""
+    reading = _reading(plan, risk, about, fresh)
+    return isinstance(reading, Lacking) or reading.effect >= cleared(threshold, reading.scale)
 
 
 def calibration(plan: Plan, name: str) -> Calibration:
@@ -162,6 +172,8 @@ def _findings(
     for one in found:
         streak = memory.streaks.get(one.key, Streak())
         memory.remember(one, streak.windows + 1 if one.state is State.BREACH else 0)
+        since_us = memory.risks[f"{one.signal} {one.about}"].since_us or memory.streaks[one.key].since_us
+        memory.streaks[one.key] = replace(memory.streaks[one.key], since_us=since_us)
     gone = {*memory.risk_findings} - {f.key for f in found}
     for key in gone:
         memory.streaks.pop(key, None)

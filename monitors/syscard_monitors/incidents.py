@@ -34,7 +34,7 @@ from syscard.silences import Told, due_moves, silence_of
 from syscard.system import SYSTEM
 from syscard_monitors import notes
 from syscard_monitors.graph import Graph
-from syscard_monitors.placing import MOST_LISTED, Begun, Placing, placed
+from syscard_monitors.placing import MOST_LISTED, Begun, Placing, are_risks, placed
 from syscard_monitors.reach import Reached, Served, reached_of
 from syscard_monitors.settling import FLAPS, Seen, ended, owners, transitions, worse
 
@@ -141,8 +141,8 @@ def update(
 
 
 def _changed(findings: Iterable[Finding], graph: Graph) -> frozenset[str]:
-    """Components with a breach of their own."""
-    off = (f.about for f in findings if f.state is State.BREACH and f.severity != "note")
+    """Components with a breach of their own. A risk looks back over many windows: it says not who changes now."""
+    off = (f.about for f in findings if f.state is State.BREACH and f.severity != "note" and not f.risk)
     return frozenset(about for about in off if about in graph.components)
 
 
@@ -252,7 +252,7 @@ def _continue(window: _Window, joining: Mapping[int, Sequence[Finding]], firing:
         told.drafts += _extend(window, incident, listed, worse(incident, burning))
         if due := reached.due(incident, over=False):
             told.drafts.append(window.draft(due))
-        if number in joining:
+        if not are_risks(joining.get(number, ())):  # risks look back for longer: they keep nothing burning
             told.quiet[number] = 0
 
 

@@ -6,13 +6,14 @@ event time, one incident of the system gathers the rest. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
 from syscard.card import SEVERITIES, Card, Incident
+from syscard.edits import IncidentFinding
 from syscard.finding import Finding
 from syscard.incident_keys import overflow_fingerprint, signal_of
 from syscard.incident_states import REOPEN_WITHIN
@@ -28,6 +29,11 @@ MOST_LISTED: Final = 50
 _DAY: Final = timedelta(days=1)
 _ROLLOUT: Final = "IR-14"
 """The risk that a component runs what nobody declared: its incident takes what else its rollout changes there."""
+
+
+def are_risks(findings: Iterable[Finding | IncidentFinding]) -> bool:
+    """Whether all are risks of the catalogue, which look back over many windows."""
+    return all(f.risk for f in findings)
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,16 @@ class Placing:
         return overflow_fingerprint(self.card.system)
 
     def host(self, root: str, members: Sequence[Finding], fingerprint: str) -> Incident | None:
-        """The incident that findings belong to: the same, one burning on their path, or one that inhibits them."""
+        """The incident that findings belong to: the same, one burning on their path, or one that inhibits them.
+
+        A risk is seen late, so it joins one that is quiet already; and where only risks are in one, it stands too long
+        for a signal that begins to belong to it.
+        """
         same = next((i for i in self.live if i.fingerprint == fingerprint), None)
         if same is not None and self.is_burning(same):
             return same
-        burning = (i for i in self._others if self.is_burning(i) and self._is_near(i, root, members))
+        late = are_risks(members)
+        burning = (i for i in self._others if (late or self._burns(i)) and self._is_near(i, root, members))
         above = (i for i in self._others if self._inhibits(i, root))
         return next(burning, None) or same or next(above, None)
 
@@ -104,6 +115,9 @@ class Placing:
     def is_burning(self, incident: Incident) -> bool:
         """Whether something of it was in breach in the window before."""
         return self.quiet.get(incident.number) == 0
+
+    def _burns(self, incident: Incident) -> bool:
+        return self.is_burning(incident) and not are_risks(incident.findings)
 
     @cached_property
     def _others(self) -> tuple[Incident, ...]:

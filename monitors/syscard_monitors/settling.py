@@ -37,8 +37,9 @@ class Seen:
     at: datetime
 
     def keys(self, incident: Incident) -> list[str]:
-        """What an incident is still about."""
-        return [f.key for f in incident.findings if self.owners.get(f.key) == incident.number]
+        """What an incident is still about. Signals tell when it is over; a risk that joined them looks back longer."""
+        told = [f for f in incident.findings if not f.risk] or incident.findings
+        return [f.key for f in told if self.owners.get(f.key) == incident.number]
 
     def watched(self, incident: Incident) -> list[State | None]:
         """How those stand; None for what nobody watches any more."""

@@ -26,6 +26,7 @@ from syscard.render.facts import (
 from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.groups import groups_text
 from syscard.render.kept_reports import files_text, reports_lines
+from syscard.render.risks import of_declared, section_lines
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -147,6 +148,9 @@ def _risks(card: dict[str, Any], width: int) -> Iterator[str]:
         seen = ", ".join(f"INC-{n}" for n in risk["observed_in"])
         text = f"in {seen}: {'; '.join(one_line(s) for s in risk['says'])}" if seen else "not observed so far"
         yield from _labelled("observed", text, width, "      ")
+        if of_catalogue := of_declared(card, risk["declared"]):
+            yield from _labelled("assessed", of_catalogue, width, "      ")
+    yield from section_lines(card, width)
 
 
 def _unknowns(card: dict[str, Any], width: int) -> Iterator[str]:

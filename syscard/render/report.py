@@ -29,6 +29,7 @@ from syscard.render.facts import (
     versions_text,
 )
 from syscard.render.groups import HEADS, caption, groups_of, rows, why_none
+from syscard.render.risks import assessed, counts_text, missing, said
 from syscard.render.status import part_figures, sample_legend
 from syscard.samples import beside
 from syscard.slices import claim_status, figures_text, missing_text
@@ -172,11 +173,24 @@ def _risks(view: View) -> Section:
          f"{one_line(u.get('answer_by', '?'))} (declared)")
         for ref, u in card["unknowns"].items()
     )  # fmt: skip
-    return Section("risks", "Risks and unknowns", tables=(
+    found = [{**one["found"], "since": one["since"]} for one in assessed(card).values()]
+    counts = (f"Interaction risks of the catalogue: {counts_text(found)}.",) if found else ()
+    return Section("risks", "Risks and unknowns", says=counts, tables=(
         Table("Risks, observed ones first", ("Risk", "About", "What", "Observed", "Treatment"), risks,
               "No risk is declared."),
+        *((_of_catalogue(found),) if found else ()),
         Table("Open questions", ("Unknown", "Question", "Owner", "Answer by"), unknowns, "No unknown is declared."),
     ))  # fmt: skip
+
+
+def _of_catalogue(found: list[dict[str, Any]]) -> Table:
+    """What is seen, and what cannot be told; the rest is a count."""
+    seen = [(one["risk"], one_line(one["about"]), f"seen since {stamp(moment(one['since']))}", said(one))
+            for one in found if one["state"] == "seen"]  # fmt: skip
+    unknown = [(", ".join(names), "", "unknown", why) for why, names in missing(found).items()]
+    heads = ("Risk", "Where", "State", "What was found or is missing")
+    none = "All are looked at, and none is seen."
+    return Table("Interaction risks that are seen or unknown", heads, (*seen, *unknown), none)
 
 
 def _seen(risk: dict[str, Any]) -> str:

@@ -294,6 +294,8 @@ DOCUMENTS = {
     "card diff": ("card", "diff", "v2"),
     "card verify": ("card", "verify"),
     "gate": ("gate",),
+    "risk list": ("risk", "list"),
+    "risk show": ("risk", "show", "13"),
     "incident list": ("incident", "list"),
     "incident show": ("incident", "show", "5"),
     "baseline show": ("baseline", "show"),

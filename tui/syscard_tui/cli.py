@@ -16,6 +16,7 @@ from syscard_tui.commands import (
     keeping,
     notifying,
     reporting,
+    risks,
     spans,
     watching,
 )
@@ -49,6 +50,7 @@ watching.register(app)
 cards.register(app)
 incidents.register(app)
 notifying.register(app)
+risks.register(app)
 reporting.register(app)
 keeping.register(app)
 demo.register(app)

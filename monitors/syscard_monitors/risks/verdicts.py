@@ -33,7 +33,9 @@ class Standing:
     hits: tuple[bool, ...] = ()
     """Whether the newest assessments found it, oldest first."""
     since_us: int = 0
-    """Start of the window in which it was seen; 0 where it is not."""
+    """Where the requests begin of the first assessment that found it; 0 where it is not seen."""
+    began_us: int = 0
+    """The same of the first of these hits."""
 
     @property
     def stands(self) -> bool:
@@ -42,13 +44,13 @@ class Standing:
 
     def body(self) -> list[Any]:
         """JSON form."""
-        return [list(self.hits), self.since_us]
+        return [list(self.hits), self.since_us, self.began_us]
 
 
 def read_standing(body: list[Any]) -> Standing:
     """From its JSON form."""
-    hits, since_us = body
-    return Standing(tuple(hits), since_us)
+    hits, since_us, began_us = body
+    return Standing(tuple(hits), since_us, began_us)
 
 
 def significant(readings: Mapping[str, Reading | Lacking], log_needed: float) -> frozenset[str]:
@@ -63,24 +65,46 @@ def significant(readings: Mapping[str, Reading | Lacking], log_needed: float) ->
 
 
 def after(
-    standing: Standing, reading: Reading | Lacking, threshold: float, least: int, at_us: int, *, is_rare: bool
+    standing: Standing,
+    reading: Reading | Lacking,
+    threshold: float,
+    least: int,
+    at_us: int,
+    *,
+    is_rare: bool,
+    is_fresh: bool,
 ) -> Standing:
     """What is remembered once one more reading was made.
 
     An invariant (no p) is seen with its first event. What stands asks for its effect only, with hysteresis.
+
+    Args:
+        standing: what was remembered.
+        reading: of all requests that are looked at.
+        threshold: smallest effect that matters.
+        least: least n.
+        at_us: where the newest of these requests begin: those that were not looked at before.
+        is_rare: whether its p is small enough.
+        is_fresh: whether the newest requests alone show the effect, too: else it is over, whatever the older ones say.
     """
-    if isinstance(reading, Lacking) or (reading.n < least and reading.p_value is not None):
-        return Standing((*standing.hits, False)[-OF:], standing.since_us if any(standing.hits[1 - OF :]) else 0)
-    if reading.p_value is None:
+    if isinstance(reading, Reading) and reading.p_value is None:
         return Standing((reading.effect > threshold,), (standing.since_us or at_us) * (reading.effect > threshold))
-    asked = _cleared(threshold, reading.scale) if standing.stands else threshold
-    hit = reading.effect >= asked and (is_rare or standing.stands)
+    hit = isinstance(reading, Reading) and reading.n >= least and is_fresh
+    hit = hit and (is_rare or standing.stands) and reaches(reading, threshold, standing)
     hits = (*standing.hits, hit)[-OF:]
-    seen = sum(hits) >= (1 if standing.stands else TWICE)
-    return Standing(hits, (standing.since_us or at_us) if seen else 0)
+    began = standing.began_us if any(standing.hits[1 - OF :]) else at_us
+    since = (standing.since_us or began) if sum(hits) >= TWICE else 0
+    return Standing(hits, since, began)
 
 
-def _cleared(threshold: float, scale: Scale) -> float:
+def reaches(reading: Reading | Lacking, threshold: float, standing: Standing) -> bool:
+    """Whether an effect is as large as is asked for; of what stands already less is asked."""
+    asked = threshold if not standing.stands or isinstance(reading, Lacking) else cleared(threshold, reading.scale)
+    return isinstance(reading, Reading) and reading.effect >= asked
+
+
+def cleared(threshold: float, scale: Scale) -> float:
+    """Below which an effect is gone."""
     return 1 + HYSTERESIS * (threshold - 1) if scale == "factor" else HYSTERESIS * threshold
 
 

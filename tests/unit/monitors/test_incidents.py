@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syscard.edits import ExtendIncident, MoveIncident, OpenIncident
-from syscard.finding import State
+from syscard.finding import Finding, State
 from syscard_monitors.settling import RESOLVE_AFTER
 from tests.unit.build import declared, draft
 from tests.unit.monitors.build import finding, with_drafts
@@ -279,3 +279,47 @@ def test_what_begins_at_once_for_the_system_and_for_strangers_loses_neither(watc
     ghosts = [finding(f"ghost-{i}", signal="undeclared", kind="undeclared", label="seen") for i in range(2)]
     watch.window(finding("system", signal="error"), *ghosts)
     assert {f.about for f in watch.only.findings} == {"system", "ghost-0", "ghost-1"}
+
+
+def risk(about: str = "vlm->llm", state: State = State.BREACH) -> Finding:
+    return finding(about, state, signal="IR-05", kind="risk", risk="IR-05", label="Ungrounded rationale")
+
+
+def test_a_risk_joins_the_incident_of_its_path_though_that_is_quiet_already(watch: Watch) -> None:
+    """It is seen late: it looks at hundreds of requests together."""
+    watch.window(finding())
+    watch.window(finding(state=State.OK), begun=())
+    watch.window(finding(state=State.OK), risk(), begun=["vlm->llm.IR-05"])
+    assert [f.risk for f in watch.only.findings] == [None, "IR-05"]
+
+
+def test_a_risk_that_joined_holds_no_incident_open(watch: Watch) -> None:
+    watch.window(finding())
+    watch.window(finding(), risk(), begun=["vlm->llm.IR-05"])
+    for _ in range(RESOLVE_AFTER):
+        watch.window(finding(state=State.OK), risk(), begun=())
+    assert watch.only.state == "resolved"
+
+
+def test_an_incident_of_risks_alone_is_over_with_them(watch: Watch) -> None:
+    watch.window(risk())
+    assert watch.only.subject == "vlm->llm"
+    for _ in range(RESOLVE_AFTER):
+        watch.window(risk(), begun=())
+    assert watch.numbers == {1: "open"}
+    for _ in range(RESOLVE_AFTER):
+        watch.window(risk(state=State.OK))
+    assert watch.numbers == {1: "resolved"}
+
+
+def test_a_signal_that_begins_does_not_join_an_incident_of_risks_alone(watch: Watch) -> None:
+    """Those stand for long: what breaks meanwhile is another matter."""
+    watch.window(risk())
+    watch.window(risk(), finding("llm", signal="words"), begun=["llm.words"])
+    assert watch.numbers == {1: "open", 2: "open"}
+
+
+def test_a_risk_does_not_make_its_part_the_one_that_changed(watch: Watch) -> None:
+    watch.window(risk("vlm"), begun=())
+    watch.window(risk("vlm"), finding("llm", signal="words"), begun=["llm.words"])
+    assert watch.only.subject == "llm"

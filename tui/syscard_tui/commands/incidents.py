@@ -45,6 +45,7 @@ def list_incidents(context: typer.Context, as_json: AsJson = False) -> None:
 
 def _document(raw: dict[str, Any]) -> dict[str, Any]:
     from syscard.faces import may_inherit, shows_on
+    from syscard.risks import worst_of
 
     return {
         "number": raw["number"],
@@ -52,7 +53,7 @@ def _document(raw: dict[str, Any]) -> dict[str, Any]:
         "severity": raw["severity"],
         "subject": raw["subject"],
         "title": raw["title"],
-        "risk_id": None,
+        "risk_id": worst_of(f["risk"] for f in raw["findings"] if f.get("risk")),
         "opened_at": raw["opened"],
         "since": raw["since"],
         "resolved_at": raw["resolved"],

@@ -31,11 +31,11 @@ def often(rng: random.Random, number: int) -> dict[str, Any]:
     return {**shop(rng, number), "cf.call": [1, 1, 1]}
 
 
-def standing(*readings: Reading | Lacking, rare: bool = True) -> list[bool]:
+def standing(*readings: Reading | Lacking, rare: bool = True, fresh: bool = True) -> list[bool]:
     """Whether it is seen after each reading."""
     found, told = Standing(), []
     for at, reading in enumerate(readings, start=1):
-        found = after(found, reading, 0.1, 200, at, is_rare=rare)
+        found = after(found, reading, 0.1, 200, at, is_rare=rare, is_fresh=fresh)
         told.append(found.stands)
     return told
 
@@ -56,12 +56,29 @@ def test_what_is_not_significant_or_too_few_is_never_seen() -> None:
 def test_what_stands_goes_only_below_four_fifths_of_the_threshold() -> None:
     near, gone = replace(READING, effect=0.085), replace(READING, effect=0.05)
     assert standing(READING, READING, near, near, near) == [False, True, True, True, True]
-    assert standing(READING, READING, gone, gone, gone) == [False, True, True, True, False]
+    assert standing(READING, READING, gone, gone, gone) == [False, True, True, False, False]
+
+
+def test_what_the_newest_requests_do_not_show_is_over_whatever_older_ones_say() -> None:
+    assert standing(READING, READING, READING, fresh=False) == [False] * 3
+    card, plan = planned(made(shop, 600))
+    later, memory = [*made(often, 250, first=600), *made(shop, 450, first=850)], Memory()
+    told = [look(card, plan, memory, later[: 100 * i], i).assessments for i in range(1, 8)]
+    states = [next(a.state for a in found if a.name == NAME) for found in told]
+    assert states == ["unknown", "not seen", "seen", "seen", "not seen", "not seen", "not seen"]
+
+
+def test_it_is_seen_since_the_requests_of_the_first_assessment_that_found_it() -> None:
+    none = replace(READING, effect=0.0)
+    found = Standing()
+    for at, reading in enumerate((none, none, READING, none, READING, READING), start=1):
+        found = after(found, reading, 0.1, 200, at, is_rare=True, is_fresh=True)
+    assert found.since_us == 3
 
 
 def test_one_event_is_enough_for_what_must_never_happen() -> None:
     never, once = Reading(500, 0, "none"), Reading(500, 1, "one")
-    found = [after(Standing(), r, 0.0, 1, 7, is_rare=False).stands for r in (never, once)]
+    found = [after(Standing(), r, 0.0, 1, 7, is_rare=False, is_fresh=True).stands for r in (never, once)]
     assert found == [False, True]
 
 
@@ -185,7 +202,7 @@ def test_an_incident_waits_for_what_its_risk_has_become() -> None:
     waiting = with_drafts(card, outcome.drafts)
     calm = made(shop, 900, first=1_000)
     told = [look(waiting, plan, memory, calm[: 300 * (i + 1)], 3 + i).findings for i in range(3)]
-    assert [f.state for (f,) in told] == [State.BREACH, State.BREACH, State.OK]
+    assert [f.state for (f,) in told] == [State.BREACH, State.OK, State.OK]
     assert look(card, plan, memory, calm, 6).findings == ()
 
 
