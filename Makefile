@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-sdk
+.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -89,6 +89,10 @@ bench-lake: .venv/.stamp
 # about an hour. A part alone: ARGS="--only faults".
 bench-monitors: .venv/.stamp
 	@$(PY) -m benchmarks.monitors $(ARGS)
+
+# Who is named for a fault, beside what people look at instead. Short: ARGS="--cases 30".
+bench-risks: .venv/.stamp
+	@$(PY) -m benchmarks.risks $(ARGS)
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg

@@ -1,0 +1,1 @@
+"""Risks and attribution, measured: `make bench-risks`."""

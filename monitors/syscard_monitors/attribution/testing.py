@@ -1,0 +1,90 @@
+"""The gate of all signals together, and which parts it lets through. Needs NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from syscard_monitors.attribution import gate
+from syscard_monitors.attribution.gate import Tested
+from syscard_monitors.attribution.screening import Parents
+from syscard_monitors.attribution.table import Scaled, Table
+from syscard_monitors.attribution.tails import f_tail
+from syscard_monitors.stats import holm
+
+
+@dataclass(frozen=True)
+class Options:
+    """What counts as a change, and as a cause."""
+
+    alpha: float = 0.01
+    least_effect: float = 0.15
+    """In standard deviations of what the parents leave open: a smaller change is none that matters."""
+    material: float = 0.15
+    """Share of the damage from which a part that changed is a cause."""
+    least_wins: float = 0.8
+    """Share of the resamples in which the first must come first."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of one signal."""
+
+    name: str
+    part: str
+    tested: Tested
+    p: float
+    """By Holm over all signals."""
+
+
+def tested(table: Table, parents: Mapping[str, Parents]) -> list[Found]:
+    """The gate of every signal of which it can be asked."""
+    raw: list[tuple[Scaled, Tested]] = []
+    for name, given in parents.items():
+        child = table.scaled[name]
+        one = gate.regime_test(child, [table.scaled[q] for q in given.declared], table.n_before, given.firm)
+        if one is not None and given.undeclared and one.p < 0.05:
+            one = _less_telling(table, child, given, one)
+        if one is not None:
+            raw.append((child, one))
+    adjusted = holm([one.p for _, one in raw])
+    return [Found(child.name, child.part, one, p) for (child, one), p in zip(raw, adjusted, strict=True)]
+
+
+def _less_telling(table: Table, child: Scaled, given: Parents, one: Tested) -> Tested:
+    """Of two tests the one with the larger p: by the graph, and with what the baseline shows beside it."""
+    wide = [table.scaled[q] for q in (*given.declared, *given.undeclared)]
+    wider = gate.regime_test(child, wide, table.n_before, given.firm | {*given.undeclared})
+    if wider is None or wider.p <= one.p:
+        return one
+    order = {part: i for i, part in enumerate(table.parts)}
+    earlier = all(order[table.scaled[q].part] < order[child.part] for q in given.undeclared)
+    return wider if earlier else one._replace(p=wider.p)
+
+
+def changed(found: Sequence[Found], options: Options) -> list[str]:
+    """Parts with a signal that changed given its parents, in the order of the graph."""
+    return list(dict.fromkeys(s.part for s in found if s.p < options.alpha and s.tested.effect >= options.least_effect))
+
+
+def effect(found: Sequence[Found], part: str, options: Options) -> float:
+    """Of the signals of a part that changed, the largest; of a part that did not, of all."""
+    own = [s for s in found if s.part == part]
+    clear = [s for s in own if s.p < options.alpha]
+    return max((s.tested.effect for s in clear or own), default=0.0)
+
+
+def drifted(table: Table, options: Options) -> frozenset[str]:
+    """Parts with a signal whose mean differs from before, whatever its parents (Welch's t, Holm)."""
+    raw = [(s.part, _mean_p(s, table.n_before)) for s in table.scaled.values() if s.varies]
+    adjusted = holm([p for _, p in raw])
+    return frozenset(part for (part, _), p in zip(raw, adjusted, strict=True) if p < options.alpha)
+
+
+def _mean_p(signal: Scaled, n: int) -> float:
+    before, now = signal.z[:n][signal.there[:n]], signal.z[n:][signal.there[n:]]
+    if min(len(before), len(now)) < gate.LEAST:
+        return 1.0
+    spread = max(float(before.var() / len(before) + now.var() / len(now)), 1e-12)
+    return f_tail(float(now.mean() - before.mean()) ** 2 / spread, 1, len(before) + len(now) - 2)
