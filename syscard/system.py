@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from syscard.blindspots import Topic
 from syscard.metric import parse_metric
 from syscard.risks import RiskId
+from syscard.trace_links import checked_template
 from syscard.units import Day, Duration, parse_duration, parse_expectation
 
 SCHEMA: Final = "syscard/1"
@@ -45,6 +46,7 @@ def _expectation_text(text: str) -> str:
     return parse_expectation(text).text
 
 
+TraceUrl = Annotated[str, AfterValidator(checked_template)]
 MetricText = Annotated[str, AfterValidator(_metric_text)]
 ExpectationText = Annotated[str, AfterValidator(_expectation_text)]
 VersionText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
@@ -120,6 +122,8 @@ class Traces(Declared):
     """What looks for personal data beside the built-in rules."""
     retain: Duration | None = None
     """Days that are older are dropped; None: never."""
+    trace_url: TraceUrl | None = None
+    """Where the team's traces can be looked at: an address with `{trace_id}`, `{start_ms}` or `{start_iso}` in it."""
     clock_skew: Duration | None = None
     """How much may lie between the clocks of two services; None: `SKEW`."""
 

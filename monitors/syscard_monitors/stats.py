@@ -12,15 +12,11 @@ from itertools import groupby
 from statistics import NormalDist
 from typing import Final, NamedTuple, TypeVar
 
+from syscard.intervals import Z95 as Z95
+from syscard.intervals import Interval as Interval
+from syscard.intervals import wilson as wilson  # part of this face since ever
+
 T = TypeVar("T")
-Z95: Final = NormalDist().inv_cdf(0.975)
-
-
-class Interval(NamedTuple):
-    """A two-sided 95 % interval."""
-
-    low: float
-    high: float
 
 
 class Rates(NamedTuple):
@@ -199,16 +195,6 @@ def quantile(values: Sequence[float], q: float) -> float:
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean, summed without loss."""
     return math.fsum(values) / len(values)
-
-
-def wilson(share: float, n: float) -> Interval:
-    """Wilson's score interval (1927) for a share of `n` independent requests."""
-    if n <= 0:
-        return Interval(0.0, 1.0)
-    z2 = Z95 * Z95
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
 def effective_n(share: float, variance: float, n: int) -> float:
