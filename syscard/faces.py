@@ -273,7 +273,7 @@ def _incident(view: View, raw: dict[str, Any]) -> IncidentFace:
         title=one_line(raw["title"]),
         since=datetime.fromisoformat(raw["since"]),
         acknowledged_by=one_line(raw["acknowledged_by"]) if raw["acknowledged_by"] else None,
-        owner=owner_of(card, raw["subject"]),
+        owner=one_line(raw.get("owner") or owner_of(card, raw["subject"])),
         what=tuple(_finding_text(card, f) for f in raw["findings"]),
         before=tuple(_changes_before(card, raw)),
         cause=_cause(raw),

@@ -125,12 +125,3 @@ def _clocks(incident: Incident, now: datetime) -> Iterator[Clock]:
         applies=said.aware.astimezone(UTC).date() >= regime.applies_from,
         check=regime.check,
     )
-
-
-def should_be_assessed(incident: Incident, identity: dict[str, object]) -> bool:
-    """Whether somebody should say if an incident is serious: it pages, reached people, and nobody has said it yet."""
-    reached = incident.impact is not None and incident.impact.requests > 0
-    declared = identity.get("regimes")
-    stated = declared if isinstance(declared, dict) else {}
-    bound = any(stated.get(name, "unclear") in ("applicable", "unclear") for name in regimes())
-    return incident.serious is None and incident.severity == "page" and reached and bound

@@ -27,6 +27,7 @@ from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.groups import groups_text
 from syscard.render.kept_reports import files_text, reports_lines
 from syscard.render.risks import of_declared, section_lines
+from syscard.render.standing import rules_text, standing, traces_text
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -291,6 +292,7 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     yield from wrap(f"{face.name}  {face.severity}  {face.subject}: {face.title}", width, rest="  ")
     yield from _labelled("state", _incident_state(face), width)
     yield from _labelled("since", stamp(face.since), width)
+    yield from (line for label, text in standing(view, raw) for line in _labelled(label, text, width))
     unchanged = ", ".join(map(one_line, raw["unchanged"]))
     facts = {"cause": face.cause, "owner": face.owner or "nobody", "do first": face.do_first, "runbook": face.runbook}
     for label, text in {**facts, "unchanged": unchanged}.items():
@@ -305,6 +307,7 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     yield from ("", "SIGNALS")
     for text in face.what:
         yield from wrap(text, width, first="  ", rest="    ")
+    yield from (line for text in rules_text(view, raw) for line in wrap(text, width, first="  ", rest="    "))
     yield from ("", "EVIDENCE")
     for digest in dict.fromkeys(f["evidence"] for f in raw["findings"]):
         item = view["card"]["evidence"].get(digest)
@@ -315,7 +318,7 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     for at, who, what in face.events:
         yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")
     yield from ("", "TRACES  syscard doctor trace TRACE shows its spans")
-    yield from (line for trace in face.traces or ("none kept",) for line in wrap(trace, width, first="  "))
+    yield from (line for text in traces_text(view, raw) for line in wrap(text, width, first="  "))
 
 
 def _incident_state(face: IncidentFace) -> str:
@@ -385,6 +388,23 @@ def incident_list_text(view: View, width: int = _WIDTH) -> str:
             f"{i.title} (since {stamp(i.since)})", width, first=f"{start} {pad(i.subject, subject)}  ", most=2
         )
     return "\n".join(lines) + "\n"
+
+
+def candidates_text(view: View, width: int = _WIDTH) -> str:
+    """Breaches on their way: beyond the tolerance, and not yet for long enough or with too little evidence."""
+    signals = (view["live"] or {}).get("signals", {}).values()
+    lines = [
+        line
+        for signal in signals
+        if signal["state"] == "warn"
+        for line in wrap(
+            f"{signal_text(signal)} (since {stamp(moment(signal['since']))})",
+            width,
+            first=f"? candidate  {pad(one_line(signal['about']), 20)}  ",
+            most=2,
+        )
+    ]
+    return "\n".join(lines or ["  no candidate: nothing is beyond its tolerance"]) + "\n"
 
 
 def diff_text(changes: Iterable[Change], width: int = _WIDTH) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from syscard.diff import Change
 from syscard.faces import IncidentFace, incident_faces
 from syscard.render.markdown import escaped
+from syscard.render.reach import reach_text
 from syscard.views import View
 from syscard.words import moment, plural, span_of, stamp
 
@@ -63,7 +64,7 @@ def _impact(raw: dict[str, Any], face: IncidentFace) -> Iterator[str]:
     if reach is None:
         yield "unknown: how many requests it reached was not counted"
     else:
-        yield f"{reach_text(reach)}"
+        yield reach_text(reach)
         yield from (
             f"{group['segment']} {group['group']}: {plural(group['requests'], 'request')}"
             for group in reach.get("groups", ())
@@ -71,9 +72,3 @@ def _impact(raw: dict[str, Any], face: IncidentFace) -> Iterator[str]:
     over = moment(raw["resolved"])
     yield f"lasted {span_of(over - face.since)}, until {stamp(over)}" if over else "it is not over"
     yield f"severity {face.severity}, resolution: {face.resolution or 'none yet'}"
-
-
-def reach_text(reach: dict[str, Any]) -> str:
-    """`120 of 400 requests (30.0%) came while it fired`."""
-    part = f" ({100 * reach['requests'] / reach['of']:.1f}%)" if reach["of"] else ""
-    return f"{reach['requests']:,} of {plural(reach['of'], 'request')}{part} came while it fired"

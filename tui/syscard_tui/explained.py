@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from syscard.precision import record_of
 from syscard.render.cardtext import signal_text
 from syscard.system import System
 from syscard.views import View
@@ -21,7 +22,8 @@ Budgets = Mapping[str, tuple[Objective, Severity]]
 """Error budgets by the keys of their findings."""
 _WIDTH = 80
 _LABELS = (
-    "says", "means", "effect", "evidence", "breach", "shows", "from", "tuned", "baseline", "severity", "owner", "now",
+    "says", "means", "effect", "evidence", "breach", "shows", "from", "tuned", "baseline", "severity", "owner",
+    "record", "now",
 )  # fmt: skip
 _TUNABLE = {"tolerance", "min_n", "severity"}
 
@@ -55,6 +57,7 @@ def budget_document(
         "severity": severity,
         "severity_rule": severity,
         "owner": system.owner_of(objective.about),
+        "record": _record(view, found.key),
         "now": _live(view).get(found.key),
     }
 
@@ -73,6 +76,7 @@ def document(
         "baseline": _baseline(signal, reference, view["card"]["baseline"]),
         **_severity(signal),
         "owner": signal.owner,
+        "record": _record(view, signal.key),
         "now": _live(view).get(signal.key),
     }
 
@@ -90,6 +94,11 @@ def text(body: dict[str, Any]) -> str:
         if said[label]:
             lines += wrap(one_line(str(said[label])), _WIDTH, first=f"  {pad(label, 9)} ", rest=" " * 12)
     return "\n".join(lines)
+
+
+def _record(view: View, key: str) -> str:
+    """How often its incidents were real; empty before one is over."""
+    return "".join(record.words for record in record_of(view["card"], [key]))
 
 
 def _severity(signal: Signal) -> dict[str, str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,13 +12,13 @@ from syscard.card import Card
 from syscard.errors import UsageError
 from syscard.fold import fold
 from syscard.holds import held
-from syscard.regimes import clocks, read_regime, regime_of, regimes, should_be_assessed
+from syscard.regimes import clocks, read_regime, regime_of, regimes
+from syscard.serious import REGIMES, wants_assessment
 from syscard_configs import read_text
 from tests.unit.build import NOW, chained, draft, opening
 
 AWARE = datetime(2027, 12, 3, 12, tzinfo=UTC)
 REACHED = ie.Impact(requests=40, of=60)
-BOUND: dict[str, object] = {"regimes": {"eu_ai_act": "applicable"}}
 
 
 def card_of(*bodies: e.Body) -> Card:
@@ -102,15 +104,20 @@ def test_a_pack_that_is_no_regime_is_refused_in_one_line(old: str, new: str) -> 
 
 
 def test_software_only_suggests_that_somebody_should_say_whether_it_is_serious() -> None:
-    page = card_of(opening(severity="page", impact=REACHED)).incidents[1]
-    assert page.serious is None
-    assert should_be_assessed(page, BOUND)
-    assert should_be_assessed(page, {})
-    assert not should_be_assessed(page, {"regimes": {"eu_ai_act": "not_applicable"}})
-    assert not should_be_assessed(card_of(opening(impact=REACHED)).incidents[1], BOUND)
-    assert not should_be_assessed(card_of(opening(severity="page")).incidents[1], BOUND)
-    said = card_of(opening(severity="page", impact=REACHED), serious("no", None, None)).incidents[1]
-    assert not should_be_assessed(said, BOUND)
+    def suggests(declared: dict[str, str], *said: e.Body, **changes: Any) -> bool:
+        card = card_of(opening(**changes), *said)
+        raw = json.loads(card.model_dump_json())
+        assert raw["incidents"]["1"].get("serious") == (said[0].model_dump(mode="json") if said else None)
+        return wants_assessment({"identity": {"regimes": declared}}, raw["incidents"]["1"])
+
+    page: dict[str, Any] = {"severity": "page", "impact": REACHED}
+    assert suggests({"eu_ai_act": "applicable"}, **page)
+    assert suggests({}, **page)
+    assert not suggests({"eu_ai_act": "not_applicable"}, **page)
+    assert not suggests({}, impact=REACHED)
+    assert not suggests({}, severity="page")
+    assert not suggests({}, serious("no", None, None), **page)
+    assert tuple(regimes()) == REGIMES
 
 
 @pytest.mark.parametrize(("says", "is_held"), [("yes", True), ("assess", True), ("no", False)])

@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syscard_tui.commands import accounting, silencing
+from syscard_tui.incident_writing import Number, allowed, known, number_of, until_of, words_of, write
 from syscard_tui.options import AsJson, options_of, say, say_json
 
 if TYPE_CHECKING:
-    from syscard.card import Card
-    from syscard.edits import Body
+    from syscard.incident_states import IncidentState
 
-Number = Annotated[str, typer.Argument(help="INC-3 or 3.", metavar="INC")]
-State = Literal["acknowledged", "mitigating", "resolved", "reviewed", "false_positive"]
-_FROM: dict[str, tuple[str, ...]] = {
-    "acknowledged": ("open",),
-    "resolved": ("open", "acknowledged", "mitigating"),
-    "false_positive": ("open", "acknowledged", "mitigating", "resolved"),
-}
+Reason = Annotated[str, typer.Option("--reason", help="Why, in words.")]
+NeededReason = Annotated[str, typer.Option("--reason", help="Why, in words.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Incidents: list, show, acknowledge, note, resolve.")
+    group = typer.Typer(no_args_is_help=True, help="Incidents: what broke, who has it, what became of it.")
     group.command("list")(list_incidents)
     group.command("show")(show)
     group.command("ack")(acknowledge)
+    group.command("assign")(assign)
     group.command("note")(note)
+    group.command("mitigate")(mitigate)
     group.command("resolve")(resolve)
+    group.command("reopen")(reopen)
+    group.command("review")(review)
+    group.command("merge")(merge)
+    group.command("accept")(accept)
+    group.command("false-positive")(false_positive)
+    group.command("severity")(severity)
+    silencing.register(group)
+    accounting.register(group)
     app.add_typer(group, name="incident")
 
 
-def list_incidents(context: typer.Context, as_json: AsJson = False) -> None:
+def list_incidents(
+    context: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are open or held back.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also candidates: breaches on their way.")] = False,
+    severity: Annotated[str, typer.Option(help="Only this severity: page, ticket or note.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """All incidents, open ones first."""
-    from syscard.render.cardtext import incident_list_text
+    from syscard.errors import UsageError
+    from syscard.incident_states import LIVE_STATES
+    from syscard.render.cardtext import candidates_text, incident_list_text
 
+    if severity not in ("", "page", "ticket", "note"):
+        raise UsageError(f"--severity {severity}: write page, ticket or note")
     view = options_of(context).view()
+    raw = view["card"]["incidents"]
+    kept = {
+        number: one
+        for number, one in raw.items()
+        if severity in ("", one["severity"]) and (not only_open or one["state"] in LIVE_STATES)
+    }
     if as_json:
-        say_json([_document(i) for i in view["card"]["incidents"].values()])
-    else:
-        say(incident_list_text(view))
+        say_json([_document(i) for i in kept.values()])
+        return
+    say(incident_list_text({**view, "card": {**view["card"], "incidents": kept}}))
+    if everything:
+        say(candidates_text(view))
 
 
 def _document(raw: dict[str, Any]) -> dict[str, Any]:
@@ -69,19 +93,27 @@ def _document(raw: dict[str, Any]) -> dict[str, Any]:
 def show(context: typer.Context, incident: Number, as_json: AsJson = False) -> None:
     """One incident in words: what, since when, where, evidence, what is not known, what to do first."""
     from syscard.render.cardtext import incident_text
+    from syscard.trace_links import links
     from syscard_tui.pages import gone_from
 
-    view, number = options_of(context).view(), _number(incident)
+    view, number = options_of(context).view(), number_of(incident)
     if as_json:
-        _known(view["card"]["incidents"], number)
-        say_json(view["card"]["incidents"][str(number)])
+        known(view["card"]["incidents"], number)
+        raw = view["card"]["incidents"][str(number)]
+        found = links(view["card"], list(raw["traces"]))
+        say_json({**raw, **({"trace_links": found} if found else {})})
     else:
         say(incident_text(view, number, gone=gone_from(options_of(context).home(), view)))
 
 
 def acknowledge(context: typer.Context, incident: Number) -> None:
     """Say that you are on it."""
-    _move(context, incident, "acknowledged", None)
+    _move(context, incident, "acknowledged")
+
+
+def mitigate(context: typer.Context, incident: Number, reason: Reason = "") -> None:
+    """Say that something is being done against it."""
+    _move(context, incident, "mitigating", reason)
 
 
 def resolve(
@@ -94,7 +126,78 @@ def resolve(
 
     if how not in ("fixed", "rolled_back", "accepted", "false_positive"):
         raise UsageError(f"--as {how}: write fixed, rolled_back, accepted or false_positive")
-    _move(context, incident, "false_positive" if how == "false_positive" else "resolved", how)
+    _move(context, incident, "false_positive" if how == "false_positive" else "resolved", resolution=how)
+
+
+def false_positive(context: typer.Context, incident: Number, reason: Reason = "") -> None:
+    """Say that nothing was wrong: it counts against the rules that found it."""
+    _move(context, incident, "false_positive", reason, resolution="false_positive")
+
+
+def reopen(context: typer.Context, incident: Number, reason: NeededReason) -> None:
+    """Open an incident again that was closed, silenced or accepted."""
+    _move(context, incident, "open", words_of(reason, "--reason is empty"))
+
+
+def review(context: typer.Context, incident: Number, reason: Reason = "") -> None:
+    """Close the book on a resolved incident: a page needs a postmortem, or a reason why it has none."""
+    from syscard.errors import UsageError
+
+    number = number_of(incident)
+    view = options_of(context).view()
+    known(view["card"]["incidents"], number)
+    raw = view["card"]["incidents"][str(number)]
+    if raw["severity"] == "page" and not raw.get("postmortems") and not reason.strip():
+        raise UsageError(
+            f"INC-{number} paged: attach a postmortem (syscard incident postmortem INC-{number} --attach FILE), "
+            "or say with --reason why it has none"
+        )
+    _move(context, incident, "reviewed", reason)
+
+
+def accept(
+    context: typer.Context,
+    incident: Number,
+    until: Annotated[str, typer.Option(help="Until when: 30d, or 2026-12-24T12:00 (UTC).", show_default=False)],
+    reason: NeededReason,
+    approver: Annotated[str, typer.Option(help="Who accepts it; you, where nobody is named.")] = "",
+) -> None:
+    """Accept what it does until a time; it is open again then, if it still fires."""
+    from syscard.digest import text_digest
+    from syscard.edits import MoveIncident
+    from syscard.errors import UsageError
+    from syscard_tui.wiring import author
+
+    number, words = number_of(incident), words_of(reason, "--reason is empty")
+    who = approver.strip()[:200] or author().name
+
+    def make(card: Any, at: Any) -> list[MoveIncident]:
+        allowed(card, number, "accepted_risk")
+        end = until_of(until, at)
+        if end <= at:
+            raise UsageError(f"--until {until}: it has passed")
+        digest = text_digest(words)
+        return [MoveIncident(number=number, state="accepted_risk", until=end, approver=who, text_sha256=digest)]
+
+    card = write(options_of(context), f"accepted {incident}", make, (words,))
+    end = card.incidents[number].accepted_until
+    say(f"INC-{number} accepted until {end:%Y-%m-%d %H:%M} UTC by {who}, card v{card.version}")
+
+
+def assign(
+    context: typer.Context, incident: Number, owner: Annotated[str, typer.Argument(help="Who has it now.")]
+) -> None:
+    """Give an incident to somebody."""
+    from syscard.incident_edits import AssignIncident
+
+    number = number_of(incident)
+
+    def make(card: Any, _at: Any) -> list[AssignIncident]:
+        known(card.incidents, number)
+        return [AssignIncident(number=number, owner=owner)]
+
+    card = write(options_of(context), f"assigned {incident}", make)
+    say(f"INC-{number} assigned to {card.incidents[number].owner}, card v{card.version}")
 
 
 def note(
@@ -105,56 +208,78 @@ def note(
     """Write something down on an incident."""
     from syscard.digest import text_digest
     from syscard.edits import NoteOnIncident
+
+    number, words = number_of(incident), words_of(text, "an empty note: what did you find out?")
+
+    def make(card: Any, _at: Any) -> list[NoteOnIncident]:
+        known(card.incidents, number)
+        return [NoteOnIncident(number=number, text_sha256=text_digest(words))]
+
+    card = write(options_of(context), f"note on {incident}", make, (words,))
+    say(f"noted on INC-{number}, card v{card.version}")
+
+
+def merge(
+    context: typer.Context,
+    incident: Number,
+    into: Annotated[str, typer.Argument(help="The incident that it is part of.", metavar="INTO")],
+) -> None:
+    """Make an incident part of another, which takes its findings and keeps the worse severity."""
     from syscard.errors import UsageError
+    from syscard.incident_edits import MergeIncident
 
-    words = text.strip()[:4000]
-    if not words:
-        raise UsageError("an empty note: write what you found out in quotes")
-    body = NoteOnIncident(number=_number(incident), text_sha256=text_digest(words))
-    card = _append(context, body, f"note on {incident}", (words,))
-    say(f"noted on INC-{body.number}, card v{card.version}")
+    number, target = number_of(incident), number_of(into)
+
+    def make(card: Any, _at: Any) -> list[MergeIncident]:
+        allowed(card, number, "merged")
+        known(card.incidents, target)
+        if not card.incidents[target].is_live:
+            raise UsageError(f"INC-{target} is {card.incidents[target].state}: merge into one that is open")
+        return [MergeIncident(number=number, into=target)]
+
+    card = write(options_of(context), f"merged {incident}", make)
+    say(f"INC-{number} merged into INC-{target} ({card.incidents[target].severity}), card v{card.version}")
 
 
-def _move(context: typer.Context, incident: str, state: State, resolution: str | None) -> None:
+def severity(
+    context: typer.Context,
+    incident: Number,
+    word: Annotated[str, typer.Argument(help="page, ticket or note.", metavar="SEVERITY")],
+    reason: NeededReason,
+) -> None:
+    """Raise the severity of an incident; never below what monitors found."""
+    from syscard.card import SEVERITIES
+    from syscard.digest import text_digest
+    from syscard.errors import UsageError
+    from syscard.incident_edits import SetSeverity
+
+    number, words = number_of(incident), words_of(reason, "--reason is empty")
+    if word not in SEVERITIES:
+        raise UsageError(f"'{word}' is no severity: write page, ticket or note")
+
+    def make(card: Any, _at: Any) -> list[SetSeverity]:
+        known(card.incidents, number)
+        least = card.incidents[number].least_severity
+        if SEVERITIES.index(word) > SEVERITIES.index(least):
+            raise UsageError(f"INC-{number}: monitors found a {least}, and nobody lowers that: resolve or accept it")
+        return [SetSeverity.model_validate({"number": number, "severity": word, "text_sha256": text_digest(words)})]
+
+    card = write(options_of(context), f"severity of {incident}", make, (words,))
+    say(f"INC-{number} is a {word}, card v{card.version}")
+
+
+def _move(
+    context: typer.Context, incident: str, state: IncidentState, reason: str = "", *, resolution: str | None = None
+) -> None:
+    from syscard.digest import text_digest
     from syscard.edits import MoveIncident
 
-    body = MoveIncident(number=_number(incident), state=state, resolution=resolution)
-    card = _append(context, body, f"{state} {incident}", (), allowed=_FROM[state])
-    say(f"INC-{body.number} {state}, card v{card.version}")
+    number, words = number_of(incident), reason.strip()
+    said = {"text_sha256": text_digest(words)} if words else {}
 
+    def make(card: Any, _at: Any) -> list[MoveIncident]:
+        allowed(card, number, state)
+        return [MoveIncident.model_validate({"number": number, "state": state, "resolution": resolution, **said})]
 
-def _append(
-    context: typer.Context, body: Body, cause: str, texts: tuple[str, ...], allowed: tuple[str, ...] | None = None
-) -> Card:
-    """One edit by a human, if the incident is in a state from which it can be made."""
-    from syscard.edits import Draft
-    from syscard.errors import UsageError
-    from syscard_tui.wiring import author
-
-    options = options_of(context)
-    house, ref, number = options.house(), options.ref(), getattr(body, "number", 0)
-    with house.records() as records, records.transaction() as transaction:
-        card, _ = transaction.newest(ref)
-        _known(card.incidents, number)
-        state = card.incidents[number].state
-        if allowed and state not in allowed:
-            raise UsageError(f"INC-{number} is {state} already: see it with: syscard incident show INC-{number}")
-        draft = Draft(body=body, author=author(), observed=house.clock())
-        return transaction.append(ref, [draft], cause=cause, recorded=house.clock(), texts=texts)
-
-
-def _number(text: str) -> int:
-    from syscard.errors import UsageError
-
-    digits = text.upper().removeprefix("INC-")
-    if not digits.isdecimal():
-        raise UsageError(f"'{text}' is no incident: write INC-3 or 3")
-    return int(digits)
-
-
-def _known(incidents: dict[Any, Any], number: int) -> None:
-    from syscard.errors import NotOnTheCard
-
-    if number not in incidents and str(number) not in incidents:
-        names = ", ".join(f"INC-{n}" for n in incidents) or "none"
-        raise NotOnTheCard(f"no INC-{number}; there is: {names}")
+    card = write(options_of(context), f"{state} {incident}", make, (words,) if words else ())
+    say(f"INC-{number} {state}, card v{card.version}")
