@@ -15,12 +15,12 @@ from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
 from syscard.health import watcher_line as watcher_line
-from syscard.incident_states import OPEN_STATES
+from syscard.incident_states import HELD_STATES, OPEN_STATES
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
-from syscard.words import clock, figure, moment, one_in, one_line, plural, span_of
+from syscard.words import clock, figure, moment, one_in, one_line, plural, span_of, stamp
 
 _JUST_BEFORE: Final = timedelta(hours=1)
 """A version first seen this long before an incident is named beside it."""
@@ -454,7 +454,16 @@ def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
 
 def _also(card: dict[str, Any], as_of: datetime) -> list[str]:
     today = as_of.astimezone(UTC).date().isoformat()
-    return [*_open_questions(card, today), *_risks_to_know(card, today), *_review_due(card, today)]
+    return [*_held_back(card), *_open_questions(card, today), *_risks_to_know(card, today), *_review_due(card, today)]
+
+
+def _held_back(card: dict[str, Any]) -> Iterable[str]:
+    """Incidents that call nobody for now: quiet must not look like peace."""
+    for raw in card["incidents"].values():
+        if raw["state"] in HELD_STATES:
+            by = f"by {raw['silence']}" if raw.get("silence") else f"until {stamp(moment(raw.get('accepted_until')))}"
+            what = f"{raw['state'].replace('_', ' ')} {by}: {one_line(raw['subject'])}: {one_line(raw['title'])}"
+            yield f"INC-{raw['number']} {raw['severity']}, {what}"
 
 
 def _open_questions(card: dict[str, Any], today: str) -> Iterable[str]:

@@ -172,3 +172,13 @@ def test_a_view_is_not_changed_by_reading_it(views: dict[str, View], name: str) 
     before = copy.deepcopy(views[name])
     overview(views[name], sample.NOW)
     assert views[name] == before
+
+
+def test_an_incident_that_calls_nobody_for_now_is_still_said(broken: View) -> None:
+    view = copy.deepcopy(broken)
+    (raw, *_) = view["card"]["incidents"].values()
+    raw |= {"state": "suppressed", "silence": "S-1"}
+    face = overview(view, sample.NOW)
+    assert any(f"INC-{raw['number']} {raw['severity']}, suppressed by S-1" in line for line in face.also)
+    raw |= {"state": "accepted_risk", "silence": None, "accepted_until": "2026-12-01T12:00:00+00:00"}
+    assert any("accepted risk until 2026-12-01 12:00 UTC" in line for line in overview(view, sample.NOW).also)
