@@ -41,6 +41,7 @@ class _Desk:
     spent: list[datetime]
     used_up: datetime | None
     ordinal: int
+    links: tuple[str, ...] = ()
     messages: list[Message] = field(default_factory=list)
     over_budget: bool = False
     """Whether something new was held back."""
@@ -95,6 +96,7 @@ def decide(
     state: NotifierState | None,
     policy: Notify,
     now: datetime,
+    links: tuple[str, ...] = (),
 ) -> Decided:
     """What is to be told.
 
@@ -105,11 +107,12 @@ def decide(
         state: what was remembered; None at the first decision, which tells nothing of what is over already.
         policy: when people want to be told.
         now: by the clock; one that was set back delays no message for longer than the budget's period.
+        links: what may stand in a message as a link, since the team declared it.
     """
     known = _noticed(incidents, state)
     before = state or NotifierState(digested=now)
     spent = [at for at in (min(at, now) for at in before.spent) if now - at < policy.budget.per]
-    desk = _Desk(system, policy, now, incidents, known, spent, before.used_up, before.ordinal)
+    desk = _Desk(system, policy, now, incidents, known, spent, before.used_up, before.ordinal, links)
     groups = _tell_groups(desk, before.groups)
     _tell_budget(desk)
     digested = min(before.digested, now)
@@ -190,7 +193,7 @@ def _tell_news(desk: _Desk, name: str, news: list[int], worse: list[int], ended:
         desk.put(number, told=severity, by_message=room, held=not room)
     if room:
         desk.spent.append(desk.now)
-        said = words.of_news(desk.system, name, desk.of(news), frozenset(worse), desk.of(ended))
+        said = words.of_news(desk.system, name, desk.of(news), frozenset(worse), desk.of(ended), desk.links)
         desk.say("worse" if set(news) == set(worse) else "opened", (*news, *ended), said)
         _forget(desk, ended)
         return
@@ -223,7 +226,7 @@ def _tell_again(desk: _Desk, name: str, numbers: list[int], group: Group) -> Gro
         return Group(last=group.last)
     if desk.room(news=False):
         desk.spent.append(desk.now)
-        desk.say("repeat", pages, words.of_repeat(desk.system, name, desk.of(pages), desk.now))
+        desk.say("repeat", pages, words.of_repeat(desk.system, name, desk.of(pages), desk.now, desk.links))
         for number in pages:
             desk.put(number, by_message=True, held=False)
     return Group(last=desk.now)

@@ -120,7 +120,7 @@ class Notifier:
         card, _ = transaction.newest(ref)
         live, raw, policy = transaction.live(ref), remembered(transaction, ref), policy_of(card)
         before = NotifierState.model_validate(raw) if raw else None
-        state, messages = decide(ref, card.incidents, unsure_of(card), before, policy, now)
+        state, messages = decide(ref, card.incidents, unsure_of(card), before, policy, now, links_of(card))
         watcher: dict[str, Any] = live.watcher.model_dump(mode="json") if live else {}
         state, more = tell_outage(ref, trouble(watcher, policy, self._watch, now), state, now)
         known = live.watcher.notices if live else None
@@ -159,6 +159,12 @@ def policy_of(card: Card) -> Notify:
 def unsure_of(card: Card) -> tuple[str, ...]:
     """Claims that are unknown or stale: `grounded is stale`."""
     return tuple(f"{ref} is {c.status}" for ref, c in card.claims.items() if c.status in ("unknown", "stale"))
+
+
+def links_of(card: Card) -> tuple[str, ...]:
+    """Runbooks that the team declared."""
+    declared = (component.declared or {} for component in card.components.values())
+    return tuple(dict.fromkeys(str(one["runbook"]) for one in declared if one.get("runbook")))
 
 
 def _nothing_new(decision: _Decision) -> bool:

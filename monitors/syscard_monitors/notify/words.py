@@ -6,6 +6,7 @@ have written. So what these would read as more than text is written otherwise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -35,6 +36,9 @@ _PLAIN: Final = (
 )
 
 
+_LINK: Final = re.compile(r"^https?://[A-Za-z0-9._~%?=&#:+/-]{1,150}$")
+
+
 class Said(NamedTuple):
     """A message in words."""
 
@@ -60,18 +64,32 @@ def plain(text: object) -> str:
     return " ".join(line.split())
 
 
+def with_links(text: str, links: Iterable[str]) -> str:
+    """The same, but for links that the team declared itself."""
+    link = next((one for one in links if _LINK.match(one) and one in text), None)
+    if link is None:
+        return plain(text)
+    before, _, rest = text.partition(link)
+    return " ".join(part for part in (plain(before), link, plain(rest)) if part)
+
+
 def of_news(
-    system: str, group: str, news: Sequence[Incident], worse: frozenset[int], ended: Sequence[Incident]
+    system: str,
+    group: str,
+    news: Sequence[Incident],
+    worse: frozenset[int],
+    ended: Sequence[Incident],
+    links: Sequence[str] = (),
 ) -> Said:
-    """Incidents that began or got worse."""
+    """Incidents that began or got worse; `links` may stand in them as they are."""
     lines = [_told(i, "got worse" if i.number in worse else "") for i in news]
-    return _said(_title(system, group, news), lines, [*_first(news[0]), *_over(ended)], _see(news))
+    return _said(_title(system, group, news), lines, [*_first(news[0], links), *_over(ended)], _see(news))
 
 
-def of_repeat(system: str, group: str, pages: Sequence[Incident], now: datetime) -> Said:
-    """Pages that nobody has acknowledged."""
+def of_repeat(system: str, group: str, pages: Sequence[Incident], now: datetime, links: Sequence[str] = ()) -> Said:
+    """Pages that nobody has acknowledged; `links` may stand in them as they are."""
     lines = [_told(i, f"for {span_of(now - i.since)}, nobody has acknowledged it") for i in pages]
-    return _said(f"{_title(system, group, pages)} (still open)", lines, _first(pages[0]), _ack(pages))
+    return _said(f"{_title(system, group, pages)} (still open)", lines, _first(pages[0], links), _ack(pages))
 
 
 def of_end(system: str, group: str, ended: Sequence[Incident]) -> Said:
@@ -97,8 +115,16 @@ def of_digest(system: str, digest: Digest) -> Said:
     ]
     if digest.unsure:
         lines.append(f"unknown or stale: {plain(', '.join(digest.unsure))}")
-    count = len(digest.held) + len(digest.new)
-    return _said(f"({plain(system)}) digest: {plural(count, 'incident')}", lines, [], "see: syscard incident list")
+    return _said(f"({plain(system)}) digest: {_digested(digest)}", lines, [], "see: syscard incident list")
+
+
+def _digested(digest: Digest) -> str:
+    """What a digest is of, in a few words."""
+    if count := len(digest.held) + len(digest.new):
+        return f"{plural(count, 'incident')} not told before"
+    if digest.ended:
+        return f"{plural(len(digest.ended), 'incident')} over"
+    return f"{plural(len(digest.unsure), 'claim')} unknown or stale"
 
 
 def of_outage(system: str, what: str) -> Said:
@@ -121,7 +147,13 @@ def ranges(numbers: Iterable[int]) -> str:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return ", ".join(f"INC-{a}" if a == b else f"INC-{a} to INC-{b}" for a, b in runs)
+    return ", ".join(_run(first, last) for first, last in runs)
+
+
+def _run(first: int, last: int) -> str:
+    if last - first < 2:
+        return ", ".join(f"INC-{number}" for number in range(first, last + 1))
+    return f"INC-{first} to INC-{last}"
 
 
 def _said(title: str, lines: Sequence[str], more: Sequence[str], see: str) -> Said:
@@ -156,9 +188,9 @@ def _told(incident: Incident, how: str) -> str:
     return f"{head}; {how}" if how else head
 
 
-def _first(incident: Incident) -> list[str]:
+def _first(incident: Incident, links: Sequence[str]) -> list[str]:
     """The note's first sentences on the worst of them, and what to do first."""
-    do_first = [f"Do first: {plain(incident.do_first)}"] if incident.do_first else []
+    do_first = [f"Do first: {with_links(incident.do_first, links)}"] if incident.do_first else []
     return [*(plain(sentence) for sentence in incident.note[:2]), *do_first]
 
 

@@ -60,6 +60,29 @@ def test_whatever_a_card_says_a_message_is_short_and_plain(text: str, count: int
         assert told.title.strip()
 
 
+def test_a_runbook_that_the_team_declared_is_a_link_and_nothing_else_is() -> None:
+    runbook = "https://runbooks.shop.example/vlm?x=1"
+    broken = incident().model_copy(update={"do_first": f"roll back https://evil.example; runbook: {runbook}"})
+    told = words.of_news("shop", "shop/llm", [broken], frozenset(), [], (runbook,))
+    assert f"Do first: roll back https: evil.example; runbook: {runbook}" in told.text
+    assert runbook not in words.of_news("shop", "shop/llm", [broken], frozenset(), []).text
+    for wrong in ("javascript://x", "https://x/<b>", "https://x/ y", "https://x/[a](b)"):
+        broken = incident().model_copy(update={"do_first": f"see {wrong}"})
+        assert wrong not in words.of_repeat("shop", "shop/llm", [broken], NOW, (wrong,)).text
+
+
+def test_a_digest_is_called_by_what_is_in_it() -> None:
+    one = [incident()]
+    titles = [
+        words.of_digest("shop", words.Digest(held, new, ended, one, ["grounded is stale"])).title
+        for held, new, ended in ((one, one, one), ([], [], one), ([], [], []))
+    ]
+    assert titles == [
+        "(shop) digest: 2 incidents not told before", "(shop) digest: 1 incident over",
+        "(shop) digest: 1 claim unknown or stale",
+    ]  # fmt: skip
+
+
 def test_a_digest_that_has_no_room_says_how_much_is_left_out() -> None:
     many = [incident(n).model_copy(update={"title": "x" * 200}) for n in range(1, 40)]
     told = words.of_digest("shop", words.Digest(many, many, many, many, []))
