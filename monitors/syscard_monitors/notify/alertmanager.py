@@ -71,5 +71,6 @@ def _alert(system: str, incident: Incident, ends: datetime, now: datetime) -> di
 
 
 def _risk(incident: Incident) -> str:
-    """Which risk of the catalogue it is, where the incident says so."""
-    return plain(incident.model_dump(include={"risk_id"}).get("risk_id") or "")
+    """Which risk of the catalogue it began with: what joins later must not make it another alert."""
+    first = incident.findings[0].risk if incident.findings else None
+    return plain(first or "")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard_monitors.notify.alertmanager import ENDED_LATELY, MOST, RESOLVES_AFTER, alerts, over
-from tests.unit.build import NOW
+from tests.unit.build import NOW, member
 from tests.unit.monitors.test_notify_deciding import incident
 
 LABEL_NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
@@ -49,6 +49,15 @@ def test_its_labels_stay_the_same_while_it_is_acknowledged_and_when_it_is_over()
     states = ("open", "acknowledged", "mitigating", "resolved")
     made = [alerts("shop", [incident(3, state=s)], NOW, {3: NOW} if s == "resolved" else {}) for s in states]
     assert len({json.dumps(alert["labels"], sort_keys=True) for (alert,) in made}) == 1
+
+
+def test_the_risk_it_began_with_is_a_label_and_what_joins_later_changes_none() -> None:
+    conflict = member("vlm.conflict").model_copy(update={"risk": "IR-04"})
+    began = incident(3).model_copy(update={"findings": (conflict,)})
+    grown = incident(3).model_copy(update={"findings": (conflict, member().model_copy(update={"risk": "IR-09"}))})
+    labels = [alerts("shop", [one], NOW, {})[0]["labels"] for one in (began, grown)]
+    assert labels[0] == labels[1]
+    assert labels[0]["risk"] == "IR-04"
 
 
 def test_one_that_is_over_is_sent_with_its_end_for_a_while() -> None:
