@@ -66,7 +66,7 @@ def assess(
     newest = [r for r in requests if r.end_us > since][-kept.MOST :]
     needed = log_needed(plan, _took(newest, pace_us))
     last = newest[-1].place.request if newest else ""
-    maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}")
+    maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}", card)
     readings = {name: _reading(plan, risk, about, maker) for name, (risk, about) in plan.risk_places.items()}
     rare = significant(readings, needed)
     fresh = maker.part(max(0, len(newest) - kept.BETWEEN), kept.BETWEEN)

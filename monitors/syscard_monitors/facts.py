@@ -91,9 +91,14 @@ def names_things(field: str) -> bool:
     return field.rpartition(".")[2] in _IDENTIFIERS
 
 
+def is_taken(field: str) -> bool:
+    """Whether a field holds what a span was given, by its name; else it is what the span made."""
+    return bool(_TAKEN.search(field))
+
+
 def holds_words(field: str, *, taken: bool) -> bool:
     """Whether a field holds fingerprints of words that a span was given (`taken`), or that it made."""
-    return field.endswith(_TERMS) and bool(_TAKEN.search(field)) is taken
+    return field.endswith(_TERMS) and is_taken(field) is taken
 
 
 def _linked(trace_id: str, links: Any) -> Iterable[str]:

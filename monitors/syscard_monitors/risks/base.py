@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from syscard.card import Card
 from syscard.risks import Scale
 from syscard.system import EDGE, System, edge_ends
 from syscard_monitors.assemble import Request
@@ -26,6 +27,8 @@ class Case:
     strata: Sequence[str]
     """The stratum of each request."""
     seed: int = 0
+    card: Card | None = None
+    """As it stands; None while a baseline is set."""
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was computed of these requests already, whatever the place."""
 
@@ -112,6 +115,7 @@ class CaseMaker:
     requests: Sequence[Request]
     seed: str
     """What the seeds of places are made of."""
+    card: Card | None = None
     _known: dict[str, list[str]] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict)
 
@@ -120,12 +124,20 @@ class CaseMaker:
         named = about if about in self.strata.named else about.rpartition("->")[2]
         if named not in self._known:
             self._known[named] = self.strata.of(named, self.requests)
-        return Case(self.system, about, self.requests, self._known[named], seed_of(f"{self.seed}/{about}"), self._memo)
+        return Case(
+            self.system,
+            about,
+            self.requests,
+            self._known[named],
+            seed_of(f"{self.seed}/{about}"),
+            self.card,
+            self._memo,
+        )
 
     def part(self, start: int, size: int) -> CaseMaker:
         """The same over some of the requests."""
         known = {name: strata[start : start + size] for name, strata in self._known.items()}
-        return CaseMaker(self.system, self.strata, self.requests[start : start + size], self.seed, known)
+        return CaseMaker(self.system, self.strata, self.requests[start : start + size], self.seed, self.card, known)
 
 
 def _mean(calls: Sequence[Any] | None) -> float | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from syscard.system import ComponentKind, System
 from syscard_monitors.assemble import Request
 from syscard_monitors.functions import last_list
-from syscard_monitors.risks.base import Lacking
+from syscard_monitors.risks.base import Case, Lacking
+
+_FIELDS: Final = "(fields)"
+"""Of the memo."""
 
 
 def of_kind(system: System, *kinds: ComponentKind) -> tuple[str, ...]:
@@ -40,6 +44,13 @@ def any_of(requests: Sequence[Request], ref: str, fields: Sequence[str]) -> list
         called = f"{ref}.call" in r.values
         found.append(any(any(r.values.get(f"{ref}.{f}", ())) for f in fields) if called else None)
     return found
+
+
+def fields_of(case: Case, ref: str) -> tuple[str, ...]:
+    """Names of all fields that requests have of a component, as `vlm.item.id`."""
+    if _FIELDS not in case.memo:
+        case.memo[_FIELDS] = sorted({name for r in case.requests for name in r.values})
+    return tuple(name for name in case.memo[_FIELDS] if name.startswith(f"{ref}."))
 
 
 def lists(requests: Sequence[Request], ref: str, name: str = "items") -> list[tuple[str, ...]]:

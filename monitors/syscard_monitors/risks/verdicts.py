@@ -163,6 +163,8 @@ def severity(entry: CatalogueRisk, reading: Reading, threshold: float) -> str:
 
 def detectable(reading: Reading, threshold: float, log_needed: float) -> str:
     """The smallest effect that would have been seen four times in five, never less than the threshold."""
+    if reading.p_value is None and threshold > 0:
+        return f"more than {threshold:.2g}{' of the requests' * (reading.scale == 'share')} would show"
     if reading.p_value is None:
         return f"one event would show; it comes in {rule_of_three(reading.n):.2%} of requests at most"
     if reading.error is None or not math.isfinite(reading.error):

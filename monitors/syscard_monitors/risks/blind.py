@@ -1,0 +1,50 @@
+"""IR-27, blind spot of the monitors: spans of a part are missing, or nothing gives a verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from syscard.card import Card
+from syscard.system import System
+from syscard_monitors.risks.base import Case, Lacking, Reading
+from syscard_monitors.risks.rises import rise_reading, usual_share
+from syscard_monitors.risks.shares import Marks
+
+UNWATCHED: Final = "nothing watches it"
+"""Why the state of a part is unknown that no signal and no claim speaks of (`parts`)."""
+
+
+class BlindSpot:
+    """Requests that lack the spans of a part, more often than the baseline's; and parts that nothing watches.
+
+    Which topics nobody looks at is in the matrix of the card (`syscard.blindspots`).
+    """
+
+    id: Final = "IR-27"
+    invariant: Final = False
+
+    def places(self, system: System) -> tuple[str, ...]:
+        """Every declared component."""
+        return tuple(system.components)
+
+    def usual(self, case: Case) -> dict[str, Any] | Lacking:
+        """Requests without it, by stratum."""
+        return usual_share(_missing(case), case.strata, f"{case.about}.call")
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
+        """The rise of the share of requests without it; a part that nothing watches is blind whatever comes."""
+        if case.card is not None and case.about in unwatched(case.card):
+            return Reading(n=len(case.requests), effect=1.0, says=f"no signal and no claim speaks of {case.about}")
+        return rise_reading(
+            case, _missing(case), usual, f"requests lack the spans of {case.about}", f"{case.about}.call"
+        )
+
+
+def unwatched(card: Card) -> Sequence[str]:
+    """Declared parts that no monitor speaks of, as the card has it."""
+    return [ref for ref, part in card.parts.items() if part.declared is not None and part.why == UNWATCHED]
+
+
+def _missing(case: Case) -> Marks:
+    return [f"{case.about}.call" not in r.values for r in case.requests]
