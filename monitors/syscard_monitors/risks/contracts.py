@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from syscard.system import SYSTEM, System
-from syscard.words import one_line
+from syscard.words import one_line, plural
 from syscard_monitors.assemble import Request
 from syscard_monitors.edges import EXAMPLES, seen_edges
 from syscard_monitors.risks import roles
@@ -134,9 +134,9 @@ def _type(value: Any) -> str:
 
 
 def _how(requests: Iterable[Request], ref: str, name: str, contract: Mapping[str, Any]) -> str:
-    """Some of what it is now."""
+    """What is other about it. The words themselves come from spans and are not written down."""
     values: Sequence[Any] = [v for r in requests for v in r.values.get(f"{ref}.{name}", ())]
     types = sorted({_type(v) for v in values} - {*contract["types"]})
-    words = sorted({v for v in values if isinstance(v, str) and _is_other(v, contract)}) if contract["words"] else []
-    told = [*types, *(one_line(w)[:40] for w in words[:3])]
+    words = {v for v in values if isinstance(v, str) and v not in contract["words"]} if contract["words"] else {}
+    told = [*types, *([f"{plural(len(words), 'word')} never seen"] if words else [])]
     return f" ({', '.join(told)})" if told else ""

@@ -70,7 +70,7 @@ def reading(rng: random.Random, number: int) -> dict[str, Any]:
     [
         ({"vlm.confidence": "high"}, "vlm.confidence"),
         ({"vlm.category": None}, "vlm.category"),
-        ({"vlm.category": "trousers"}, "trousers"),
+        ({"vlm.category": "trousers"}, "vlm.category or give it another type or word (1 word never seen)"),
     ],
     ids=["another type", "left out", "another word"],
 )
