@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from syscard.attribution import Attribution
 from syscard.digest import digest
 from syscard.edits import (
     AddEvidence,
@@ -195,6 +196,10 @@ class Incident(Value):
     serious: AssessIncident | None = Field(default=None, exclude_if=lambda value: value is None)
     """What a human last said of it."""
     postmortems: tuple[str, ...] = Field(default=(), exclude_if=lambda digests: not digests)
+    attribution: Attribution | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The newest."""
+    attributed_by: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Digest of its evidence."""
 
     @property
     def is_open(self) -> bool:
@@ -285,7 +290,8 @@ class Card(Value):
         newest = frozenset(sorted(self.incidents)[-INCIDENTS_SHOWN:])
         shown = (i for n, i in self.incidents.items() if i.is_live or n in newest)
         of_claims = (s.evidence for c in self.claims.values() for s in c.slices if s.evidence)
-        return frozenset((*of_claims, *(f.evidence for i in shown for f in i.findings)))
+        of_incidents = [(i.attributed_by, *(f.evidence for f in i.findings)) for i in shown]
+        return frozenset((*of_claims, *(e for found in of_incidents for e in found if e)))
 
     def evidence_id(self, digest_or_none: str | None) -> str | None:
         """`E-7` for an evidence digest."""

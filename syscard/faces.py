@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from syscard.attribution_text import cause_text
 from syscard.embedded import encoders_text
 from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
@@ -305,7 +306,9 @@ def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
 
 
 def _cause(raw: dict[str, Any]) -> str:
-    """Where the change starts in the declared graph. Whether it was handed on is not tested, and that is said."""
+    """What its attribution says; without one, where the change starts in the declared graph, and that it is no test."""
+    if tested := (raw.get("attribution") or {}).get("parts"):
+        return cause_text(raw["attribution"], tested)
     subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(shows_on(raw))
     if not heirs and not edges:
         return f"{subject} is the only part with findings"

@@ -27,7 +27,7 @@ from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
 _LETS_GO: Final = frozenset(
-    ("declare", "claim", "incident.open", "incident.state", "incident.reopen", "incident.merge")
+    ("declare", "claim", "incident.open", "incident.state", "incident.reopen", "incident.merge", "incident.attribution")
 )
 """Kinds of edits after which something may rest on less evidence than before."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from syscard.attribution import Attribution
 from syscard.finding import Value
 
 LONGEST_SILENCE: Final = timedelta(days=90)
@@ -158,8 +159,21 @@ class EndSilence(Value):
     id: SilenceId
 
 
+class AttributeIncident(Value):
+    """Which part changed itself since an incident began, and whose the damage is; again as requests double."""
+
+    kind: Literal["incident.attribution"] = "incident.attribution"
+    number: int
+    attribution: Attribution
+    subject: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The part that is named from now on, where that is another."""
+    evidence: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Digest of the edit with the figure of the part that is first."""
+
+
 IncidentBody = (
-    ImpactIncident
+    AttributeIncident
+    | ImpactIncident
     | AssignIncident
     | MergeIncident
     | SetSeverity

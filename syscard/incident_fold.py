@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from syscard import edits as e
 from syscard import incident_edits as ie
+from syscard.attribution import component_of
 from syscard.card import SEVERITIES, Card, Incident, IncidentEvent, SilenceCard
+from syscard.incident_keys import group_key
 
 Changes = dict[str, Any]
 _CLOSED: Final = ("resolved", "false_positive")
@@ -193,6 +195,19 @@ def _end_silence(card: Card, body: ie.EndSilence, edit: e.Edit) -> Changes:
     return {"silences": {**card.silences, body.id: ended}}
 
 
+def _attribute(card: Card, body: ie.AttributeIncident, edit: e.Edit) -> Changes:
+    incident, found = card.incidents[body.number], body.attribution
+    changes: Changes = {"attribution": found, "attributed_by": body.evidence}
+    if body.subject is None or body.subject == incident.subject:
+        named = found.first or "no part is named"
+        what = f"attributed over {found.n_now} requests: {named}, confidence {found.confidence}"
+        return with_event(card, body.number, edit, what, **changes)
+    changes |= {"subject": body.subject, "group": group_key(card.system, component_of(body.subject), card.traces)}
+    changes["inherited_by"] = tuple(p for p in incident.inherited_by if p != body.subject)
+    what = f"named {incident.subject} before, now {body.subject}: it changed itself, given what reaches it"
+    return with_event(card, body.number, edit, what, **changes)
+
+
 RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "incident.open": _open,
     "incident.extend": _extend,
@@ -200,6 +215,7 @@ RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "incident.state": _move,
     "incident.note": _note,
     "incident.report": _report,
+    "incident.attribution": _attribute,
     "incident.impact": _impact,
     "incident.assign": _assign,
     "incident.merge": _merge,

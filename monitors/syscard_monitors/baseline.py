@@ -14,6 +14,7 @@ from syscard.digest import digest
 from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
+from syscard_monitors import joint
 from syscard_monitors.assemble import Request
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.frames import evaluate, events, is_event
@@ -134,6 +135,7 @@ def measure_baseline(
     embedded = {s.key: sample.body() for s in signals if (sample := _vectors(s, requests, strata)) is not None}
     values |= {"embeddings": embedded} if embedded else {}
     values |= {"strata": strata.body()} if strata.dimensions else {}
+    values |= {"joint": joint.body_of(system, signals, requests)}
     values |= {"risks": usual_of(system, strata, requests)}
     keys = sorted(frozenset[int]().union(*(r.keys for r in requests)))
     values |= {"keys": keys} if keys != [0] else {}

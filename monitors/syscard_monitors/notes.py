@@ -106,7 +106,6 @@ def unknowns(subject: str, findings: Sequence[Finding], card: Card) -> tuple[str
         lines.append(f"which version of {end} ran: its spans carry no component version")
     if (component.declared or {}).get("kind") == "llm" and "prompt" not in seen:
         lines.append(f"which prompt {end} ran with: its spans carry no prompt hash")
-    lines.append("what caused it: only the order of the parts was looked at")
     return tuple(lines)
 
 

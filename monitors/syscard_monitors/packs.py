@@ -61,6 +61,8 @@ class PackSignal(_Data):
     """Who looks into it; None: who owns the part that it is about."""
     optional: bool = False
     """Left out silently where no span carries it."""
+    input: bool = False
+    """It tells of what a component is given from outside, not of what it does."""
 
 
 class Defaults(_Data):
@@ -139,6 +141,8 @@ class Signal(_Data):
     owner: str
     """Who looks into it."""
     optional: bool
+    input: bool = False
+    """It tells of what a component is given from outside, not of what it does."""
 
     @property
     def key(self) -> str:

@@ -36,6 +36,8 @@ class Plan:
     """Signals and claims that are not computed, as the monitors died in them; with the reason."""
     at: At = untold
     """Is told which signal is judged next."""
+    joint: Mapping[str, Any] = field(default_factory=dict)
+    """Signals of the baseline's requests side by side, by column."""
     risks: Mapping[str, Any] = field(default_factory=dict)
     """What the baseline keeps of each risk, by risk and place."""
 

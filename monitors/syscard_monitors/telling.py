@@ -16,6 +16,7 @@ from syscard.steps import Step
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, observed
 from syscard_monitors.assemble import Request, micros
+from syscard_monitors.attributing import Newest, attributing
 from syscard_monitors.changes import changes_before
 from syscard_monitors.memory import Memory
 from syscard_monitors.parts import part_drafts, reach_after
@@ -89,11 +90,13 @@ def edits_of(
     errors: Mapping[str, str],
     newest: Callable[[], Sequence[Edit]] = tuple,
     assessed: Sequence[Draft] = (),
+    recent: Newest | None = None,
 ) -> Said:
     """What a window says to the card: what was seen, incidents, claims, risks, then the parts' states.
 
     `newest` gives the newest edits of the system; it is asked only where an incident opens. `assessed` holds what was
-    found of the risks of the catalogue, as edits.
+    found of the risks of the catalogue, as edits; `recent` gives the newest requests, by which incidents
+    are attributed.
     """
     begun = starting(plan, memory, [f for f in findings if f.window.index == window.index])
     _note_baseline(card, memory)
@@ -103,6 +106,8 @@ def edits_of(
     memory.quiet, memory.reached = dict(outcome.firing.quiet), dict(outcome.firing.reached)
     drafts = [*observed.observing(card, requests, AUTHOR, window), *assessed]
     drafts += _with_changes(outcome.drafts, newest, drafts)
+    if recent is not None:
+        drafts += attributing(preview(card, drafts), plan, memory.quiet, recent, window, plan.joint)
     slices = assess_claims(plan.system, memory, window, sums, errors)
     drafts += claim_drafts(card, plan.system, slices, window)
     after = preview(card, drafts)

@@ -34,6 +34,7 @@ from syscard_monitors.burn import Objective
 from syscard_monitors.drift import DriftWorker
 from syscard_monitors.explain import Explanation, budget_explanation, explanation
 from syscard_monitors.graph import Graph
+from syscard_monitors.joint import read_joint
 from syscard_monitors.judge import told_rarity
 from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.measuring import is_due, measure_groups
@@ -100,7 +101,7 @@ class Watcher:
         self._most_rows = most_rows
         self._rotated = rotated
         self._at = at
-        self._baseline: tuple[str, dict[str, Reference], Strata, dict[str, Any]] | None = None
+        self._baseline: tuple[str, dict[str, Reference], Strata, dict[str, Any], dict[str, Any]] | None = None
         self._recent: dict[str, Recent] = {}
 
     def tick(self, ref: str, on_window: Callable[[int, int], None] | None = None) -> Tick:
@@ -262,15 +263,16 @@ class Watcher:
         if card.baseline is None:
             return Plan(system, signals, graph, None, aside=aside, at=self._at)
         digest = card.baseline.data_digest
-        known, strata, risks = self._known(digest)
-        return Plan(system, signals, graph, known, strata, digest, aside=aside, at=self._at, risks=risks)
+        known, strata, joint, risks = self._known(digest)
+        return Plan(system, signals, graph, known, strata, digest, aside, self._at, joint, risks)
 
-    def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata, dict[str, Any]]:
-        """The baseline's values, strata and risks, read again only when there is another baseline."""
+    def _known(self, data_digest: str) -> tuple[dict[str, Reference], Strata, dict[str, Any], dict[str, Any]]:
+        """The baseline's values, strata, columns and risks, read again only when there is another baseline."""
         if self._baseline is None or self._baseline[0] != data_digest:
             values = self._records.baseline_data(data_digest)
             strata = read_strata(values.get("strata", {}))
-            self._baseline = data_digest, baseline.references(values), strata, values.get("risks", {})
+            risks = values.get("risks", {})
+            self._baseline = data_digest, baseline.references(values), strata, read_joint(values), risks
         return self._baseline[1:]
 
     def _recent_of(self, plan: Plan, memory: Memory) -> Recent:
@@ -310,7 +312,9 @@ class Watcher:
             _alone(transaction, plan, memory, known, card)
             newest = partial(transaction.newest_edits, ref)
             risks = assessing.drafts(card, plan, memory, assessed, window) if assessed else ()
-            said = edits_of(card, plan, memory, requests, window, findings, sums.windows(), errors, newest, risks)
+            since = partial(recent.with_window, requests)
+            sums_now = sums.windows()
+            said = edits_of(card, plan, memory, requests, window, findings, sums_now, errors, newest, risks, since)
             gap = baseline.gaps(requests, memory.frontier.end_us or None)
             memory.pace_us = end - memory.frontier.end_us if memory.frontier.end_us else 0
             memory.frontier, memory.windows = requests[-1].place, memory.windows + 1

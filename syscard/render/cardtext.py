@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
+from syscard.attribution_text import verdict_lines
 from syscard.diff import Change
 from syscard.embedded import encoder_text
 from syscard.errors import NotOnTheCard
@@ -308,8 +309,11 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     for text in face.what:
         yield from wrap(text, width, first="  ", rest="    ")
     yield from (line for text in rules_text(view, raw) for line in wrap(text, width, first="  ", rest="    "))
+    if lines := list(verdict_lines(raw.get("attribution") or {"parts": ()})):
+        yield from ("", "WHO CHANGED  (given what reaches it; share of the damage)")
+        yield from (line for text in lines for line in wrap(text, width, first="  ", rest="    "))
     yield from ("", "EVIDENCE")
-    for digest in dict.fromkeys(f["evidence"] for f in raw["findings"]):
+    for digest in dict.fromkeys(d for d in (*(f["evidence"] for f in raw["findings"]), raw.get("attributed_by")) if d):
         item = view["card"]["evidence"].get(digest)
         yield from _figure(item, width) if item else [f"  {digest[:12]}  is not on the card"]
     for report in raw.get("reports", ()):

@@ -22,6 +22,8 @@ _RISEN: Final = 1.28
 """Standard errors by which misses must have risen to be called damage: who changed is tested more strictly."""
 _CLEAR: Final = 2.33
 """From so many on it is clear."""
+_LEAST_MISSES: Final = 5
+"""Requests that must miss now: of fewer nothing is shared out."""
 _DRAWS: Final = 50
 _LEFT_OPEN: Final = 0.3
 _LEFT_OPEN_GRAVE: Final = 0.5
@@ -71,7 +73,8 @@ def _harm(table: Table, target: Target) -> Harm:
     misses, n = missed(table.scaled[target.signal].raw, target), table.n_before
     rise, overall = float(misses[n:].mean() - misses[:n].mean()), float(misses.mean())
     spread = math.sqrt(max(overall * (1 - overall) * (1 / n + 1 / table.n_now), 1e-12))
-    return Harm(target, rise, rise / spread)
+    errors = rise / spread if misses[n:].sum() >= _LEAST_MISSES else 0.0
+    return Harm(target, rise, errors)
 
 
 def name(
@@ -83,18 +86,21 @@ def name(
     whose: Shares | None,
     options: Options,
 ) -> Named:
-    """Who is first: by what is added to the misses; where the graph is in doubt or there is no promise, by effect.
+    """Who is first: by what is added to the misses; where the graph is in doubt or no damage is clear, by effect.
 
-    Where no damage is clear, a part comes before what it is given: that the mix of inputs moves is how things are, that
-    a part treats them in another way is not. What a part that changed adds wavers less than the misses themselves.
+    By effect a part comes before what it is given: that the mix of inputs moves is how things are, that a part treats
+    them in another way is not. Among inputs it is what they add, where that is known.
     """
-    if whose is not None and not table.doubts:
+    if whose is not None and not table.doubts and seen is not None and seen.clear:
         added = dict(zip(whose.players, whose.values.tolist(), strict=True))
-        clear = seen is not None and seen.clear
-        order = sorted(changed, key=lambda part: (not clear and part.startswith(INPUTS), -added[part]))
+        order = sorted(changed, key=lambda part: -added[part])
         wins = _wins_by_share(order, whose)
     else:
-        order = sorted(changed, key=lambda part: (part.startswith(INPUTS), -effect(found, part, options)))
+        sizes = {part: effect(found, part, options) for part in changed}
+        if whose is not None:
+            added = dict(zip(whose.players, whose.values.tolist(), strict=True))
+            sizes |= {part: added[part] for part in changed if part.startswith(INPUTS)}
+        order = sorted(changed, key=lambda part: (part.startswith(INPUTS), -sizes[part]))
         wins = _wins_by_effect(order, found, options)
     tie = wins is not None and wins < options.least_wins
     lowered, confidence = _confidence(
@@ -149,7 +155,7 @@ def _doubts(table: Table, parents: Mapping[str, Parents], changed: Sequence[str]
 def _confidence(
     table: Table, seen: Harm | None, whose: Shares | None, doubts: tuple[str, ...], *, tie: bool
 ) -> tuple[tuple[str, ...], Confidence]:
-    lowered, open_ = list(doubts), _left_open(whose)
+    lowered, open_ = list(doubts), _left_open(whose) if seen and seen.clear else 0.0
     if table.n_now < MANY:
         lowered.append(f"few requests since then: {table.n_now}")
     if seen is None or not seen.told:

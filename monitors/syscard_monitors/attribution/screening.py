@@ -50,17 +50,17 @@ def screened(table: Table) -> Mapping[str, Parents]:
     known = _correlations(signals.values(), n)
     moved = {name: _moved(s, n) for name, s in signals.items()}
     order = {part: i for i, part in enumerate(table.parts)}
+    # What is always the same now, and was not so before, says which requests are of now, and nothing else.
+    usable = [s for s in signals.values() if not _is_of_now(s, n, moved[s.name])]
     found = {}
     for name, child in signals.items():
         near, strangers = table.parents.get(child.part, frozenset()), set(order)
         earlier = {p for p in near if order[p] < order[child.part]}
         # Within a part any order will do: whichever of its own signals changed, it is the part that did.
-        candidates = [
-            s for s in signals.values() if s.part in earlier or (s.part == child.part and place[s.name] < place[name])
-        ]
+        candidates = [s for s in usable if s.part in earlier or (s.part == child.part and place[s.name] < place[name])]
         declared, firm = _declared(child, candidates, known, place, moved, n)
         strangers -= {*near, child.part, *(p for p in order if child.part in table.upstream(p))}
-        others = [s for s in signals.values() if s.part in strangers and not s.constant]
+        others = [s for s in usable if s.part in strangers and not s.constant]
         undeclared = _undeclared(child, declared, others, known, place, n, len(signals))
         found[name] = Parents(declared, firm, undeclared)
     return found
@@ -76,6 +76,11 @@ def _correlations(signals: Collection[Scaled], n: int) -> Vector:
     both = both / spread
     found: Vector = both.T @ both / n
     return found
+
+
+def _is_of_now(signal: Scaled, n: int, moved: float) -> bool:
+    now = signal.z[n:][signal.there[n:]]
+    return moved > _FAR and len(now) > 0 and bool(np.ptp(now) == 0)
 
 
 def _moved(signal: Scaled, n: int) -> float:

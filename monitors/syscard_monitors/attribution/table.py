@@ -31,6 +31,12 @@ class Series:
     before: Vector
     now: Vector
 
+    @classmethod
+    def of(cls, name: str, part: str, before: Sequence[float | None], now: Sequence[float | None]) -> Series:
+        """Of plain numbers, None where a request has none."""
+        was, newer = (np.array([np.nan if v is None else v for v in values], dtype=float) for values in (before, now))
+        return cls(name, part, was, newer)
+
     @property
     def both(self) -> Vector:
         """Before, then now."""

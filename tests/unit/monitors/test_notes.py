@@ -44,7 +44,6 @@ def test_what_spans_do_not_carry_is_said_to_be_unknown() -> None:
     assert notes.unknowns("vlm->llm", [finding("vlm->llm")], card_of()) == (
         "which version of llm ran: its spans carry no component version",
         "which prompt llm ran with: its spans carry no prompt hash",
-        "what caused it: only the order of the parts was looked at",
     )
 
 

@@ -68,6 +68,7 @@ def list_incidents(
 
 
 def _document(raw: dict[str, Any]) -> dict[str, Any]:
+    from syscard.attribution_text import method_of
     from syscard.faces import may_inherit, shows_on
     from syscard.risks import worst_of
 
@@ -85,7 +86,7 @@ def _document(raw: dict[str, Any]) -> dict[str, Any]:
             "first_changed": raw["subject"],
             "may_inherit": may_inherit(raw),
             "shows_on": shows_on(raw),
-            "method": "order",
+            "method": method_of(raw),
         },
     }
 
