@@ -19,10 +19,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
 
+from syscard.card import Incident
 from syscard.clock import ReplayClock
 from syscard.declare import declaring
 from syscard.edits import Author, AuthorKind
 from syscard.home import Home
+from syscard.risks import AssessRisks
 from syscard.system_file import parse_system
 from syscard_configs import read_bytes, read_text
 from syscard_monitors.drift import DriftWorker
@@ -51,6 +53,10 @@ class Outcome(NamedTuple):
     """Requests of the recording that had ended when the first incident opened."""
     breaches: tuple[str, ...]
     edits: int
+    attributed: tuple[str, ...]
+    """Of each incident, whom the attribution names first and how sure it is; empty where it names nobody."""
+    risks: tuple[str, ...]
+    """Risks of the catalogue that were seen, with their places."""
 
 
 def outcomes(pool: ProcessPoolExecutor, only: Sequence[str] = ()) -> list[Outcome]:
@@ -121,7 +127,21 @@ def _judged(house: House, records: Any, lines: Sequence[bytes], shift: timedelta
         after=sum(end <= incidents[0].opened for end in ends) if incidents else None,
         breaches=tuple(sorted({f.key for f in tick.findings if f.state == "breach"})),
         edits=sum(1 for _ in records.edits(REF)) - before,
+        attributed=tuple(_attributed(i) for i in incidents),
+        risks=_risks_seen(records),
     )
+
+
+def _attributed(incident: Incident) -> str:
+    found = incident.attribution
+    return f"{' = '.join(found.causes) or found.first} ({found.confidence})" if found and found.first else ""
+
+
+def _risks_seen(records: Any) -> tuple[str, ...]:
+    """Whether or not they are seen still."""
+    bodies = (edit.body for edit in records.edits(REF))
+    told = (one for body in bodies if isinstance(body, AssessRisks) for one in body.told)
+    return tuple(sorted({f"{one.risk} {one.about}" for one in told if one.state == "seen"}))
 
 
 def _in_home(folder: Path, end: datetime, work: Callable[[House, Any], Made]) -> Made:
