@@ -6,8 +6,21 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import Final
 
 from benchmarks.monitors.faults import Outcome, outcomes
+
+_HEADS: Final = (
+    "Recording",
+    "On",
+    "Incidents",
+    "Named first",
+    "Right",
+    "Requests until then",
+    "Who changed",
+    "Risks seen",
+    "Edits",
+)
 
 
 def table(only: Sequence[str] = ()) -> Iterator[str]:
@@ -15,8 +28,8 @@ def table(only: Sequence[str] = ()) -> Iterator[str]:
     # Spawned: what reads and writes the lake has threads, which a fork would not carry along.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         found = outcomes(pool, only)
-    yield "| Recording | On | Incidents | Named first | Right | Requests until then | Who changed | Risks seen | Edits |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield f"| {' | '.join(_HEADS)} |"
+    yield "| --- " * len(_HEADS) + "|"
     yield from map(_row, found)
     yield ""
     yield _summed(found)
@@ -50,5 +63,7 @@ def _summed(found: Iterable[Outcome]) -> str:
     calm = [one for one in found if not one.parts]
     alone = sum(len(one.incidents) == 1 for one in caught)
     false = sum(len(one.incidents) for one in calm)
-    return (f"{len(caught)} of {len(faults)} faults open an incident, {alone} exactly one; {right} name a part or an "
-            f"edge that the fault was on first. {false} incidents on {len(calm)} recordings without a fault.")  # fmt: skip
+    return (
+        f"{len(caught)} of {len(faults)} faults open an incident, {alone} exactly one; {right} name a part or an "
+        f"edge that the fault was on first. {false} incidents on {len(calm)} recordings without a fault."
+    )
