@@ -21,7 +21,7 @@ from syscard_monitors.judge import NO_BASELINE, Streak, told_rarity
 from syscard_monitors.memory import Memory
 from syscard_monitors.plan import Plan
 from syscard_monitors.risks import calibration as kept
-from syscard_monitors.risks.base import CaseMaker, Lacking, Reading, Risk
+from syscard_monitors.risks.base import CaseMaker, Kept, Lacking, Reading, Risk
 from syscard_monitors.risks.verdicts import ALPHA, Standing, after, assessment, cleared, reaches, significant
 from syscard_monitors.traces import moment
 from syscard_monitors.window import AUTHOR
@@ -48,7 +48,13 @@ def is_due(window: Window) -> bool:
 
 
 def assess(
-    card: Card, plan: Plan, memory: Memory, requests: Sequence[Request], window: Window, pace_us: int
+    card: Card,
+    plan: Plan,
+    memory: Memory,
+    requests: Sequence[Request],
+    window: Window,
+    pace_us: int,
+    kept_columns: Kept | None = None,
 ) -> Assessing:
     """Every risk in every place over the newest requests; what the memory holds of them moves on.
 
@@ -59,6 +65,7 @@ def assess(
         requests: the newest ones up to the window, oldest first.
         window: the window that has just closed.
         pace_us: microseconds between windows.
+        kept_columns: what was computed of these requests in the assessment before.
     """
     if memory.risks_against != plan.baseline:
         memory.risks, memory.risks_against = {}, plan.baseline
@@ -67,6 +74,7 @@ def assess(
     needed = log_needed(plan, _took(newest, pace_us))
     last = newest[-1].place.request if newest else ""
     maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}", card)
+    maker.columns = (kept_columns or Kept()).moved_on(plan.baseline, plan.system, newest)
     readings = {name: _reading(plan, risk, about, maker) for name, (risk, about) in plan.risk_places.items()}
     rare = significant(readings, needed)
     fresh = maker.part(max(0, len(newest) - kept.BETWEEN), kept.BETWEEN)

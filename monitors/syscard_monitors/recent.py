@@ -17,6 +17,7 @@ from syscard_monitors.assemble import Frontier, Request
 from syscard_monitors.look import Scan, between
 from syscard_monitors.memory import Memory
 from syscard_monitors.packs import WINDOW
+from syscard_monitors.risks.base import Kept
 from syscard_monitors.traces import moment
 
 MOST_RECENT: Final = 1_000
@@ -34,6 +35,7 @@ class Recent:
         self._frontier = frontier
         self._read: Read | None = read
         self._requests: deque[Request] = deque(maxlen=MOST_RECENT)
+        self.columns = Kept()
 
     def goes_on(self, system: System, frontier: Frontier) -> bool:
         """Whether these are the requests before a frontier, as the system is declared now."""

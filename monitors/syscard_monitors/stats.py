@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from operator import mul
 from statistics import NormalDist
 from typing import Final, NamedTuple, TypeVar
 
@@ -34,19 +35,29 @@ def fisher_worse(*strata: Rates) -> float:
     With one stratum the upper tail of the hypergeometric distribution (Fisher 1935); with several, of the sum of
     theirs: the exact form of the Cochran-Mantel-Haenszel test (Mehta, Patel & Gray 1985).
     """
-    hits, sums = sum(stratum.hits for stratum in strata), [1.0]
-    for stratum in strata:
+    # How far above the least that is possible: of what must be so nothing has to be added up.
+    hits, sums = sum(stratum.hits - _support(stratum)[0] for stratum in strata), [1.0]
+    if hits <= 0:
+        return 1.0
+    for stratum in strata[:-1]:
         sums = _convolved(sums, _hypergeometric(stratum))
-    return min(1.0, math.fsum(sums[hits:]))
+    # Of the last sum only the tail is asked for.
+    return min(1.0, math.fsum(_convolved(sums, _hypergeometric(strata[-1]), hits)))
+
+
+def _support(rates: Rates) -> tuple[int, int]:
+    """The least and the most of all events that can be among the requests now."""
+    events, total = rates.hits + rates.hits_before, rates.n + rates.n_before
+    return max(0, rates.n + events - total), min(rates.n, events)
 
 
 def _hypergeometric(rates: Rates) -> list[float]:
-    """Probability of 0, 1, ... of all events being among the requests now.
+    """Probability of the least, one more, ... of all events being among the requests now.
 
     Exact at the mode, from there by the ratio of neighbours: whole numbers of thousands of digits would take seconds.
     """
     events, n, total = rates.hits + rates.hits_before, rates.n, rates.n + rates.n_before
-    least, most, others = max(0, n + events - total), min(n, events), total - events
+    (least, most), others = _support(rates), total - events
     mode = min(most, max(least, (n + 1) * (events + 1) // (total + 2)))
     found = [0.0] * (most + 1)
     found[mode] = math.comb(events, mode) * math.comb(others, n - mode) / math.comb(total, n)
@@ -54,14 +65,16 @@ def _hypergeometric(rates: Rates) -> list[float]:
         found[k + 1] = found[k] * ((events - k) * (n - k)) / ((k + 1) * (others - n + k + 1))
     for k in range(mode, least, -1):
         found[k - 1] = found[k] * (k * (others - n + k)) / ((events - k + 1) * (n - k + 1))
+    return found[least:]
+
+
+def _convolved(a: Sequence[float], b: Sequence[float], least: int = 0) -> list[float]:
+    """Probabilities of the sums from `least` on."""
+    back, found = b[::-1], []
+    for k in range(least, len(a) + len(b) - 1):
+        first = max(0, k - len(b) + 1)
+        found.append(math.fsum(map(mul, a[first : k + 1], back[len(b) - 1 - k + first :])))
     return found
-
-
-def _convolved(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    return [
-        math.fsum(a[i] * b[k - i] for i in range(max(0, k - len(b) + 1), min(k + 1, len(a))))
-        for k in range(len(a) + len(b) - 1)
-    ]
 
 
 def gamma_rate_p(events: int, minutes: float, rate: float) -> float:

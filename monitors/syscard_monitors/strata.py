@@ -59,9 +59,10 @@ class Strata:
         has not (a version, a time of day, a request without a label) is compared with what is nearest to it, because
         a change may be why it is there.
         """
-        return [self._of(about, request) for request in requests]
+        return [self.of_one(about, request) for request in requests]
 
-    def _of(self, about: str, request: Request) -> str:
+    def of_one(self, about: str, request: Request) -> str:
+        """The stratum of one request."""
         if not self.dimensions:
             return EVERYONE
         said = _said(self.dimensions, about, request, self.block)

@@ -347,7 +347,9 @@ class Watcher:
         if not assessing.is_due(window):
             return None
         pace_us = pace(plan, memory) or micros(window.end) - micros(window.start)
-        return assessing.assess(known, plan, memory, recent.with_window(requests, MOST), window, pace_us)
+        return assessing.assess(
+            known, plan, memory, recent.with_window(requests, MOST), window, pace_us, recent.columns
+        )
 
     def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:
         """After the windows: what has gone stale, and that the watcher ran."""

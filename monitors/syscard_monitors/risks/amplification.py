@@ -69,7 +69,8 @@ class Amplification:
 
 def _calls(case: Case) -> list[float | None]:
     """Calls of the part by request; None where it was not reached."""
-    return [_count(r, f"{case.target}.call") for r in case.requests]
+    field = f"{case.target}.call"
+    return case.columns.of(("count", field), lambda request: _count(request, field))
 
 
 def _count(request: Request, field: str) -> float | None:

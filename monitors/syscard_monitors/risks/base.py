@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, Protocol, TypeVar
 
 from syscard.card import Card
 from syscard.risks import Scale
@@ -14,6 +16,40 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.strata import Strata
 
 MOST_TRACES = 3
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is computed of each request by itself: once, whatever risk, place or part of the requests asks for it."""
+
+    requests: Sequence[Request]
+    whole: Columns | None = None
+    """Of which these are a part."""
+    start: int = 0
+    """Where it begins there."""
+    _old: Mapping[Hashable, list[Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Of the first of these requests, from the assessment before."""
+    _known: dict[Hashable, list[Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, name: Hashable, of_request: Callable[[Request], T]) -> list[T]:
+        """One value a request; the name stands for `of_request` and everything that it depends on."""
+        if name not in self._known:
+            self._known[name] = self._column(name, of_request)
+        return self._known[name]
+
+    def _column(self, name: Hashable, of_request: Callable[[Request], T]) -> list[T]:
+        if self.whole is not None:
+            return self.whole.of(name, of_request)[self.start : self.start + len(self.requests)]
+        old = self._old.get(name, [])
+        return [*old, *(of_request(request) for request in self.requests[len(old) :])]
+
+    def moved_on(self, requests: Sequence[Request]) -> Columns:
+        """Of newer requests: what was computed of those that are still among them is not computed again."""
+        first = next((i for i, r in enumerate(self.requests) if requests and r is requests[0]), len(self.requests))
+        pairs = zip(self.requests[first:], requests, strict=False)
+        last = first + sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+        return Columns(requests, _old={name: column[first:last] for name, column in self._known.items()})
 
 
 @dataclass(frozen=True)
@@ -29,22 +65,27 @@ class Case:
     seed: int = 0
     card: Card | None = None
     """As it stands; None while a baseline is set."""
-    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was computed of these requests already, whatever the place."""
+    memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was computed of these requests together already, whatever the place."""
+    columns: Columns = field(kw_only=True)
 
     def numbers(self, name: str) -> list[float | None]:
         """The mean of a field over the calls of each request; None where no call says a number."""
+        return self.columns.of(name, lambda request: mean_of(request.values.get(name)))
+
+    def once(self, name: Hashable, compute: Callable[[], T]) -> T:
+        """What several places or risks compute of the same requests; the name stands for what it depends on."""
         if name not in self.memo:
-            self.memo[name] = [_mean(r.values.get(name)) for r in self.requests]
-        found: list[float | None] = self.memo[name]
+            self.memo[name] = compute()
+        found: T = self.memo[name]
         return found
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The component that gives; of a component itself."""
         return edge_ends(self.about)[0] if EDGE.match(self.about) else self.about
 
-    @property
+    @cached_property
     def target(self) -> str:
         """The component that takes; of a component itself."""
         return edge_ends(self.about)[1] if EDGE.match(self.about) else self.about
@@ -116,31 +157,44 @@ class CaseMaker:
     seed: str
     """What the seeds of places are made of."""
     card: Card | None = None
-    _known: dict[str, list[str]] = field(default_factory=dict)
-    _memo: dict[str, Any] = field(default_factory=dict)
+    columns: Columns | None = None
+    _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def case(self, about: str) -> Case:
         """The case of one place."""
         named = about if about in self.strata.named else about.rpartition("->")[2]
-        if named not in self._known:
-            self._known[named] = self.strata.of(named, self.requests)
-        return Case(
-            self.system,
-            about,
-            self.requests,
-            self._known[named],
-            seed_of(f"{self.seed}/{about}"),
-            self.card,
-            self._memo,
-        )
+        columns = self._columns()
+        strata = columns.of(("stratum", named), lambda request: self.strata.of_one(named, request))
+        seed = seed_of(f"{self.seed}/{about}")
+        return Case(self.system, about, self.requests, strata, seed, self.card, self._memo, columns=columns)
 
     def part(self, start: int, size: int) -> CaseMaker:
-        """The same over some of the requests."""
-        known = {name: strata[start : start + size] for name, strata in self._known.items()}
-        return CaseMaker(self.system, self.strata, self.requests[start : start + size], self.seed, self.card, known)
+        """The same over some of the requests; what was computed of each of them is not computed again."""
+        some = self.requests[start : start + size]
+        return CaseMaker(self.system, self.strata, some, self.seed, self.card, Columns(some, self._columns(), start))
+
+    def _columns(self) -> Columns:
+        self.columns = self.columns or Columns(self.requests)
+        return self.columns
 
 
-def _mean(calls: Sequence[Any] | None) -> float | None:
+@dataclass
+class Kept:
+    """Columns of the assessment before, while they are of use: no state of the monitors, only time that is saved."""
+
+    columns: Columns | None = None
+    of: tuple[str, System] | None = None
+    """Which baseline and which declaration they were computed for."""
+
+    def moved_on(self, baseline: str, system: System, requests: Sequence[Request]) -> Columns:
+        """Columns of newer requests; those of another baseline or declaration are of no use."""
+        old = self.columns if self.columns and self.of == (baseline, system) else Columns(())
+        self.columns, self.of = old.moved_on(requests), (baseline, system)
+        return self.columns
+
+
+def mean_of(calls: Sequence[Any] | None) -> float | None:
+    """Of the numbers that calls say; None where none does."""
     if calls is None:
         return None
     if len(calls) == 1:

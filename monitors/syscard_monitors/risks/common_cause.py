@@ -88,7 +88,7 @@ def pairs(system: System) -> tuple[tuple[str, str], ...]:
 def _together(case: Case) -> dict[tuple[str, str], Together]:
     """Pairs of which both have failed often enough."""
     failed = {
-        ref: [bool(f) for f in roles.any_of(case.requests, ref, _TROUBLE)]
+        ref: [bool(f) for f in roles.any_of(case, ref, _TROUBLE)]
         for ref in {ref for pair in pairs(case.system) for ref in pair}
     }
     often = {ref for ref, flags in failed.items() if sum(flags) >= LEAST_FAILURES}

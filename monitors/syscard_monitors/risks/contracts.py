@@ -74,7 +74,7 @@ def _undeclared(case: Case) -> Reading | Lacking:
 
 
 def _of_fields(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> Reading | Lacking:
-    marks = {name: [_breaks(r, case.about, name, c) for r in case.requests] for name, c in contracts.items()}
+    marks = {name: _flags(case, name, c) for name, c in contracts.items()}
     off = {name: sum(bool(m) for m in of) for name, of in marks.items()}
     # A field that nothing broke did not get worse; of those that are all well, one speaks for all.
     looked_at = [name for name in contracts if off[name]] or list(contracts)[:1]
@@ -104,8 +104,11 @@ def _contract(case: Case, name: str) -> dict[str, Any]:
         "types": sorted({_type(v) for v in said}),
         "words": sorted(words) if closed else [],
     }
-    flags = [_breaks(r, case.about, name, contract) for r in case.requests]
-    return {**contract, "off": kept(flags, case.strata)}
+    return {**contract, "off": kept(_flags(case, name, contract), case.strata)}
+
+
+def _flags(case: Case, name: str, contract: Mapping[str, Any]) -> list[bool | None]:
+    return case.columns.of(("breaks", case.about, name), lambda request: _breaks(request, case.about, name, contract))
 
 
 def _breaks(request: Request, ref: str, name: str, contract: Mapping[str, Any]) -> bool | None:

@@ -7,11 +7,13 @@ depend on each other is asked of the baseline; only those are watched, the close
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from syscard.system import System
-from syscard_monitors.risks.base import Case, Lacking, Reading
+from syscard_monitors.assemble import Request
+from syscard_monitors.risks.base import Case, Lacking, Reading, mean_of
 from syscard_monitors.risks.statistics import LogOdds, correlation, line, log_odds, rank_correlation, two_sided
 from syscard_monitors.stats import Z95, evenly, mean, quantile
 
@@ -185,11 +187,7 @@ def _standard_slope(pair: _Pair) -> float:
 
 def kept_pairs(case: Case) -> dict[str, Any] | Lacking:
     """The closest pairs of an edge, as JSON."""
-    known = f"pairs of {case.about}"
-    if known not in case.memo:
-        case.memo[known] = _kept_pairs(case)
-    found: dict[str, Any] | Lacking = case.memo[known]
-    return found
+    return case.once(("pairs", case.about), lambda: _kept_pairs(case))
 
 
 def _kept_pairs(case: Case) -> dict[str, Any] | Lacking:
@@ -239,7 +237,7 @@ def _picked(case: Case, givers: Sequence[str], takers: Sequence[str]) -> list[tu
 
 def _correlated(xs: Sequence[float | None], ys: Sequence[float | None], strata: Sequence[str]) -> float:
     """Within strata; 0 where too few requests carry both."""
-    both = [(x, y, s) for x, y, s in zip(xs, ys, strata, strict=True) if x is not None and y is not None]
+    both = _both(xs, ys, strata)
     return correlation(*_centred(both)) if len(both) >= LEAST else 0.0
 
 
@@ -266,16 +264,22 @@ _Row = tuple[float, float, str]
 
 def _rows(case: Case, pair: _Pair) -> list[_Row]:
     """Both values and the stratum of requests that carry both, cut to the bounds."""
-    columns = case.numbers(pair.u), case.numbers(pair.d)
-    return [
-        (_clip(x, pair.bounds[0]), _clip(y, pair.bounds[1]), s)
-        for x, y, s in zip(*columns, case.strata, strict=True)
-        if x is not None and y is not None
-    ]
+    columns = _cut(case, pair.u, pair.bounds[0]), _cut(case, pair.d, pair.bounds[1])
+    return case.once(("rows", case.about, pair.u, pair.d), lambda: _both(*columns, case.strata))
 
 
-def _clip(value: float, bounds: Sequence[float]) -> float:
-    return value if bounds[0] == bounds[1] else min(bounds[1], max(bounds[0], value))
+def _both(xs: Sequence[float | None], ys: Sequence[float | None], strata: Sequence[str]) -> list[_Row]:
+    return [(x, y, s) for x, y, s in zip(xs, ys, strata, strict=True) if x is not None and y is not None]
+
+
+def _cut(case: Case, name: str, bounds: tuple[float, float]) -> list[float | None]:
+    """A field's numbers, cut to the bounds."""
+
+    def cut(request: Request) -> float | None:
+        value = mean_of(request.values.get(name))
+        return value if value is None or bounds[0] == bounds[1] else min(bounds[1], max(bounds[0], value))
+
+    return case.columns.of(("cut", name, bounds), cut)
 
 
 def _grouped(rows: Sequence[_Row]) -> dict[str, list[_Row]]:
@@ -304,5 +308,5 @@ def _odds(rows: Sequence[_Row]) -> LogOdds:
 
 
 def _table(rows: Sequence[_Row]) -> Iterator[LogOdds]:
-    cells = [sum(x == a and y == b for x, y, _ in rows) for a, b in ((1, 1), (1, 0), (0, 1), (0, 0))]
-    yield log_odds(*cells)
+    cells = Counter((x, y) for x, y, _ in rows)
+    yield log_odds(*(cells[cell] for cell in ((1, 1), (1, 0), (0, 1), (0, 0))))

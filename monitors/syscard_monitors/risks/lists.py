@@ -91,7 +91,7 @@ class Homogenisation:
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """How much of the unlikeness of lists of one stratum is lost."""
-        if not any(roles.lists(case.requests, case.about)):
+        if not any(roles.lists(case, case.about)):
             return roles.needs(f"{case.about}.items")
         before = {s: _Unlike(*known) for s, known in usual["by"].items()}
         known = {s: (u, before[s]) for s, u in _unlikeness(case).items() if s in before}
@@ -125,7 +125,7 @@ class _Unlike(NamedTuple):
 
 def _unlikeness(case: Case) -> dict[str, _Unlike]:
     by: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for items, stratum in zip(roles.lists(case.requests, case.about), case.strata, strict=True):
+    for items, stratum in zip(roles.lists(case, case.about), case.strata, strict=True):
         if items:
             by[stratum].append(items)
     if by.get(EVERYONE) and len(by) > 1:

@@ -48,10 +48,10 @@ class ErrorMasking:
 
 def _hidden(case: Case) -> Marks:
     """Requests in which the part did not fail, and did not answer either."""
-    return roles.any_of(case.requests, case.about, MASKS)
+    return roles.any_of(case, case.about, MASKS)
 
 
 def _fine(case: Case) -> Marks:
     """Requests in which the part did not fail: errors fall where this rises."""
-    failed = roles.any_of(case.requests, case.about, ("error",))
+    failed = roles.any_of(case, case.about, ("error",))
     return [None if f is None else not f for f in failed]

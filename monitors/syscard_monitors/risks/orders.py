@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from syscard.system import System
@@ -29,6 +30,11 @@ def _edge(system: System, offering: Sequence[str], taker: str) -> str:
     return next(iter(roles.edges_between(system, offering, [taker])), f"{offering[0]}->{taker}")
 
 
+def _names(case: Case, ref: str) -> list[list[str]]:
+    """Items that a part names in each request."""
+    return case.columns.of(("names", ref), lambda request: _named(request, ref))
+
+
 def _named(request: Request, ref: str) -> list[str]:
     """Items that a part names: of its list, or the one that each call is about."""
     found: dict[str, None] = {}
@@ -38,8 +44,11 @@ def _named(request: Request, ref: str) -> list[str]:
     return list(found)
 
 
-def _offered(request: Request, refs: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(item for ref in refs for item in _named(request, ref)))
+def _offered(case: Case) -> list[list[str]]:
+    """Candidates of each request."""
+    refs = roles.of_kind(case.system, *_OFFERS)
+    of_one = (_names(case, ref) for ref in refs)
+    return case.once("offered", lambda: [list(dict.fromkeys(chain(*lists))) for lists in zip(*of_one, strict=True)])
 
 
 class Override(ChangeRisk):
@@ -55,7 +64,7 @@ class Override(ChangeRisk):
 
     def marks(self, case: Case) -> Marks | Lacking:
         """Whether the first item differs; None where one of the two names none."""
-        found = [_differs(_named(r, case.source), _named(r, case.target)) for r in case.requests]
+        found = list(map(_differs, _names(case, case.source), _names(case, case.target)))
         return not_all_none(found, f"{case.source}.items with {case.target}.items", f"{case.target}.item.id")
 
 
@@ -79,8 +88,7 @@ class OutOfCandidates:
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:  # noqa: ARG002
         """How many requests name an item that is not among the candidates."""
-        offering = roles.of_kind(case.system, *_OFFERS)
-        marks = [_strange(_offered(r, offering), _named(r, case.target)) for r in case.requests]
+        marks = list(map(_strange, _offered(case), _names(case, case.target)))
         if all(mark is None for mark in marks):
             fields = (f"{case.source}.items with {case.target}.items", f"{case.target}.item.id")
             return roles.needs(*fields)
@@ -118,8 +126,8 @@ class ColdStart(ShareRisk):
 
     def marks(self, case: Case) -> Marks | Lacking:
         """Fallbacks with a generic answer; every fallback where no answer says whether it is generic."""
-        fallen = fallbacks(case.requests, case.source)
-        generic = [_generic(r, case.target) for r in case.requests]
+        fallen = fallbacks(case, case.source)
+        generic = _generics(case)
         if all(mark is None for mark in generic) or case.target == case.source:
             return not_all_none(fallen, f"{case.source}.fallback")
         both = [None if f is None else f and bool(g) for f, g in zip(fallen, generic, strict=True)]
@@ -137,10 +145,14 @@ class ColdStart(ShareRisk):
         return Reading(**{**found.__dict__, "says": says})
 
 
-def fallbacks(requests: Sequence[Request], ref: str) -> list[bool | None]:
+def fallbacks(case: Case, ref: str) -> list[bool | None]:
     """Whether a part fell back; calls say so only where they did. None where no request ever says, or has no call."""
-    says = any(f"{ref}.fallback" in r.values or f"{ref}.known_user" in r.values for r in requests)
-    return roles.any_of(requests, ref, ["fallback"]) if says else [None] * len(requests)
+    says = any(f"{ref}.fallback" in r.values or f"{ref}.known_user" in r.values for r in case.requests)
+    return roles.any_of(case, ref, ["fallback"]) if says else [None] * len(case.requests)
+
+
+def _generics(case: Case) -> list[bool | None]:
+    return case.columns.of(("generic", case.target), lambda request: _generic(request, case.target))
 
 
 def _generic(request: Request, ref: str) -> bool | None:
@@ -154,10 +166,9 @@ def _generic(request: Request, ref: str) -> bool | None:
 
 def _tables(case: Case) -> list[Rates]:
     """Generic answers behind fallbacks and behind none, by stratum."""
-    fallen = fallbacks(case.requests, case.source)
+    fallen = fallbacks(case, case.source)
     found: dict[str, list[Counts]] = {}
-    for request, f, stratum in zip(case.requests, fallen, case.strata, strict=True):
-        generic = _generic(request, case.target)
+    for generic, f, stratum in zip(_generics(case), fallen, case.strata, strict=True):
         if f is not None and generic is not None:
             sides = found.setdefault(stratum, [Counts(0, 0), Counts(0, 0)])
             at = 0 if f else 1

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from syscard.system import System
-from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading, examples
 from syscard_monitors.risks.statistics import association
@@ -31,14 +30,14 @@ class Propagation:
 
     def usual(self, case: Case) -> dict[str, Any] | Lacking:
         """How often either has trouble: the test itself is within the newest requests."""
-        told = troubles(case.requests, case.source), troubles(case.requests, case.target)
+        told = troubles(case, case.source), troubles(case, case.target)
         if any(all(t is None for t in one) for one in told):
             return roles.needs(f"calls of {case.source} and {case.target}")
         return {"n": len(case.requests), "troubles": [sum(bool(t) for t in one) for one in told]}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:  # noqa: ARG002
         """The lower bound of the ratio, where enough of the trouble comes of it."""
-        up, down = troubles(case.requests, case.source), troubles(case.requests, case.target)
+        up, down = troubles(case, case.source), troubles(case, case.target)
         found = association(_tables(up, down, case.strata))
         n = sum(u is not None and d is not None for u, d in zip(up, down, strict=True))
         if found.expected < LEAST_EXPECTED:
@@ -64,9 +63,9 @@ class Propagation:
         )
 
 
-def troubles(requests: Sequence[Request], ref: str) -> list[bool | None]:
+def troubles(case: Case, ref: str) -> list[bool | None]:
     """Whether a part had trouble; None where it was not called."""
-    return roles.any_of(requests, ref, TROUBLE)
+    return roles.any_of(case, ref, TROUBLE)
 
 
 def _tables(up: Sequence[bool | None], down: Sequence[bool | None], strata: Sequence[str]) -> list[Rates]:

@@ -20,9 +20,13 @@ _CITED: Final = {
 Judge = Callable[[Sequence[Any]], bool]
 
 
-def _mark(requests: Sequence[Request], fields: Mapping[str, Judge]) -> list[bool | None]:
+def _mark(case: Case, fields: Mapping[str, Judge]) -> list[bool | None]:
     """By request, the judgement of the first of some fields that it carries."""
-    return [next((judge(r.values[f]) for f, judge in fields.items() if f in r.values), None) for r in requests]
+
+    def judged(request: Request) -> bool | None:
+        return next((judge(request.values[f]) for f, judge in fields.items() if f in request.values), None)
+
+    return case.columns.of(("mark", *fields), judged)
 
 
 class Conflict(ShareRisk):
@@ -38,7 +42,7 @@ class Conflict(ShareRisk):
     def marks(self, case: Case) -> Marks | Lacking:
         """Whether one of the request's readings disagrees."""
         field = f"{case.about}.agrees"
-        return not_all_none(_mark(case.requests, {field: lambda calls: not all(calls)}), field)
+        return not_all_none(_mark(case, {field: lambda calls: not all(calls)}), field)
 
 
 class Ungrounded(ShareRisk):
@@ -57,7 +61,7 @@ class Ungrounded(ShareRisk):
             f"{case.target}.{prefix}{name}" for prefix in ("rationale.", "") for name in ("ungrounded", "grounded")
         ]
         judges: dict[str, Judge] = {n: _any_ungrounded if n.endswith(".ungrounded") else _not_whole for n in names}
-        return not_all_none(_mark(case.requests, judges), *names[:2])
+        return not_all_none(_mark(case, judges), *names[:2])
 
 
 def _any_ungrounded(calls: Sequence[Any]) -> bool:
@@ -89,7 +93,7 @@ class WrongItem(FactorRisk):
     def marks(self, case: Case) -> Marks | Lacking:
         """Whether the rationale misses its item."""
         field = f"{case.target}.rationale.names_item"
-        return not_all_none(_mark(case.requests, {field: lambda calls: not any(calls)}), field)
+        return not_all_none(_mark(case, {field: lambda calls: not any(calls)}), field)
 
 
 class IgnoredInput(ShareRisk):
@@ -105,8 +109,8 @@ class IgnoredInput(ShareRisk):
     def marks(self, case: Case) -> Marks | Lacking:
         """Whether nothing of the part is cited."""
         kind = case.system.components[case.source].kind
-        fields = [f"{case.target}.{name}" for name in _CITED[kind]]
-        found = [_cites_nothing(r, fields) for r in case.requests]
+        fields = tuple(f"{case.target}.{name}" for name in _CITED[kind])
+        found = case.columns.of(("cites", *fields), lambda request: _cites_nothing(request, fields))
         return not_all_none(found, *fields)
 
     def told(self, found: Rise, now: Mapping[str, Counts], before: Mapping[str, Counts]) -> Told:  # noqa: ARG002

@@ -37,13 +37,15 @@ def caller(system: System) -> str | None:
     return next((a for a in agents if a not in giving), agents[-1] if agents else None)
 
 
-def any_of(requests: Sequence[Request], ref: str, fields: Sequence[str]) -> list[bool | None]:
+def any_of(case: Case, ref: str, fields: Sequence[str]) -> list[bool | None]:
     """Whether one of some yes/no fields is yes in a call of a component; None where it was not called."""
-    found: list[bool | None] = []
-    for r in requests:
-        called = f"{ref}.call" in r.values
-        found.append(any(any(r.values.get(f"{ref}.{f}", ())) for f in fields) if called else None)
-    return found
+    call, names = f"{ref}.call", tuple(f"{ref}.{field}" for field in fields)
+    return case.columns.of(("any", names), lambda request: _any_of(request, call, names))
+
+
+def _any_of(request: Request, call: str, names: Sequence[str]) -> bool | None:
+    values = request.values
+    return any(any(values[name]) for name in names if name in values) if call in values else None
 
 
 def fields_of(case: Case, ref: str) -> tuple[str, ...]:
@@ -53,9 +55,10 @@ def fields_of(case: Case, ref: str) -> tuple[str, ...]:
     return tuple(name for name in case.memo[_FIELDS] if name.startswith(f"{ref}."))
 
 
-def lists(requests: Sequence[Request], ref: str, name: str = "items") -> list[tuple[str, ...]]:
+def lists(case: Case, ref: str, name: str = "items") -> list[tuple[str, ...]]:
     """The last list of each request, each thing once; empty where it has none."""
-    return [tuple(last_list(r.values, f"{ref}.{name}")) for r in requests]
+    field = f"{ref}.{name}"
+    return case.columns.of(("list", field), lambda request: tuple(last_list(request.values, field)))
 
 
 def needs(*fields: str) -> Lacking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -113,12 +114,9 @@ def _turned(counts: Mapping[str, Counts]) -> dict[str, Counts]:
 
 def counted(marks: Marks, strata: Sequence[str]) -> dict[str, Counts]:
     """Requests by stratum; those that say nothing are left out."""
-    found: dict[str, Counts] = {}
-    for mark, stratum in zip(marks, strata, strict=True):
-        if mark is not None:
-            known = found.get(stratum, Counts(0, 0))
-            found[stratum] = Counts(known.hits + bool(mark), known.n + 1)
-    return dict(sorted(found.items()))
+    both = Counter(zip(strata, marks, strict=True))
+    known = sorted({stratum for stratum, mark in both if mark is not None})
+    return {s: Counts(both[s, True], both[s, True] + both[s, False]) for s in known}
 
 
 def read_counts(body: Mapping[str, Sequence[int]]) -> dict[str, Counts]:

@@ -142,8 +142,8 @@ def _times(slice_: Counts, of_all: float) -> float:
 
 def _outcomes(case: Case) -> dict[str, list[bool | None]]:
     """What it is to do badly, by name, of each request."""
-    system, requests = case.system, case.requests
-    failed = [roles.any_of(requests, ref, ("error",)) for ref in system.components]
+    system = case.system
+    failed = [roles.any_of(case, ref, ("error",)) for ref in system.components]
     found: dict[str, list[bool | None]] = {"errors": [any(bool(f) for f in of) for of in zip(*failed, strict=True)]}
     for ref in system.components:
         agrees = case.numbers(f"{ref}.agrees")
@@ -167,10 +167,7 @@ def _counted(slices: Sequence[Sequence[_Slice]], bad: Sequence[bool | None]) -> 
 
 def _slices_of(case: Case) -> list[tuple[_Slice, ...]]:
     """The slices that each request is in."""
-    if _SLICES not in case.memo:
-        case.memo[_SLICES] = [tuple(_slices(r)) for r in case.requests]
-    found: list[tuple[_Slice, ...]] = case.memo[_SLICES]
-    return found
+    return case.columns.of(_SLICES, lambda request: tuple(_slices(request)))
 
 
 def _slices(request: Request) -> Iterator[_Slice]:

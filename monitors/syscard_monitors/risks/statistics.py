@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from operator import mul
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -242,15 +243,13 @@ def line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
     if n < 5:
         return None
     mx, my = mean(xs), mean(ys)
-    sxx = math.fsum((x - mx) ** 2 for x in xs)
+    dx, dy = [x - mx for x in xs], [y - my for y in ys]
+    sxx = math.fsum(map(mul, dx, dx))
     if sxx <= 1e-12 * n:
         return None
-    slope = math.fsum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / sxx
-    meat = 0.0
-    for x, y in zip(xs, ys, strict=True):
-        left = max(1e-9, 1 - 1 / n - (x - mx) ** 2 / sxx)
-        meat += ((x - mx) * (y - my - slope * (x - mx)) / left) ** 2
-    syy = math.fsum((y - my) ** 2 for y in ys)
+    slope, own = math.fsum(map(mul, dx, dy)) / sxx, 1 - 1 / n
+    terms = [a * (b - slope * a) / max(1e-9, own - a * a / sxx) for a, b in zip(dx, dy, strict=True)]
+    meat, syy = math.fsum(map(mul, terms, terms)), math.fsum(map(mul, dy, dy))
     return Line(n, slope, math.sqrt(meat) / sxx, math.sqrt(syy / n), math.sqrt(sxx / n))
 
 

@@ -17,6 +17,7 @@ from syscard_monitors.assessing import Assessing, assess
 from syscard_monitors.baseline import references
 from syscard_monitors.memory import Memory
 from syscard_monitors.plan import Plan
+from syscard_monitors.risks.base import Kept
 from syscard_monitors.risks.calibration import EVERY, MOST, usual_of
 from syscard_monitors.strata import Strata, strata_of
 from syscard_monitors.traces import moment
@@ -67,10 +68,12 @@ def planned(before: Sequence[Request], system: System | None = None) -> tuple[Ca
     return card, plan
 
 
-def look(card: Card, plan: Plan, memory: Memory, newest: Sequence[Request], index: int) -> Assessing:
+def look(
+    card: Card, plan: Plan, memory: Memory, newest: Sequence[Request], index: int, kept: Kept | None = None
+) -> Assessing:
     """One assessment with the window that ends with these requests."""
     window: Window = window_of(EVERY * index - 1, newest[-20:])
-    return assess(card, plan, memory, newest[-MOST:], window, PACE_US)
+    return assess(card, plan, memory, newest[-MOST:], window, PACE_US, kept)
 
 
 def assessed(
