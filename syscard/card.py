@@ -21,7 +21,7 @@ from syscard.edits import (
 from syscard.finding import Value
 from syscard.incident_edits import AssessIncident, Impact, Silence
 from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
-from syscard.risks import Assessment, RiskState
+from syscard.risks import Assessment, Calibration, RiskState
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
@@ -130,6 +130,8 @@ class Assessed(Value):
     evidence: str
     """Digest of the edit that holds it."""
     found: Assessment
+    calibration: Calibration | None = Field(default=None, exclude_if=lambda calibration: calibration is None)
+    """Where its threshold comes from; None without a baseline, and where the baseline does not know the risk."""
 
 
 class RiskCard(Value):

@@ -141,13 +141,17 @@ def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
 def _assess(card: Card, body: AssessRisks, edit: e.Edit) -> dict[str, Any]:
     new = {told.name: told for told in body.told}
     at, found = edit.draft.observed, dict[str, Assessed]()
+    calibrated = {f"{told.risk} {told.about}": told for told in body.calibrations}
     for name in body.assessed:
         known, told = card.assessed.get(name), new.get(name)
+        kept = known.calibration if known and not calibrated else calibrated.get(name)
         if told is None:
-            found |= {name: known} if known else {}
+            found |= {name: known.model_copy(update={"calibration": kept})} if known else {}
             continue
         since = known.since if known and known.state == told.state else at
-        found[name] = Assessed(state=told.state, since=since, measured=at, evidence=edit.draft.digest, found=told)
+        found[name] = Assessed(
+            state=told.state, since=since, measured=at, evidence=edit.draft.digest, found=told, calibration=kept
+        )
     return {"assessed": found}
 
 

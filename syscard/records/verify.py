@@ -13,6 +13,7 @@ from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
 from syscard.live import GroupsNow
 from syscard.records.store import Records
+from syscard.risks import AssessRisks, Calibration
 from syscard.view import verdict_json
 from syscard.views import View
 
@@ -31,6 +32,8 @@ class Verified:
     """Erasures of a person."""
     lifted_holds: int = 0
     """Holds that were lifted, because what they held went with a person."""
+    calibrations: tuple[Calibration, ...] = ()
+    """Thresholds of risks that rest on windows of the baseline."""
 
 
 def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
@@ -53,6 +56,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
     card = records.card(ref)
     _same_card(ref, view, card, count)
     _same_baselines(ref, records)
+    calibrations = _same_calibrations(ref, records, card)
     _same_groups(ref, records, card, view)
     if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
@@ -64,7 +68,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
     erasures = [edit.body for edit in records.edits(ref) if isinstance(edit.body, Erasure)]
     evidence = sum(erasure.evidence for erasure in erasures)
     holds = sum(erasure.holds for erasure in erasures)
-    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures), holds)
+    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures), holds, calibrations)
 
 
 def _same_card(ref: str, view: View, card: Card, count: int) -> None:
@@ -82,6 +86,20 @@ def _same_baselines(ref: str, records: Records) -> None:
             records.baseline_data(key)
         except RecordsError as error:
             raise ChainBroken(f"{ref}: {error}") from error
+
+
+def _same_calibrations(ref: str, records: Records, card: Card) -> tuple[Calibration, ...]:
+    """Every threshold of a risk that was calibrated is what the windows of its baseline gave; those of the card."""
+    for edit in records.edits(ref):
+        if not isinstance(edit.body, AssessRisks) or not edit.body.calibrations:
+            continue
+        kept = records.baseline_data(edit.body.baseline).get("risks", {}) if edit.body.baseline else {}
+        for told in edit.body.calibrations:
+            known = kept.get(f"{told.risk} {told.about}", {})
+            if (told.windows, told.value) != (known.get("windows", 0), known.get("quantile")):
+                raise ChainBroken(f"{ref}: the threshold of {told.risk} {told.about} is not what its baseline gives")
+    now = (known.calibration for known in card.assessed.values())
+    return tuple(one for one in now if one is not None and one.value is not None)
 
 
 def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:

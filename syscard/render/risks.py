@@ -63,6 +63,7 @@ def _document(card: dict[str, Any], risk: str, one: dict[str, Any] | None) -> di
         "since": one["since"] if one else None,
         "measured": one["measured"] if one else None,
         "evidence": one["evidence"] if one else None,
+        "calibration": one.get("calibration") if one else None,
         "declared": declared,
     }
 
@@ -142,6 +143,8 @@ def _place(one: dict[str, Any], width: int) -> Iterator[str]:
         interval = f" ({effect_text(one, 'low')} to {effect_text(one, 'high')})" if one["low"] is not None else ""
         text = f"{effect_text(one, 'effect')}{interval}; what matters is {effect_text(one, 'threshold')}"
         yield from wrap(text, width, first=f"    {pad('effect', 12)}")
+    if one["calibration"]:
+        yield from wrap(calibration_text(one), width, first=f"    {pad('threshold', 12)}")
     if one["evidence"]:
         text = f"edit {one['evidence'][:12]}, requests up to {stamp(moment(one['measured']))}"
         yield from wrap(text, width, first=f"    {pad('evidence', 12)}")
@@ -157,6 +160,17 @@ def effect_text(found: dict[str, Any], key: str) -> str:
     if found["scale"] == "share":
         return f"{100 * value:+.2g} points"
     return f"{value:.3g} times" if found["scale"] == "factor" else f"{value:.3g}"
+
+
+def calibration_text(found: dict[str, Any]) -> str:
+    """Where a threshold comes from: `+4.3 points: the 99th percentile of 20 windows ... is +4.3 points`."""
+    kept = {**found["calibration"], "scale": found["scale"]}
+    threshold, default = effect_text(kept, "threshold"), effect_text(kept, "default")
+    if kept["value"] is None:
+        return f"{threshold}: {one_line(kept['method'])}"
+    size = f"{kept['windows']} windows of {kept['size']} requests"
+    said = f"{one_line(kept['method'])} ({size}) is {effect_text(kept, 'value')}, the catalogue's {default}"
+    return f"{threshold}, the larger of two: {said}"
 
 
 def section_lines(card: dict[str, Any], width: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from syscard.errors import NotOnTheCard
 from syscard.render.cardtext import card_text
 from syscard.render.report import report
 from syscard.render.risks import declared_as, documents, effect_text, entry_document, risk_list_text, risk_text
-from syscard.risks import Assessment, AssessRisks, catalogue, worst_of
+from syscard.risks import Assessment, AssessRisks, Calibration, catalogue, worst_of
 from syscard.system import Risk
 from syscard.views import View
 from syscard.words import cells
@@ -36,8 +36,22 @@ FOUND = (
 )  # fmt: skip
 
 
+CALIBRATIONS = (
+    Calibration(
+        risk="IR-05", about="vlm->llm", windows=20, size=500, quantile=0.99, value=0.0433, default=0.03,
+        threshold=0.0433, method="99th percentile of the effect over windows of the baseline's own requests",
+    ),
+    Calibration(
+        risk="IR-13", about="agent->cf", windows=0, size=500, quantile=0.99, value=None, default=1.2, threshold=1.2,
+        method="the catalogue's: 0 windows of the baseline say something, 20 are needed",
+    ),
+)  # fmt: skip
+
+
 def told(*found: Assessment) -> AssessRisks:
-    return AssessRisks(baseline="b" * 64, requests=500, told=found, assessed=tuple(a.name for a in FOUND))
+    names = tuple(a.name for a in FOUND)
+    calibrations = CALIBRATIONS if len(found) > 1 else ()
+    return AssessRisks(baseline="b" * 64, requests=500, told=found, assessed=names, calibrations=calibrations)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ _NO_CONTRACT: Final = (
     "data.asof",
 )  # fmt: skip
 """What says how a part was called is no part of what it hands on; versions are IR-14's, and dates move on (IR-23)."""
+_TYPES: Final = {bool: "yes/no", int: "number", float: "number", list: "list"}
 
 
 class ContractChange:
@@ -108,32 +109,30 @@ def _contract(case: Case, name: str) -> dict[str, Any]:
 
 
 def _flags(case: Case, name: str, contract: Mapping[str, Any]) -> list[bool | None]:
-    return case.columns.of(("breaks", case.about, name), lambda request: _breaks(request, case.about, name, contract))
-
-
-def _breaks(request: Request, ref: str, name: str, contract: Mapping[str, Any]) -> bool | None:
     """Whether a call lacks the field, or gives it another type or a word never seen.
 
     None where nothing was called, or a call failed: then nothing is handed on.
     """
-    if f"{ref}.call" not in request.values or any(request.values.get(f"{ref}.error", ())):
-        return None
-    said = request.values.get(f"{ref}.{name}", ())
-    return not said or any(_is_other(v, contract) for v in said)
+    call, error, field = (f"{case.about}.{last}" for last in ("call", "error", name))
+    types, words = frozenset(contract["types"]), frozenset(contract["words"])
+
+    def breaks(request: Request) -> bool | None:
+        if call not in request.values or any(request.values.get(error, ())):
+            return None
+        said = request.values.get(field)
+        return not said or any(_is_other(v, types, words) for v in said)
+
+    return case.columns.of(("breaks", case.about, name), breaks)
 
 
-def _is_other(value: Any, contract: Mapping[str, Any]) -> bool:
-    if _type(value) not in contract["types"]:
+def _is_other(value: Any, types: frozenset[str], words: frozenset[str]) -> bool:
+    if _type(value) not in types:
         return True
-    return isinstance(value, str) and bool(contract["words"]) and value not in contract["words"]
+    return isinstance(value, str) and bool(words) and value not in words
 
 
 def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes/no"
-    if isinstance(value, int | float):
-        return "number"
-    return "list" if isinstance(value, list) else "text"
+    return _TYPES.get(type(value), "text")
 
 
 def _how(requests: Iterable[Request], ref: str, name: str, contract: Mapping[str, Any]) -> str:

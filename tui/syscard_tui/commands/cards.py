@@ -191,9 +191,15 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
                   "erased_evidence": found.erased_evidence, "erasures": found.erasures,
-                  "lifted_holds": found.lifted_holds, "gone_reports": sorted(reports.gone)})  # fmt: skip
+                  "lifted_holds": found.lifted_holds, "gone_reports": sorted(reports.gone),
+                  "calibrations": [one.model_dump(mode="json") for one in found.calibrations]})  # fmt: skip
         return
     say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
+    if found.calibrations:
+        say(f"{len(found.calibrations)} thresholds of risks are what windows of the baseline give (syscard risk show)")
+    for one in (one for one in found.calibrations if one.threshold > one.default):
+        where = f"the {one.quantile:.0%} quantile of {one.windows} windows of the baseline"
+        say(f"  {one.risk} {one.about}: {one.threshold:.4g}, {where}; the catalogue's is {one.default:.4g}")
     if erased:
         say(f"{erased} notes have been erased; their digests are still in the chain")
     if found.erasures:

@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from syscard.risks import Assessment, AssessRisks, catalogue, read_catalogue
 from syscard_monitors import assessing, incidents
 from syscard_monitors.assessing import Assessing, between, drafts
 from syscard_monitors.memory import Memory, recall
-from syscard_monitors.risks.base import Lacking, Reading
-from syscard_monitors.risks.calibration import LEAST_WINDOWS, calibration_of
+from syscard_monitors.risks.base import CaseMaker, Columns, Kept, Lacking, Reading
+from syscard_monitors.risks.calibration import LEAST_WINDOWS, MOST, calibration_of, places_of, starts_of
 from syscard_monitors.risks.verdicts import Standing, after, detectable, severity, significant
+from syscard_monitors.strata import strata_of
 from syscard_monitors.telling import starting
 from syscard_monitors.window import AUTHOR, window_of
+from tests.unit.build import declared
 from tests.unit.monitors.build import graph, with_drafts
 from tests.unit.monitors.risks.build import look, made, planned, shop
 
@@ -109,7 +112,7 @@ def test_the_lowest_detectable_effect_is_never_below_the_threshold_and_falls_wit
 def test_fewer_than_twenty_windows_of_a_baseline_leave_the_catalogue_s_threshold_and_say_so() -> None:
     few = calibration_of("IR-13", "agent->cf", {"windows": 13})
     assert (few.threshold, few.value) == (1.2, None)
-    assert few.method == "the catalogue's: 13 windows of the baseline, 20 are needed"
+    assert few.method == "the catalogue's: 13 windows of the baseline say something, 20 are needed"
     many = calibration_of("IR-13", "agent->cf", {"windows": 25, "quantile": 1.4})
     assert (many.threshold, many.default) == (1.4, 1.2)
 
@@ -123,6 +126,50 @@ def test_a_baseline_that_is_long_enough_calibrates_on_its_own_windows() -> None:
     assert kept["windows"] >= LEAST_WINDOWS
     assert kept["quantile"] > 1.2
     assert assessing.calibration(plan, NAME).threshold == pytest.approx(kept["quantile"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("requests", "windows", "apart"),
+    [(999, 0, 0), (1_000, 20, 26), (2_000, 20, 79), (3_500, 25, 125), (20_000, 40, 500)],
+)
+def test_a_baseline_twice_as_long_as_a_window_has_twenty_to_forty_of_them(
+    requests: int, windows: int, apart: int
+) -> None:
+    starts = starts_of(requests)
+    assert len(starts) == windows
+    if windows:
+        assert (starts[0], starts[-1]) == (0, requests - MOST)
+        assert max(b - a for a, b in pairwise(starts)) == pytest.approx(apart, abs=1)
+
+
+def test_what_no_baseline_may_raise_says_that() -> None:
+    assert calibration_of("IR-10", "cf", {"windows": 0}).method == "the catalogue's, whatever the baseline"
+
+
+def test_a_window_of_a_baseline_gives_what_the_same_requests_alone_would_give() -> None:
+    before = made(often, 1_200)
+    system, strata = declared(), strata_of(declared(), declared().components, before)
+    whole = CaseMaker(system, strata, before, "whole")
+    whole.case("agent->cf").numbers("cf.call")
+    for risk, about in places_of(system):
+        usual = risk.usual(whole.case(about))
+        if not isinstance(usual, Lacking):
+            alone = CaseMaker(system, strata, before[300:800], "whole")
+            part = whole.part(300, 500)
+            assert risk.assess(part.case(about), usual) == risk.assess(alone.case(about), usual)
+
+
+def test_what_is_kept_between_assessments_changes_none_of_them() -> None:
+    card, plan = planned(made(shop, 1_000))
+    later = [*made(often, 300, first=1_000), *made(shop, 700, first=1_300)]
+    memories, columns = (Memory(), Memory()), Kept()
+    for index in range(1, 11):
+        newest = later[: 100 * index]
+        kept = look(card, plan, memories[0], newest, index, columns)
+        assert kept == look(card, plan, memories[1], newest, index)
+    assert columns.columns is not None
+    anew = columns.moved_on("another baseline", plan.system, later)
+    assert anew == Columns(later)
 
 
 def test_only_requests_behind_the_baseline_are_looked_at() -> None:
@@ -219,6 +266,7 @@ def test_edits_of_risks_tell_what_changed_and_only_that() -> None:
     known = with_drafts(card, [draft])
     assert known.assessed[NAME].state == "not seen"
     assert known.assessed[NAME].evidence == draft.digest
+    assert known.assessed[NAME].calibration == assessing.calibration(plan, NAME)
     same = look(card, plan, memory, later[:400], 2)
     assert drafts(known, plan, memory, same, window) == ()
     later_window = window.model_copy(update={"end": window.end + timedelta(days=4)})
@@ -226,6 +274,7 @@ def test_edits_of_risks_tell_what_changed_and_only_that() -> None:
     assert isinstance(renewed.body, AssessRisks)
     assert len(renewed.body.told) == len(same.assessments)
     assert renewed.body.calibrations == ()
+    assert with_drafts(known, [renewed]).assessed[NAME].calibration == known.assessed[NAME].calibration
 
 
 def test_a_risk_that_is_no_longer_assessed_leaves_the_card() -> None:
