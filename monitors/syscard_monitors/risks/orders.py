@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
@@ -10,9 +12,9 @@ from syscard.system import System
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading, examples
-from syscard_monitors.risks.shares import ChangeRisk, Marks, ShareRisk, not_all_none
-from syscard_monitors.risks.statistics import Counts, association
-from syscard_monitors.stats import Rates, rule_of_three
+from syscard_monitors.risks.shares import ChangeRisk, Marks, ShareRisk, counted, not_all_none
+from syscard_monitors.risks.statistics import Counts, Rise, association, rise
+from syscard_monitors.stats import Rates, quantile, rule_of_three
 
 MOST_LISTED: Final = 64
 """Items of a list that spans keep: of a longer one it cannot be said what is not in it."""
@@ -66,6 +68,64 @@ class Override(ChangeRisk):
         """Whether the first item differs; None where one of the two names none."""
         found = list(map(_differs, _names(case, case.source), _names(case, case.target)))
         return not_all_none(found, f"{case.source}.items with {case.target}.items", f"{case.target}.item.id")
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
+        """The change, or what overriding costs where that is surer; the smaller p counts for both."""
+        change = super().assess(case, usual)
+        if isinstance(change, Lacking):
+            return change
+        cost = regret(case, self.marks(case))
+        if cost is None:
+            return replace(change, says=f"{change.says}; what that costs is unknown: needs accepted on requests")
+        says = f"{change.says}; of overridden ones {cost.difference:+.1%} fewer are accepted than of like ones kept"
+        p = change.p_value if change.p_value is not None else 1.0
+        if p <= cost.p_value:
+            return replace(change, says=says, p_value=min(1.0, 2 * p))
+        return replace(
+            change,
+            says=says,
+            effect=cost.difference,
+            p_value=min(1.0, 2 * cost.p_value),
+            error=cost.error,
+            low=cost.low,
+            high=cost.high,
+            value=1 - cost.now,
+            reference=1 - cost.before,
+            unit="share",
+        )
+
+
+def regret(case: Case, overridden: Marks | Lacking) -> Rise | None:
+    """How much oftener what was overridden is not accepted than what was kept, within strata of the ranking's score.
+
+    Args:
+        case: the requests; `accepted` on them or on the part that answers says what became of each.
+        overridden: whether another item came first, by request.
+
+    Returns:
+        None where no request says what became of it, or none has its like on the other side.
+    """
+    names = ("accepted", f"{case.target}.accepted", f"{roles.caller(case.system)}.accepted")
+    accepted = case.columns.of(("accepted", *names), lambda request: _accepted(request, names))
+    lists = [f"{s}|{b}" for s, b in zip(case.strata, _score_bands(case), strict=True)]
+    if isinstance(overridden, Lacking):
+        return None
+    lost = [None if a is None else not a for a in accepted]
+    over = [x if mark else None for x, mark in zip(lost, overridden, strict=True)]
+    kept = [x if mark is False else None for x, mark in zip(lost, overridden, strict=True)]
+    return rise(counted(over, lists), counted(kept, lists))
+
+
+def _accepted(request: Request, names: Sequence[str]) -> bool | None:
+    return next((any(request.values[name]) for name in names if name in request.values), None)
+
+
+def _score_bands(case: Case) -> list[int]:
+    """In which quarter of the ranking's best scores each request is; those without are together."""
+    scores = case.numbers(f"{case.source}.top_score")
+    told = [score for score in scores if score is not None]
+    cuts = [quantile(told, q) for q in (0.25, 0.5, 0.75)] if told else []
+    return [-1 if score is None else sum(score > cut for cut in cuts) for score in scores]
 
 
 def _differs(offered: Sequence[str], taken: Sequence[str]) -> bool | None:
@@ -138,11 +198,19 @@ class ColdStart(ShareRisk):
         found = super().assess(case, usual)
         if isinstance(found, Lacking):
             return found
-        tied = association(_tables(case))
+        tables = _tables(case)
+        tied = association(tables)
         if tied.expected <= 0:
             return found
         says = f"{found.says}; behind a fallback {tied.ratio:.2g} times as many answers are generic"
-        return Reading(**{**found.__dict__, "says": says})
+        return replace(found, says=f"{says}: {contribution(tables):+.1%} of all answers come of it")
+
+
+def contribution(tables: Sequence[Rates]) -> float:
+    """P(F) (P(generic | F) - P(generic | no F)): what fallbacks add to the share of generic answers, over strata."""
+    known = [t for t in tables if t.n and t.n_before]
+    total = sum(t.n + t.n_before for t in known)
+    return math.fsum(t.n * (t.hits / t.n - t.hits_before / t.n_before) for t in known) / total if total else 0.0
 
 
 def fallbacks(case: Case, ref: str) -> list[bool | None]:

@@ -1,16 +1,20 @@
-"""Risks between what a language model was handed and what it says: IR-04 to IR-07."""
+"""Risks between what a language model was handed and what it says: IR-05 to IR-07."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from syscard.system import System
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
-from syscard_monitors.risks.base import Case, Lacking
+from syscard_monitors.risks.base import Case, Lacking, Reading
+from syscard_monitors.risks.mentions import LEAST, Lift, compared, lifts
 from syscard_monitors.risks.shares import FactorRisk, Marks, ShareRisk, Told, not_all_none
-from syscard_monitors.risks.statistics import Counts, Rise
+from syscard_monitors.risks.statistics import Counts, Rise, upper_tail
+from syscard_monitors.stats import Z95
 
 _CITED: Final = {
     "vision-language": ("rationale.cites_category", "rationale.cites_tags"),
@@ -27,22 +31,6 @@ def _mark(case: Case, fields: Mapping[str, Judge]) -> list[bool | None]:
         return next((judge(request.values[f]) for f, judge in fields.items() if f in request.values), None)
 
     return case.columns.of(("mark", *fields), judged)
-
-
-class Conflict(ShareRisk):
-    """IR-04: what a picture is read as contradicts the catalogue."""
-
-    id = "IR-04"
-    says = "of requests have a reading that contradicts the catalogue"
-
-    def places(self, system: System) -> tuple[str, ...]:
-        """Every part that reads pictures."""
-        return roles.of_kind(system, "vision-language")
-
-    def marks(self, case: Case) -> Marks | Lacking:
-        """Whether one of the request's readings disagrees."""
-        field = f"{case.about}.agrees"
-        return not_all_none(_mark(case, {field: lambda calls: not all(calls)}), field)
 
 
 class Ungrounded(ShareRisk):
@@ -113,11 +101,54 @@ class IgnoredInput(ShareRisk):
         found = case.columns.of(("cites", *fields), lambda request: _cites_nothing(request, fields))
         return not_all_none(found, *fields)
 
+    def usual(self, case: Case) -> dict[str, Any] | Lacking:
+        """How often nothing is cited, and how much more of its input than of others' an answer mentions."""
+        cited, mentioned = super().usual(case), lifts(case)
+        if isinstance(cited, Lacking) and not mentioned:
+            return Lacking(f"{cited.why}, or keep: fingerprints on both parts")
+        kept = {} if isinstance(cited, Lacking) else cited
+        return {**kept, "mentions": {s: list(lift) for s, lift in mentioned.items()}} if mentioned else kept
+
+    def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
+        """What is cited where the baseline has that, and beside it what is mentioned; else the latter alone."""
+        found = compared(lifts(case), usual.get("mentions", {}))
+        if "by" not in usual:
+            return _mentioned(*found) if found else Lacking(f"needs n {LEAST} with words of both parts", LEAST)
+        cited = super().assess(case, usual)
+        if isinstance(cited, Lacking) or found is None:
+            return cited
+        return replace(cited, says=f"{cited.says}; {_mention_text(*found)}")
+
     def told(self, found: Rise, now: Mapping[str, Counts], before: Mapping[str, Counts]) -> Told:  # noqa: ARG002
         """The share of the use that is lost: 1 is all of it."""
         used = max(1e-9, 1 - found.before)
         bounds = (found.low / used, found.high / used)
         return Told(found.difference / used, found.p_value, *bounds, found.error / used)
+
+
+def _mention_text(now: Lift, before: Lift) -> str:
+    own = f"an answer mentions {now.level:+.2f} more of its own input than of others'"
+    return f"{own}, {before.level:+.2f} in the baseline"
+
+
+def _mentioned(now: Lift, before: Lift) -> Reading | Lacking:
+    """The share of the mention that is lost."""
+    if before.level <= Z95 * before.error:
+        return Lacking("in the baseline an answer mentions its input no more than any other")
+    lost = (before.level - now.level) / before.level
+    error = max(1e-9, math.hypot(now.error, before.error) / before.level)
+    return Reading(
+        n=now.n,
+        effect=lost,
+        says=_mention_text(now, before),
+        p_value=upper_tail(lost / error),
+        error=error,
+        scale="share",
+        low=lost - Z95 * error,
+        high=lost + Z95 * error,
+        value=now.level,
+        reference=before.level,
+    )
 
 
 def _cites_nothing(request: Request, fields: Sequence[str]) -> bool | None:

@@ -10,6 +10,7 @@ from syscard_monitors.risks.blind import BlindSpot
 from syscard_monitors.risks.changes import UndeclaredChange
 from syscard_monitors.risks.common_cause import CommonCause
 from syscard_monitors.risks.confidence import Miscalibration
+from syscard_monitors.risks.conflicts import Conflict
 from syscard_monitors.risks.contracts import ContractChange
 from syscard_monitors.risks.coupling import CoMovement, Coupling
 from syscard_monitors.risks.disparities import DisparityAmplification
@@ -21,7 +22,7 @@ from syscard_monitors.risks.lists import Homogenisation, Popularity
 from syscard_monitors.risks.masking import ErrorMasking
 from syscard_monitors.risks.orders import ColdStart, OutOfCandidates, Override
 from syscard_monitors.risks.propagation import Propagation
-from syscard_monitors.risks.rationales import Conflict, IgnoredInput, Ungrounded, WrongItem
+from syscard_monitors.risks.rationales import IgnoredInput, Ungrounded, WrongItem
 from syscard_monitors.risks.repetition import Repetition
 from syscard_monitors.risks.slices import SegmentMasking
 from syscard_monitors.risks.tokens import TokenBlowUp

@@ -37,11 +37,18 @@ def hard(rng: random.Random, number: int) -> dict[str, Any]:
 
 
 def test_trouble_that_goes_from_part_to_part_is_seen_with_the_share_that_comes_of_it() -> None:
-    found = assessed("IR-01", failing(0.7, 0.05), failing(0.7, 0.05))[EDGE]
+    found = assessed("IR-01", failing(0.2, 0.2), failing(0.7, 0.05))[EDGE]
     assert found.state == "seen"
     assert found.effect is not None
     assert found.effect > 4
     assert "of its trouble comes of that" in found.says
+
+
+def test_a_tie_that_the_baseline_has_too_is_what_this_system_does_by_itself() -> None:
+    found = assessed("IR-01", failing(0.7, 0.05), failing(0.7, 0.05), before=1_500)[EDGE]
+    assert found.state == "not seen"
+    assert found.threshold is not None
+    assert found.threshold > 4
 
 
 def test_two_parts_that_are_both_worse_on_one_hard_segment_are_no_propagation() -> None:

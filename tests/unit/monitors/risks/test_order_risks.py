@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from syscard_monitors.memory import Memory
+from syscard_monitors.risks.base import CaseMaker
+from syscard_monitors.risks.orders import Override, contribution, regret
+from syscard_monitors.stats import Rates
+from syscard_monitors.strata import Strata
+from tests.unit.build import declared
 from tests.unit.monitors.risks.build import Making, assessed, look, made, planned, shop, states
 
 
@@ -27,6 +32,54 @@ def test_a_model_that_puts_another_item_first_is_seen_either_way() -> None:
     less = assessed("IR-08", overriding(0.4), overriding(0.1))
     assert (more["cf->llm"].state, less["cf->llm"].state) == ("seen", "seen")
     assert more["cf->agent"].state == "not seen"
+
+
+def answered(kept: float, overridden: float, *, poor: float = 0.3, hard: bool = False) -> Making:
+    """A shop with answers: how often what was kept and what was overridden is accepted, by the ranking's best score.
+
+    `hard`: only lists of low scores are overridden, and those are accepted less whatever comes first.
+    """
+
+    def making(rng: random.Random, number: int) -> dict[str, Any]:
+        usual = shop(rng, number)
+        low = rng.random() < 0.5
+        over = rng.random() < ((0.6 if low else 0.0) if hard else 0.3)
+        chance = (overridden if over else kept) * (poor if low and hard else 1)
+        score = {"cf.top_score": (0.2 if low else 0.8) + rng.random() / 10}
+        return {
+            **usual, **score, "llm.item.id": [usual["cf.items"][0][over]], "accepted": rng.random() < chance
+        }  # fmt: skip
+
+    return making
+
+
+def test_overriding_that_costs_what_users_would_have_taken_is_seen_though_it_is_no_more_frequent() -> None:
+    found = assessed("IR-08", answered(0.6, 0.6), answered(0.6, 0.2))["cf->llm"]
+    assert found.state == "seen"
+    assert (found.value, found.reference) == (pytest.approx(0.2, abs=0.08), pytest.approx(0.6, abs=0.08))
+    assert "fewer are accepted than of like ones kept" in found.says
+
+
+def test_overriding_of_lists_that_nobody_wanted_anyway_costs_nothing() -> None:
+    """Within quarters of the ranking's score it costs nothing; over all it would seem to."""
+    found = assessed("IR-08", answered(0.7, 0.7, hard=True), answered(0.7, 0.7, hard=True))["cf->llm"]
+    assert found.state == "not seen"
+    system, requests = declared(), made(answered(0.7, 0.7, hard=True), 500, first=9_000)
+    case = CaseMaker(system, Strata(), requests, "x").case("cf->llm")
+    marks = Override().marks(case)
+    within = regret(case, marks)
+    for request in requests:
+        del request.values["cf.top_score"]
+    overall = regret(CaseMaker(system, Strata(), requests, "x").case("cf->llm"), marks)
+    assert within is not None
+    assert overall is not None
+    assert abs(within.difference) < 0.1 < 0.2 < overall.difference
+
+
+def test_what_overriding_costs_is_unknown_where_requests_do_not_say_what_became_of_them() -> None:
+    found = assessed("IR-08", overriding(0.1), overriding(0.1))["cf->llm"]
+    assert found.state == "not seen"
+    assert "what that costs is unknown: needs accepted" in found.says
 
 
 def test_another_choice_of_items_in_the_same_order_is_no_override() -> None:
@@ -101,6 +154,14 @@ def test_a_flood_of_newcomers_who_are_answered_in_general_terms_is_seen() -> Non
     assert found.state == "seen"
     assert found.severity == "page"
     assert "behind a fallback" in found.says
+    assert "of all answers come of it" in found.says
+
+
+def test_what_fallbacks_add_to_generic_answers_is_their_share_times_the_difference_they_make() -> None:
+    assert contribution([Rates(45, 50, 5, 50)]) == pytest.approx(0.5 * (0.9 - 0.1))
+    hard, easy = Rates(40, 50, 8, 10), Rates(1, 10, 5, 50)
+    assert contribution([hard, easy]) == pytest.approx(0.0)
+    assert contribution([Rates(0, 0, 3, 10)]) == 0.0
 
 
 def test_more_customers_of_a_group_that_always_fell_back_are_no_cascade() -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.unit.monitors.risks.build import Making, assessed, shop, states
+from syscard_monitors.risks.base import CaseMaker
+from syscard_monitors.risks.mentions import lifts
+from syscard_monitors.strata import Strata
+from tests.unit.build import declared
+from tests.unit.monitors.risks.build import Making, assessed, made, shop, states
 
 Said = Callable[[random.Random, str], dict[str, Any]]
 
@@ -90,3 +96,70 @@ def test_more_rationales_that_are_grounded_are_no_risk() -> None:
     assert found.state == "not seen"
     assert found.effect is not None
     assert found.effect < -0.3
+
+
+COLOURS = ("red", "green", "blue", "white")
+
+
+def reading(wrong: float, follows: float = 0.5) -> Making:
+    """A shop whose catalogue has colours; the picture model misreads some, the rationale takes one side."""
+
+    def said(rng: random.Random, band: str) -> dict[str, Any]:
+        known = rng.choice(COLOURS)
+        read = rng.choice([c for c in COLOURS if c != known]) if rng.random() < wrong else known
+        told = read if rng.random() < follows else known
+        return {"vlm.colour": read, "vlm.catalogue.colour": known, "llm.rationale.colour": told}
+
+    return saying(said)
+
+
+def test_conflicts_are_told_from_values_of_both_sides_with_kappa_and_who_wins() -> None:
+    found = assessed("IR-04", reading(0.05), reading(0.4, follows=1.0))["vlm"]
+    assert found.state == "seen"
+    assert "kappa of colour 0.4" in found.says
+    assert re.search(r"llm follows the picture in (\d+) of \1 conflicts", found.says)
+
+
+def test_another_mix_of_colours_that_are_read_as_well_as_ever_is_no_conflict() -> None:
+    def whiter(rng: random.Random, number: int) -> dict[str, Any]:
+        usual = dict(reading(0.05)(rng, number))
+        white = {"vlm.colour": "white", "vlm.catalogue.colour": "white", "llm.rationale.colour": "white"}
+        return {**usual, **(white if rng.random() < 0.5 else {})}
+
+    assert states(assessed("IR-04", reading(0.05), whiter)) == {"not seen"}
+
+
+def wording(own: float, common: float = 0.2) -> Making:
+    """A shop that keeps fingerprints of words: answers say some of their own input, and what all say."""
+
+    def said(rng: random.Random, band: str) -> dict[str, Any]:
+        words = [f"{rng.randrange(400):04x}" for _ in range(8)]
+        kept = [w for w in words if rng.random() < own]
+        usual = [f"{w:04x}" for w in range(0x8000, 0x8008) if rng.random() < common]
+        read = [*words, *(f"{w:04x}" for w in range(0x8000, 0x8002))]
+        return {"vlm.output.messages.terms": [sorted(read)], "llm.output.messages.terms": [sorted({*kept, *usual})]}
+
+    return saying(said)
+
+
+def test_an_answer_that_no_longer_says_what_it_was_handed_is_seen_by_its_words() -> None:
+    found = assessed("IR-07", wording(0.6), wording(0.1))["vlm->llm"]
+    assert found.state == "seen"
+    assert found.value == pytest.approx(0.08, abs=0.05)
+    assert "more of its own input than of others'" in found.says
+
+
+def test_answers_that_say_more_of_what_every_answer_says_use_their_input_as_before() -> None:
+    assert assessed("IR-07", wording(0.6), wording(0.6, common=0.9))["vlm->llm"].state == "not seen"
+
+
+def test_words_that_were_never_kept_are_what_is_needed() -> None:
+    found = assessed("IR-07", shop, shop)["vlm->llm"]
+    assert found.state == "unknown"
+    assert "keep: fingerprints" in found.why
+
+
+def test_words_under_two_keys_are_never_compared() -> None:
+    requests = [replace(r, keys=frozenset({i % 2})) for i, r in enumerate(made(wording(0.6), 200))]
+    case = CaseMaker(declared(), Strata(), requests, "x").case("vlm->llm")
+    assert lifts(case) == {}
