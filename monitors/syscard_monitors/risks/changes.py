@@ -18,6 +18,9 @@ MOST_VALUES: Final = 50
 LATELY: Final = 100
 """Newest requests in which two versions must both answer: one that took the other's place is no longer there."""
 
+_Carried = frozenset[tuple[str, str]]
+"""(version, model or prompt; its value)"""
+
 
 class UndeclaredChange:
     """Requests that carry what nobody declared, or the smaller of two versions that answer side by side."""
@@ -31,19 +34,20 @@ class UndeclaredChange:
 
     def usual(self, case: Case) -> dict[str, Any] | Lacking:
         """What the baseline's requests carried: who set it has accepted that."""
-        found = {what: _seen(case.requests, case.about, what) for what in WHAT}
-        if not any(found.values()):
+        seen = Counter(one for carried in _carried(case) for one in carried)
+        if not seen:
             return roles.needs(*(f"{case.about}.{what}" for what in ("version", "model", "prompt")))
-        return {what: [value for value, _ in seen.most_common(MOST_VALUES)] for what, seen in found.items()}
+        most = sorted(seen, key=lambda one: (-seen[one], one))
+        return {what: [value for of, value in most if of == what][:MOST_VALUES] for what in WHAT}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """The larger share of the two; nothing here is left to chance, so there is no test."""
-        called = [r for r in case.requests if f"{case.about}.call" in r.values]
-        if not called:
+        told = [(r, c) for r, c in zip(case.requests, _carried(case), strict=True) if f"{case.about}.call" in r.values]
+        if not told:
             return roles.needs(f"{case.about}.call")
-        known = {what: {*usual.get(what, ()), *_declared(case.system, case.about)} for what in WHAT}
-        new = [_new(r, case.about, known) for r in called]
-        share, beside = sum(bool(n) for n in new) / len(new), _beside(called[-LATELY:], case.about, usual)
+        called, carried = [r for r, _ in told], [c for _, c in told]
+        new = _new(carried, usual, _declared(case.system, case.about))
+        share, beside = sum(bool(n) for n in new) / len(new), _beside(carried[-LATELY:], usual)
         named = ", ".join(f"{what} {one_line(value)}" for what, value in sorted({n for some in new for n in some})[:3])
         says = f"{share:.1%} of requests carry what nobody declared: {named}" if named else "all that answers is known"
         return Reading(
@@ -59,12 +63,16 @@ class UndeclaredChange:
         )
 
 
-def _values(request: Request, ref: str, what: str) -> set[str]:
-    return {str(v) for v in request.values.get(f"{ref}.{what}", ())}
+def _carried(case: Case) -> list[_Carried]:
+    """What the part carried in each request."""
+    fields = [(what, f"{case.about}.{what}") for what in WHAT]
+    same: dict[_Carried, _Carried] = {}  # most requests carry the same: it is kept once
+    return case.columns.of(("carried", case.about), lambda request: _values(request, fields, same))
 
 
-def _seen(requests: Sequence[Request], ref: str, what: str) -> Counter[str]:
-    return Counter(value for r in requests for value in _values(r, ref, what))
+def _values(request: Request, fields: Sequence[tuple[str, str]], same: dict[_Carried, _Carried]) -> _Carried:
+    found = frozenset([(what, str(v)) for what, field in fields for v in request.values.get(field, ())])
+    return same.setdefault(found, found)
 
 
 def _declared(system: System, ref: str) -> set[str]:
@@ -72,20 +80,16 @@ def _declared(system: System, ref: str) -> set[str]:
     return {version} if version else set()
 
 
-def _new(request: Request, ref: str, known: Mapping[str, set[str]]) -> set[tuple[str, str]]:
+def _new(carried: Sequence[_Carried], usual: Mapping[str, Any], declared: set[str]) -> list[_Carried]:
     """A field that the baseline's requests never had says nothing of a change."""
-    return {
-        (what, value)
-        for what in WHAT
-        if known[what]
-        for value in _values(request, ref, what)
-        if value not in known[what]
-    }
+    known = {(what, value) for what in WHAT for value in (*usual.get(what, ()), *declared)}
+    said = {what for what, _ in known}
+    return [frozenset([one for one in of - known if one[0] in said]) for of in carried]
 
 
-def _beside(newest: Sequence[Request], ref: str, usual: Mapping[str, Any]) -> float:
+def _beside(newest: Sequence[_Carried], usual: Mapping[str, Any]) -> float:
     """Share of requests with the rarer of two versions; 0 where the baseline had several as well."""
     if len(usual.get("version", ())) > 1:
         return 0.0
-    counts = sorted(_seen(newest, ref, "version").values())
+    counts = sorted(Counter(value for of in newest for what, value in of if what == "version").values())
     return sum(counts[:-1]) / len(newest) if len(counts) > 1 else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from syscard.system import SYSTEM, System
 from syscard.words import one_line, plural
@@ -13,6 +13,8 @@ from syscard_monitors.edges import EXAMPLES, seen_edges
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading
 from syscard_monitors.risks.rises import kept, rise_of, told
+from syscard_monitors.risks.shares import Marks, counted, read_counts
+from syscard_monitors.risks.statistics import Counts
 
 MOST_FIELDS: Final = 40
 """Of one part that are held to what they were."""
@@ -25,7 +27,12 @@ _NO_CONTRACT: Final = (
     "data.asof",
 )  # fmt: skip
 """What says how a part was called is no part of what it hands on; versions are IR-14's, and dates move on (IR-23)."""
-_TYPES: Final = {bool: "yes/no", int: "number", float: "number", list: "list"}
+
+_MISSING: Final = object()
+_WORDS: Final[dict[type, str]] = {
+    bool: "yes/no", int: "number", float: "number", list: "list", type(_MISSING): "missing",
+}  # fmt: skip
+"""What types are called; of all others `text`."""
 
 
 class ContractChange:
@@ -42,12 +49,12 @@ class ContractChange:
         """Of each field its types, its words where they are few, and how often it is missing."""
         if case.about == SYSTEM:
             return {}
-        calls = [r for r in case.requests if f"{case.about}.call" in r.values]
-        names = Counter(name for r in calls for name in _fields(r, case.about))
-        common = [n for n, count in sorted(names.items(), key=lambda one: (-one[1], one[0])) if count * 20 > len(calls)]
-        if not common:
+        names = _common(case)
+        if not names:
             return roles.needs(f"fields of {case.about}")
-        return {"fields": {name: _contract(case, name) for name in sorted(common[:MOST_FIELDS])}}
+        contracts = {name: _contract(case, name) for name in names}
+        broken = _broken(case, contracts)
+        return {"fields": {n: {**c, "off": kept(_marks(broken, n), case.strata)} for n, c in contracts.items()}}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """Undeclared edges are counted; of fields the p of the surest counts for all of them."""
@@ -75,11 +82,13 @@ def _undeclared(case: Case) -> Reading | Lacking:
 
 
 def _of_fields(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> Reading | Lacking:
-    marks = {name: _flags(case, name, c) for name, c in contracts.items()}
-    off = {name: sum(bool(m) for m in of) for name, of in marks.items()}
-    # A field that nothing broke did not get worse; of those that are all well, one speaks for all.
-    looked_at = [name for name in contracts if off[name]] or list(contracts)[:1]
-    rises = {name: rise_of(marks[name], case.strata, contracts[name]["off"]) for name in looked_at}
+    broken = _broken(case, contracts)
+    off = {name for of in broken if of for name in of}
+    # What no more requests break than their like did is no worse; of fields that are all well, one speaks for all.
+    all_marks = {name: _marks(broken, name) for name in sorted(off)}
+    worse = {name: of for name, of in all_marks.items() if _more(of, case.strata, contracts[name]["off"])}
+    marks = worse or {name: _marks(broken, name) for name in list(contracts)[:1]}
+    rises = {name: rise_of(of, case.strata, contracts[name]["off"]) for name, of in marks.items()}
     found = {name: more for name, more in rises.items() if more is not None}
     if not found:
         return roles.needs(f"{case.about}.call")
@@ -90,55 +99,82 @@ def _of_fields(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> Readin
     return told(case, marks[name], sure, what)
 
 
-def _fields(request: Request, ref: str) -> list[str]:
-    start = f"{ref}."
-    own = (name.removeprefix(start) for name in request.values if name.startswith(start))
-    return [name for name in own if name not in _NO_CONTRACT]
+def _common(case: Case) -> list[str]:
+    """Fields that more than a twentieth of calls hand on; of very many the commonest."""
+    start = f"{case.about}."
+    own = [n for n in roles.fields_of(case, case.about) if n.removeprefix(start) not in _NO_CONTRACT]
+    calls = [r.values for r in case.requests if f"{start}call" in r.values]
+    counts = {name.removeprefix(start): sum(name in values for values in calls) for name in own}
+    common = [n for n, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])) if count * 20 > len(calls)]
+    return sorted(common[:MOST_FIELDS])
 
 
 def _contract(case: Case, name: str) -> dict[str, Any]:
-    said = [v for r in case.requests for v in r.values.get(f"{case.about}.{name}", ())]
-    words = {v for v in said if isinstance(v, str)}
+    field = f"{case.about}.{name}"
+    said = [v for r in case.requests for v in r.values.get(field, ())]
+    words = Counter(v for v in said if isinstance(v, str))
     # One that came only now and then may be followed by more that nobody has seen: such a field has no list of words.
-    closed = 0 < len(words) <= MOST_WORDS and min(Counter(v for v in said if isinstance(v, str)).values()) >= 5
-    contract: dict[str, Any] = {
-        "types": sorted({_type(v) for v in said}),
-        "words": sorted(words) if closed else [],
-    }
-    return {**contract, "off": kept(_flags(case, name, contract), case.strata)}
+    closed = 0 < len(words) <= MOST_WORDS and min(words.values()) >= 5
+    return {"types": sorted({_word_for(kind) for kind in {*map(type, said)}}), "words": sorted(words) if closed else []}
 
 
-def _flags(case: Case, name: str, contract: Mapping[str, Any]) -> list[bool | None]:
-    """Whether a call lacks the field, or gives it another type or a word never seen.
+def _broken(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...] | None]:
+    """The fields that each request lacks, or gives with another type or a word never seen.
 
     None where nothing was called, or a call failed: then nothing is handed on.
     """
-    call, error, field = (f"{case.about}.{last}" for last in ("call", "error", name))
-    types, words = frozenset(contract["types"]), frozenset(contract["words"])
-
-    def breaks(request: Request) -> bool | None:
-        if call not in request.values or any(request.values.get(error, ())):
-            return None
-        said = request.values.get(field)
-        return not said or any(_is_other(v, types, words) for v in said)
-
-    return case.columns.of(("breaks", case.about, name), breaks)
+    ref, checks = case.about, [_check(case.about, name, contract) for name, contract in contracts.items()]
+    return case.columns.of(("broken", ref), lambda request: _breaks(request.values, ref, checks))
 
 
-def _is_other(value: Any, types: frozenset[str], words: frozenset[str]) -> bool:
-    if _type(value) not in types:
-        return True
-    return isinstance(value, str) and bool(words) and value not in words
+def _marks(broken: Sequence[tuple[str, ...] | None], name: str) -> Marks:
+    return [None if of is None else name in of for of in broken]
 
 
-def _type(value: Any) -> str:
-    return _TYPES.get(type(value), "text")
+def _more(marks: Marks, strata: Sequence[str], before: Mapping[str, Sequence[int]]) -> bool:
+    """Whether more are marked than strata would have by chance: what asks for no exact test, and costs less."""
+    usual, excess = read_counts(before), 0.0
+    everyone = Counts(sum(c.hits for c in usual.values()), sum(c.n for c in usual.values()))
+    for stratum, now in counted(marks, strata).items():
+        known = usual.get(stratum, everyone)
+        excess += now.hits - now.n * (now.hits + known.hits) / (now.n + known.n)
+    return excess > 0
+
+
+class _Check(NamedTuple):
+    """What one field is held to, so that asking a request costs little."""
+
+    name: str
+    field: str
+    types: frozenset[str]
+    words: frozenset[str]
+
+
+def _check(ref: str, name: str, contract: Mapping[str, Any]) -> _Check:
+    return _Check(name, f"{ref}.{name}", frozenset(contract["types"]), frozenset(contract["words"]))
+
+
+def _breaks(values: Mapping[str, Sequence[Any]], ref: str, checks: Iterable[_Check]) -> tuple[str, ...] | None:
+    if f"{ref}.call" not in values or any(values.get(f"{ref}.error", ())):
+        return None
+    found: list[str] = []
+    for name, field, types, words in checks:
+        for value in values.get(field) or (_MISSING,):
+            kind = _WORDS.get(type(value), "text")
+            if kind not in types or (words and kind == "text" and value not in words):
+                found.append(name)
+                break
+    return tuple(found)
+
+
+def _word_for(kind: type) -> str:
+    return _WORDS.get(kind, "text")
 
 
 def _how(requests: Iterable[Request], ref: str, name: str, contract: Mapping[str, Any]) -> str:
     """What is other about it. The words themselves come from spans and are not written down."""
     values: Sequence[Any] = [v for r in requests for v in r.values.get(f"{ref}.{name}", ())]
-    types = sorted({_type(v) for v in values} - {*contract["types"]})
+    types = sorted({_word_for(type(v)) for v in values} - {*contract["types"]})
     words = {v for v in values if isinstance(v, str) and v not in contract["words"]} if contract["words"] else {}
     told = [*types, *([f"{plural(len(words), 'word')} never seen"] if words else [])]
     return f" ({', '.join(told)})" if told else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from syscard.system import System
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks.base import Case, Lacking, Reading, examples
-from syscard_monitors.risks.roles import of_kind
+from syscard_monitors.risks.roles import fields_of, of_kind
 from syscard_monitors.risks.statistics import kappa, upper_tail
 from syscard_monitors.stats import Z95
 
@@ -67,17 +67,18 @@ def _lacking(case: Case) -> Lacking:
 def _pairs(case: Case) -> dict[str, list[tuple[tuple[str, str], Request]]]:
     """(judge's verdict, what was counted) by evaluation."""
     found: dict[str, list[tuple[tuple[str, str], Request]]] = {}
-    for request in case.requests:
-        facts = [v for v in request.values.get(f"{case.about}.{_FACT}", ()) if isinstance(v, int | float)]
-        for name, score in _scores(request, case.about) if facts else ():
+    start, fact = f"{case.about}.{_JUDGED}", f"{case.about}.{_FACT}"
+    names = [name for name in fields_of(case, case.about) if name.startswith(start)]
+    for request in case.requests if names else ():
+        facts = [v for v in request.values.get(fact, ()) if isinstance(v, int | float)]
+        for name, score in _scores(request, names) if facts else ():
             found.setdefault(name, []).append(((_word(score), _word(facts[-1])), request))
     return found
 
 
-def _scores(request: Request, ref: str) -> Iterator[tuple[str, float]]:
-    start = f"{ref}.{_JUDGED}"
-    for name in sorted(request.values):
-        told = [v for v in request.values[name] if isinstance(v, int | float)] if name.startswith(start) else []
+def _scores(request: Request, names: Iterable[str]) -> Iterator[tuple[str, float]]:
+    for name in names:
+        told = [v for v in request.values.get(name, ()) if isinstance(v, int | float)]
         if told and 0 <= told[-1] <= 1:
             yield name, float(told[-1])
 

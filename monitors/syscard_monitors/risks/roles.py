@@ -50,9 +50,12 @@ def _any_of(request: Request, call: str, names: Sequence[str]) -> bool | None:
 
 def fields_of(case: Case, ref: str) -> tuple[str, ...]:
     """Names of all fields that requests have of a component, as `vlm.item.id`."""
-    if _FIELDS not in case.memo:
-        case.memo[_FIELDS] = sorted({name for r in case.requests for name in r.values})
-    return tuple(name for name in case.memo[_FIELDS] if name.startswith(f"{ref}."))
+    return tuple(name for name in all_fields(case) if name.startswith(f"{ref}."))
+
+
+def all_fields(case: Case) -> list[str]:
+    """Names of all fields that requests have, in order."""
+    return case.once(_FIELDS, lambda: sorted(set[str]().union(*(r.values for r in case.requests))))
 
 
 def lists(case: Case, ref: str, name: str = "items") -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from syscard.system import System
 from syscard.words import one_line
+from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading, examples
 from syscard_monitors.risks.statistics import line, two_sided, upper_tail
@@ -72,8 +73,12 @@ class TokenBlowUp:
 def _tokens(case: Case) -> list[float | None]:
     """Log of the tokens of each request, in and out; None where none were counted."""
     fields = [f"{case.about}.{side}_tokens" for side in ("input", "output")]
-    totals = (sum(v for f in fields for v in r.values.get(f, ()) if isinstance(v, int | float)) for r in case.requests)
-    return [math.log(total) if total > 0 else None for total in totals]
+    return case.columns.of(("log tokens", case.about), lambda request: _log_tokens(request, fields))
+
+
+def _log_tokens(request: Request, fields: Sequence[str]) -> float | None:
+    total = sum(v for f in fields for v in request.values.get(f, ()) if isinstance(v, int | float))
+    return math.log(total) if total > 0 else None
 
 
 def _shift(told: Sequence[tuple[float, str]], before: _Sums) -> tuple[float, float, float] | None:
@@ -99,8 +104,8 @@ def _shift(told: Sequence[tuple[float, str]], before: _Sums) -> tuple[float, flo
 
 def _counts(case: Case) -> dict[str, list[float]]:
     """What other parts hand on, by field: `vlm.n_tags`, `cf.candidate_count`."""
-    names = {n for r in case.requests for n in r.values if _COUNTS.search(n) and not n.startswith(f"{case.about}.")}
-    told = {name: [v for v in case.numbers(name) if v is not None] for name in sorted(names)}
+    names = [n for n in roles.all_fields(case) if _COUNTS.search(n) and not n.startswith(f"{case.about}.")]
+    told = {name: [v for v in case.numbers(name) if v is not None] for name in names}
     return {name: values for name, values in told.items() if values}
 
 
@@ -110,9 +115,9 @@ def _because(case: Case, usual: Mapping[str, float]) -> str:
     for name, before in usual.items():
         points = [(x, t) for x, t in zip(case.numbers(name), tokens, strict=True)
                   if x is not None and t is not None]  # fmt: skip
-        fitted = line([x for x, _ in points], [t for _, t in points])
         now = mean([x for x, _ in points]) if points else before
-        if fitted is None or fitted.slope <= 0 or not fitted.error or now < before * _GROWN:
+        fitted = line([x for x, _ in points], [t for _, t in points]) if now >= before * _GROWN else None
+        if fitted is None or fitted.slope <= 0 or not fitted.error:
             continue
         grow = f"; with each of {one_line(name)} they grow by {math.expm1(fitted.slope):.1%}"
         says = f"{grow}, and it went from {before:.3g} to {now:.3g}"
