@@ -95,6 +95,13 @@ VALUES = st.recursive(
 SAID = st.text(st.characters(codec="ascii", exclude_characters="\"'\\{}[],:"), min_size=1).map(lambda said: f"x{said}y")
 
 
+def test_a_word_behind_the_name_of_a_secret_in_a_list_is_taken_out_but_is_no_sign_of_one() -> None:
+    tags, headers = Search(EVERY), Search(EVERY)
+    assert tags.without(["bowl", "beer", "pin", "sent"]) == ["bowl", "beer", "pin", "[secret]"]
+    assert headers.without(["accept", "x", "x-api-key", "hunter2"]) == ["accept", "x", "x-api-key", "[secret]"]
+    assert (tags.hits, headers.hits) == (0, 1)
+
+
 @given(VALUES, VALUES, st.integers(min_value=0, max_value=200))
 def test_no_document_keeps_its_secret_whole_or_cut_off(one: Any, two: Any, cut: int) -> None:
     document = {"one": one, "password": "hunter2", "two": two}

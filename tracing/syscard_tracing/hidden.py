@@ -69,6 +69,8 @@ class Search:
         }
         if not shown:
             return None
+        # Two words beside each other, `pin, sent`, may be no name and its value: taken out, but no sign of a secret.
+        self.hits -= sum(_is_plain_word(items[at]) for at in shown)
         return [shown.get(at) or self.without(item, depth + 1) for at, item in enumerate(items)]
 
     def _text(self, text: str) -> str:
@@ -113,6 +115,10 @@ class Search:
             return None
         self.hits += 1
         return f"[{names.value}]"
+
+
+def _is_plain_word(item: Value) -> bool:
+    return isinstance(item, str) and item.isalpha() and item.islower()
 
 
 def _extent(text: str, at: int, quote: str) -> tuple[int, int]:

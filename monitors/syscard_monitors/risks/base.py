@@ -113,6 +113,8 @@ class Reading:
     unit: str = ""
     share: float = 1.0
     """Share of the requests that are affected."""
+    severity: str = ""
+    """Where this reading alone is less grave than the catalogue says."""
     traces: tuple[str, ...] = ()
 
 

@@ -14,11 +14,16 @@ from syscard_monitors.risks.base import Case, Lacking, Reading, examples
 
 ALLOWING: Final = ("personal", "pii", "contact")
 """Words of `allowed_data` that allow personal data: `personal data`, `contact details`."""
+ALONE: Final = 1
+"""Hits in all requests that wake nobody: the counter errs, above all on what is shaped like a number."""
 _PII: Final = ".pii"
 
 
 class PersonalDataLeak:
-    """An edge whose source wrote personal data that it does not allow. One event is enough, baseline or none."""
+    """An edge whose source wrote personal data that it does not allow: one event is enough, baseline or none.
+
+    A single hit is a ticket, more are a page.
+    """
 
     id: Final = "IR-17"
     invariant: Final = True
@@ -38,7 +43,8 @@ class PersonalDataLeak:
             return Lacking(f"needs allowed_data on {case.about}")
         # What a part was given is another's.
         fields = [n for n in roles.fields_of(case, case.source) if n.endswith(_PII) and not is_taken(n)]
-        told = [_personal(r, fields) for r in case.requests]
+        counts = [_personal(r, fields) for r in case.requests]
+        told = [None if count is None else count > 0 for count in counts]
         n = sum(found is not None for found in told)
         if not n:
             return roles.needs(f"texts that {case.source} writes")
@@ -54,11 +60,12 @@ class PersonalDataLeak:
             reference=0.0,
             unit="share",
             share=hits / n,
+            severity="ticket" if sum(filter(None, counts)) == ALONE else "",
             traces=examples(case.requests, told),
         )
 
 
-def _personal(request: Request, fields: Sequence[str]) -> bool | None:
-    """Whether what a part wrote holds personal data. None where no text was counted."""
+def _personal(request: Request, fields: Sequence[str]) -> float | None:
+    """Hits in what a part wrote. None where no text was counted."""
     counts = [v for name in fields for v in request.values.get(name, ()) if isinstance(v, int | float)]
-    return any(v > 0 for v in counts) if counts else None
+    return sum(counts) if counts else None

@@ -154,7 +154,9 @@ def _rounded(value: float | None) -> float | None:
 
 
 def severity(entry: CatalogueRisk, reading: Reading, threshold: float) -> str:
-    """As the catalogue says; a ticket is a page where the effect is twice what matters in a tenth of the requests."""
+    """As the reading says, or else the catalogue; a ticket is a page from `_PAGE_EFFECT` and `_PAGE_SHARE` on."""
+    if reading.severity:
+        return reading.severity
     within = 1.0 if reading.scale == "factor" else 0.0
     times = (reading.effect - within) / (threshold - within) if threshold > within else 0.0
     worse = entry.severity == "ticket" and times >= _PAGE_EFFECT and reading.share >= _PAGE_SHARE

@@ -93,8 +93,16 @@ def test_personal_data_that_an_edge_does_not_allow_are_seen_at_once() -> None:
         return {**shop(rng, number), "vlm.gen_ai.output.messages.pii": int(number == 1_777)}
 
     found = alone(PersonalDataLeak(), saying(), now, system=allowing("product"))["vlm->llm"]
-    assert (found.state, found.severity, len(found.traces)) == ("seen", "page", 1)
+    assert (found.state, found.severity, len(found.traces)) == ("seen", "ticket", 1)
     assert "vlm wrote personal data in 1 of 500 requests; vlm->llm allows product" in found.says
+
+
+def test_a_second_hit_of_personal_data_wakes_somebody() -> None:
+    def now(rng: random.Random, number: int) -> dict[str, Any]:
+        return {**shop(rng, number), "vlm.gen_ai.output.messages.pii": int(number in (1_777, 1_800))}
+
+    found = alone(PersonalDataLeak(), saying(), now, system=allowing("product"))["vlm->llm"]
+    assert (found.state, found.severity) == ("seen", "page")
 
 
 def test_personal_data_that_a_part_was_only_given_are_no_leak_of_its_own() -> None:
