@@ -1,4 +1,4 @@
-"""IR-14, undeclared change: a version, model or prompt answers that neither the card nor the baseline knows."""
+"""IR-14, undeclared change: a version, model or prompt that nobody declared, or a change without one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from syscard.system import System
 from syscard.words import one_line
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
-from syscard_monitors.risks.base import Case, Lacking, Reading, examples
+from syscard_monitors.risks.base import MOST_TRACES, Case, Lacking, Reading, examples
 
 WHAT: Final = ("version", "model", "model_response", "prompt")
 MOST_VALUES: Final = 50
@@ -18,12 +18,17 @@ MOST_VALUES: Final = 50
 LATELY: Final = 100
 """Newest requests in which two versions must both answer: one that took the other's place is no longer there."""
 
+_OWN: Final = "changed itself"
 _Carried = frozenset[tuple[str, str]]
 """(version, model or prompt; its value)"""
 
 
 class UndeclaredChange:
-    """Requests that carry what nobody declared, or the smaller of two versions that answer side by side."""
+    """Requests that carry what nobody declared, or the smaller of two versions that answer side by side.
+
+    Where there are none: a part that changed itself, as the attribution of an open incident says (given what reaches
+    it), though nothing that it carries did.
+    """
 
     id: Final = "IR-14"
     invariant: Final = False
@@ -41,13 +46,15 @@ class UndeclaredChange:
         return {what: [value for of, value in most if of == what][:MOST_VALUES] for what in WHAT}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
-        """The larger share of the two; nothing here is left to chance, so there is no test."""
+        """The larger share of the two; nothing here is left to chance, so there is no test; attributions had theirs."""
         told = [(r, c) for r, c in zip(case.requests, _carried(case), strict=True) if f"{case.about}.call" in r.values]
         if not told:
             return roles.needs(f"{case.about}.call")
         called, carried = [r for r, _ in told], [c for _, c in told]
         new = _new(carried, usual, _declared(case.system, case.about))
         share, beside = sum(bool(n) for n in new) / len(new), _beside(carried[-LATELY:], usual)
+        if (silent := _silent(case)) and not max(share, beside):
+            return silent
         named = ", ".join(f"{what} {one_line(value)}" for what, value in sorted({n for some in new for n in some})[:3])
         says = f"{share:.1%} of requests carry what nobody declared: {named}" if named else "all that answers is known"
         return Reading(
@@ -93,3 +100,22 @@ def _beside(newest: Sequence[_Carried], usual: Mapping[str, Any]) -> float:
         return 0.0
     counts = sorted(Counter(value for of in newest for what, value in of if what == "version").values())
     return sum(counts[:-1]) / len(newest) if len(counts) > 1 else 0.0
+
+
+def _silent(case: Case) -> Reading | None:
+    """What an incident says of a part that changed itself, with no change of it before: the newest first."""
+    for incident in reversed(case.card.open_incidents if case.card else ()):
+        told = incident.attribution
+        own = [p for p in told.parts if p.part == case.about and p.verdict == _OWN] if told else []
+        if own and told and told.confidence != "low" and not any(c.about == case.about for c in incident.changed):
+            return Reading(
+                n=own[0].n,
+                effect=1.0,
+                says=f"{case.about} changed itself (incident {incident.number}), "
+                "and no version, model or prompt with it",
+                value=own[0].effect,
+                unit="standard deviations" if own[0].effect is not None else "",
+                severity="ticket",
+                traces=incident.traces[:MOST_TRACES],
+            )
+    return None

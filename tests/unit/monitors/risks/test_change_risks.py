@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from syscard.attribution import Attribution, Confidence, PartVerdict, Verdict
+from syscard.card import Card
+from syscard.edits import Change
+from syscard.incident_edits import AttributeIncident
 from syscard.system import System
 from syscard_monitors.risks.changes import UndeclaredChange
 from syscard_monitors.risks.contracts import ContractChange
-from tests.unit.build import declared
-from tests.unit.monitors.build import facts, request
+from tests.unit.build import NOW, declared, draft, opening
+from tests.unit.monitors.build import card_of, facts, request, with_drafts
 from tests.unit.monitors.risks import build
 from tests.unit.monitors.risks.alone import alone
 from tests.unit.monitors.risks.build import Making, shop, states
@@ -53,6 +57,33 @@ def test_two_known_versions_side_by_side_are_seen_and_one_that_took_the_others_p
     beside = alone(UndeclaredChange(), versions("1"), versions("1", "1.10"), system=system)["llm"]
     assert (beside.state, beside.value) == ("seen", 0.5)
     assert "side by side" in beside.says
+
+
+def blamed(verdict: Verdict, confidence: Confidence = "high", *changed: Change) -> Card:
+    """An open incident whose attribution says this of the llm."""
+    told = PartVerdict(part="llm", verdict=verdict, effect=1.7, n=300)
+    found = Attribution(parts=(told,), confidence=confidence, n_before=200, n_now=100, method="by hand")
+    opened = (opening(1, subject="llm", changed=changed), AttributeIncident(number=1, attribution=found))
+    return with_drafts(card_of(), [draft(body) for body in opened])
+
+
+def test_a_part_that_changed_itself_with_the_version_that_it_had_is_a_silent_change() -> None:
+    same = versions("1")
+    seen = alone(UndeclaredChange(), same, same, card=blamed("changed itself"))["llm"]
+    assert (seen.state, seen.severity, seen.value) == ("seen", "ticket", 1.7)
+    assert seen.says == "llm changed itself (incident 1), and no version, model or prompt with it"
+    assert alone(UndeclaredChange(), same, same, card=blamed("changed itself"))["cf"].state == "unknown"
+
+
+def test_what_a_part_inherits_what_is_not_sure_and_a_change_that_was_told_are_no_silent_change() -> None:
+    told = Change(at=NOW, about="llm", says="version became 2 (was 1)")
+    for card in (blamed("inherited"), blamed("changed itself", "low"), blamed("changed itself", "high", told)):
+        assert alone(UndeclaredChange(), versions("1"), versions("1"), card=card)["llm"].state == "not seen"
+
+
+def test_a_version_that_nobody_declared_is_named_before_a_silent_change() -> None:
+    seen = alone(UndeclaredChange(), versions("1"), versions("2"), card=blamed("changed itself"))["llm"]
+    assert "version 2" in seen.says
 
 
 def test_without_a_version_on_its_spans_a_part_is_unknown_with_what_it_needs() -> None:
