@@ -119,6 +119,17 @@ class Compared(Value):
     """Digest of the edit that holds the figures."""
 
 
+class Frequency(Value):
+    """In how many assessments a risk was seen."""
+
+    seen: int
+    looks: int
+    overlap: int
+    """How many in a row share requests."""
+    evidence: str
+    """Digest of the edit that counted them."""
+
+
 class Assessed(Value):
     """How one risk of the catalogue stands in one place."""
 
@@ -132,6 +143,8 @@ class Assessed(Value):
     found: Assessment
     calibration: Calibration | None = Field(default=None, exclude_if=lambda calibration: calibration is None)
     """Where its threshold comes from; None without a baseline, and where the baseline does not know the risk."""
+    frequency: Frequency | None = Field(default=None, exclude_if=lambda value: value is None)
+    """None where nothing was counted: it never had a verdict, or an earlier release told it."""
 
 
 class RiskCard(Value):

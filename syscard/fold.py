@@ -17,6 +17,7 @@ from syscard.card import (
     Compared,
     ComponentCard,
     Evidence,
+    Frequency,
     InteractionCard,
     Observed,
     RiskCard,
@@ -140,19 +141,35 @@ def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
 
 def _assess(card: Card, body: AssessRisks, edit: e.Edit) -> dict[str, Any]:
     new = {told.name: told for told in body.told}
-    at, found = edit.draft.observed, dict[str, Assessed]()
+    at, found, counted = edit.draft.observed, dict[str, Assessed](), _frequencies(body, edit)
     calibrated = {f"{told.risk} {told.about}": told for told in body.calibrations}
     for name in body.assessed:
         known, told = card.assessed.get(name), new.get(name)
         kept = known.calibration if known and not calibrated else calibrated.get(name)
         if told is None:
-            found |= {name: known.model_copy(update={"calibration": kept})} if known else {}
+            found |= (
+                {name: known.model_copy(update={"calibration": kept, "frequency": counted.get(name)})} if known else {}
+            )
             continue
         since = known.since if known and known.state == told.state else at
         found[name] = Assessed(
-            state=told.state, since=since, measured=at, evidence=edit.draft.digest, found=told, calibration=kept
+            state=told.state,
+            since=since,
+            measured=at,
+            evidence=edit.draft.digest,
+            found=told,
+            calibration=kept,
+            frequency=counted.get(name),
         )
     return {"assessed": found}
+
+
+def _frequencies(body: AssessRisks, edit: e.Edit) -> dict[str, Frequency]:
+    """Counts are told of all places at once: a place that is not among them has none."""
+    return {
+        c.name: Frequency(seen=c.seen, looks=c.looks, overlap=body.overlap, evidence=edit.draft.digest)
+        for c in body.counts
+    }
 
 
 def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:

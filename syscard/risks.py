@@ -147,6 +147,16 @@ class Assessment(Value):
         return f"{self.risk} {self.about}"
 
 
+class RiskCount(Value):
+    """In how many assessments against one baseline a risk was seen in a place."""
+
+    name: str
+    """Risk and place."""
+    looks: int
+    """Assessments that gave a verdict: those that were unknown are not among them."""
+    seen: int
+
+
 class AssessRisks(Value):
     """What is found of the risks: the assessments of one look that say something new, or that grew old."""
 
@@ -160,3 +170,7 @@ class AssessRisks(Value):
     """Every risk in every place, by name; others are no longer."""
     calibrations: tuple[Calibration, ...] = Field(default=(), exclude_if=lambda value: not value)
     """Where thresholds come from; told when risks are first looked at against a baseline."""
+    counts: tuple[RiskCount, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Of every risk and place that ever had a verdict against this baseline."""
+    overlap: int = Field(default=0, exclude_if=lambda value: not value)
+    """How many assessments in a row share requests: so many count as one that is independent."""

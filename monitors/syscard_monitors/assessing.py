@@ -12,7 +12,7 @@ from typing import Final
 from syscard.card import Assessed, Card
 from syscard.edits import Draft
 from syscard.finding import Finding, State, Window
-from syscard.risks import Assessment, AssessRisks, Calibration, CatalogueRisk, catalogue
+from syscard.risks import Assessment, AssessRisks, Calibration, CatalogueRisk, RiskCount, catalogue
 from syscard.steps import Step
 from syscard.system import SYSTEM
 from syscard_monitors import detecting
@@ -22,7 +22,16 @@ from syscard_monitors.memory import Memory
 from syscard_monitors.plan import Plan
 from syscard_monitors.risks import calibration as kept
 from syscard_monitors.risks.base import CaseMaker, Kept, Lacking, Reading, Risk
-from syscard_monitors.risks.verdicts import ALPHA, Standing, after, assessment, cleared, reaches, significant
+from syscard_monitors.risks.verdicts import (
+    ALPHA,
+    Standing,
+    after,
+    assessment,
+    cleared,
+    counted,
+    reaches,
+    significant,
+)
 from syscard_monitors.traces import moment
 from syscard_monitors.window import AUTHOR
 
@@ -31,6 +40,10 @@ VALID_FOR: Final = timedelta(days=7)
 """Assessments are renewed at half of this."""
 SETTLED: Final = timedelta(hours=1)
 """Nothing comes and goes as unknown more often than this on the card; what is seen, or no more, is told at once."""
+
+
+FIRST_COUNT: Final = 10
+"""Where nothing else is to be told, counts are told from so many assessments on, whenever they have doubled."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,9 @@ def _verdict(
     is_fresh = large and (not (is_rare or before.stands) or _shows(plan, risk, about, fresh, asked))
     at_us = fresh.requests[0].start_us if fresh.requests else 0
     standing = after(before, reading, asked, entry.least, at_us, is_rare=is_rare, is_fresh=is_fresh)
-    memory.risks[name] = standing
-    return assessment(entry, about, reading, standing, asked, needed)
+    told = assessment(entry, about, reading, standing, asked, needed)
+    memory.risks[name] = counted(before, standing, told.state)
+    return told
 
 
 def _shows(plan: Plan, risk: Risk, about: str, fresh: CaseMaker, threshold: float) -> bool:
@@ -225,13 +239,20 @@ def drafts(card: Card, plan: Plan, memory: Memory, found: Assessing, window: Win
     names = tuple(a.name for a in found.assessments)
     known = card.assessed if memory.risks_told == plan.baseline else {}
     new = tuple(a for a in found.assessments if _is_new(known.get(a.name), a, window.end))
-    if not new and names == tuple(card.assessed):
+    counts = _counts(memory, names)
+    if not new and names == tuple(card.assessed) and not any(_has_doubled(known.get(c.name), c) for c in counts):
         return ()
     fresh = memory.risks_told != plan.baseline
     told = tuple(calibration(plan, n) for n in plan.risk_places if "usual" in plan.risks.get(n, {})) if fresh else ()
     memory.risks_told = plan.baseline
     body = AssessRisks(
-        baseline=plan.baseline or None, requests=found.requests, told=new, assessed=names, calibrations=told
+        baseline=plan.baseline or None,
+        requests=found.requests,
+        told=new,
+        assessed=names,
+        calibrations=told,
+        counts=counts,
+        overlap=kept.MOST // kept.BETWEEN if counts else 0,
     )
     return (Draft(body=body, author=AUTHOR, observed=window.end),)
 
@@ -243,6 +264,16 @@ def _is_new(known: Assessed | None, now: Assessment, at: datetime) -> bool:
     if known.state != now.state:
         return "seen" in (known.state, now.state) or at - known.measured >= SETTLED
     return now.state == "seen" and _moved(known.found, now)
+
+
+def _counts(memory: Memory, names: Sequence[str]) -> tuple[RiskCount, ...]:
+    known = {name: memory.risks.get(name, Standing()) for name in names}
+    return tuple(RiskCount(name=name, looks=one.looks, seen=one.seen) for name, one in known.items() if one.looks)
+
+
+def _has_doubled(known: Assessed | None, now: RiskCount) -> bool:
+    told = known.frequency.looks if known and known.frequency else 0
+    return now.looks >= max(2 * told, FIRST_COUNT)
 
 
 def _moved(known: Assessment, now: Assessment) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from syscard.risks import Assessment, CatalogueRisk, Scale
+from syscard.risks import Assessment, CatalogueRisk, RiskState, Scale
 from syscard_monitors.risks.base import Lacking, Reading
 from syscard_monitors.risks.statistics import needed_z
 from syscard_monitors.stats import holm, rule_of_three
@@ -36,6 +36,10 @@ class Standing:
     """Where the requests begin of the first assessment that found it; 0 where it is not seen."""
     began_us: int = 0
     """The same of the first of these hits."""
+    looks: int = 0
+    """Assessments against this baseline that gave a verdict."""
+    seen: int = 0
+    """Of these, how many said that it is seen."""
 
     @property
     def stands(self) -> bool:
@@ -44,13 +48,20 @@ class Standing:
 
     def body(self) -> list[Any]:
         """JSON form."""
-        return [list(self.hits), self.since_us, self.began_us]
+        return [list(self.hits), self.since_us, self.began_us, self.looks, self.seen]
 
 
 def read_standing(body: list[Any]) -> Standing:
     """From its JSON form."""
-    hits, since_us, began_us = body
-    return Standing(tuple(hits), since_us, began_us)
+    hits, since_us, began_us, *counts = body
+    looks, seen = counts or (0, 0)  # an earlier release counted none
+    return Standing(tuple(hits), since_us, began_us, looks, seen)
+
+
+def counted(before: Standing, now: Standing, state: RiskState) -> Standing:
+    """What is remembered, with one more assessment counted, if it gave a verdict."""
+    looks, seen = before.looks + (state != "unknown"), before.seen + (state == "seen")
+    return replace(now, looks=looks, seen=seen)
 
 
 def significant(readings: Mapping[str, Reading | Lacking], log_needed: float) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from syscard.card import Frequency
 from syscard.edits import AddEvidence
 from syscard.errors import UsageError
 from syscard.finding import State
@@ -18,7 +19,7 @@ from syscard_monitors.assessing import Assessing, between, drafts
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.risks.base import CaseMaker, Columns, Kept, Lacking, Reading
 from syscard_monitors.risks.calibration import LEAST_WINDOWS, MOST, calibration_of, places_of, starts_of
-from syscard_monitors.risks.verdicts import Standing, after, detectable, severity, significant
+from syscard_monitors.risks.verdicts import Standing, after, counted, detectable, read_standing, severity, significant
 from syscard_monitors.strata import strata_of
 from syscard_monitors.telling import starting
 from syscard_monitors.window import AUTHOR, window_of
@@ -275,6 +276,32 @@ def test_edits_of_risks_tell_what_changed_and_only_that() -> None:
     assert len(renewed.body.told) == len(same.assessments)
     assert renewed.body.calibrations == ()
     assert with_drafts(known, [renewed]).assessed[NAME].calibration == known.assessed[NAME].calibration
+
+
+def test_counts_of_assessments_go_with_an_edit_that_is_written_anyway_and_else_when_they_have_doubled() -> None:
+    card, plan = planned(made(shop, 600))
+    later, memory = made(shop, 900, first=600), Memory()
+    window, told = window_of(4, later[:20]), list[int]()
+    for number in range(1, 45):
+        found = look(card, plan, memory, later[: min(900, 300 + number)], number)
+        for draft in drafts(card, plan, memory, found, window):
+            card = with_drafts(card, [draft])
+            told.append(memory.risks[NAME].looks)
+            assert card.assessed[NAME].frequency == Frequency(
+                seen=0, looks=memory.risks[NAME].looks, overlap=5, evidence=draft.digest
+            )
+    assert {1, 10, 20, 40} <= set(told)
+    assert len(told) < 12
+
+
+def test_what_is_seen_is_counted_and_what_has_no_verdict_is_not() -> None:
+    now = Standing((True, True), 7)
+    seen = counted(Standing(looks=3, seen=1), now, "seen")
+    assert (seen.looks, seen.seen, seen.hits) == (4, 2, now.hits)
+    assert counted(seen, now, "not seen") == replace(now, looks=5, seen=2)
+    assert counted(seen, now, "unknown") == replace(now, looks=4, seen=2)
+    assert read_standing(seen.body()) == seen
+    assert read_standing([[True], 3, 4]) == Standing((True,), 3, 4)
 
 
 def test_a_risk_that_is_no_longer_assessed_leaves_the_card() -> None:
