@@ -26,6 +26,7 @@ from syscard.render.facts import (
 )
 from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.groups import groups_text
+from syscard.render.interaction import agreed, declared_here, incident_rows, review, risk_lines, traffic
 from syscard.render.kept_reports import files_text, reports_lines
 from syscard.render.risks import of_declared, section_lines
 from syscard.render.standing import rules_text, standing, traces_text
@@ -347,21 +348,28 @@ def part_text(view: View, ref: str, width: int = _WIDTH) -> str:
 def _part(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
     ref = part["ref"]
     yield from wrap(f"{one_line(ref)}  {_state(part)}", width, rest="  ")
-    yield from _labelled("owner", owner_of(view["card"], ref) or "nobody", width)
-    if "->" in ref:
-        yield from _labelled("observed", observed_text(part), width)
-        yield from (line for ref in part.get("examples", ()) for line in _labelled("e.g.", one_line(ref), width))
-    else:
-        yield from _labelled("version", versions_text(part), width)
-        yield from (line for label, text in _seen(view, ref) for line in _labelled(label, text, width))
-    yield from _labelled("declared", spread(part["declared"] or {}) or "NOT DECLARED", width)
-    for incident in incident_faces(view):
-        if ref in incident.subject.split("->") or ref == incident.subject:
-            yield from _labelled("incident", f"{incident.name} {incident.state}: {incident.title}", width)
+    rows = (*_about_part(view, part), *incident_rows(view, ref))
+    yield from (line for label, text in rows for line in _labelled(label, text, width))
+    yield from ("", "RISKS  (likelihood: assessments that saw it, 95 %)")
+    yield from risk_lines(view, ref, width)
     yield from ("", "SIGNALS  (live, newest window)")
     own = [s for s in by_interest((view["live"] or {}).get("signals", {}).values()) if s["about"] == ref]
     yield from (line for s in own for line in wrap(signal_text(s), width, first="  ", rest="    "))
     yield from () if own else ("  nothing watches this part",)
+
+
+def _about_part(view: View, part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whose it is, what is declared of it, and what was seen."""
+    card, ref = view["card"], part["ref"]
+    yield "owner", owner_of(card, ref) or "nobody"
+    if "->" in ref:
+        yield from agreed(part)
+        yield "review", review(card, declared_here(card, ref))
+        yield from traffic(view, part)
+        return
+    yield "version", versions_text(part)
+    yield from _seen(view, ref)
+    yield "declared", spread(part["declared"] or {}) or "NOT DECLARED"
 
 
 def signal_text(signal: dict[str, Any]) -> str:

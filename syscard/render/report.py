@@ -29,6 +29,7 @@ from syscard.render.facts import (
     versions_text,
 )
 from syscard.render.groups import HEADS, caption, groups_of, rows, why_none
+from syscard.render.interaction import interaction_row
 from syscard.render.risks import assessed, counts_text, missing, said
 from syscard.render.status import part_figures, sample_legend
 from syscard.samples import beside
@@ -274,7 +275,14 @@ def _parts(view: View, face: Overview) -> Section:
               "No call has carried a version, a model or a prompt."),
         Table("Interactions: what is declared and how spans show it",
               ("Interaction", "State", "Declared", "Observed", "Req/min (live)"), edges, "No interaction is known."),
+        _interactions(view),
     ))  # fmt: skip
+
+
+def _interactions(view: View) -> Table:
+    rows = tuple(interaction_row(view, ref) for ref in view["card"]["interactions"])
+    heads = ("Interaction", "Contract (declared)", "Risks", "Likelihood", "Impact", "Owner", "Review")
+    return Table("Interactions: what may go wrong between parts", heads, rows, "No interaction is known.")
 
 
 def _component_row(card: dict[str, Any], ref: str, part: Any) -> tuple[str, ...]:

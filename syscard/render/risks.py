@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from syscard.errors import NotOnTheCard
+from syscard.intervals import wilson
 from syscard.views import View
 from syscard.words import moment, one_line, pad, stamp, wrap
 
@@ -64,8 +65,29 @@ def _document(card: dict[str, Any], risk: str, one: dict[str, Any] | None) -> di
         "measured": one["measured"] if one else None,
         "evidence": one["evidence"] if one else None,
         "calibration": one.get("calibration") if one else None,
+        "frequency": frequency(one),
         "declared": declared,
     }
+
+
+def frequency(one: dict[str, Any] | None) -> dict[str, Any] | None:
+    """In how many assessments it was seen, with `low` and `high` (95 %); None where nothing was counted.
+
+    Assessments in a row share requests: Wilson's interval takes `overlap` of them for one.
+    """
+    if one is None or (counted := one.get("frequency")) is None:
+        return None
+    bounds = wilson(counted["seen"] / counted["looks"], max(1, counted["looks"] / counted["overlap"]))
+    return {**counted, "low": round(bounds.low, 6), "high": round(bounds.high, 6)}
+
+
+def at_place(card: dict[str, Any], about: str) -> list[dict[str, Any]]:
+    """Risks of the catalogue in one place, in its order; none where nothing was assessed there."""
+    from syscard.risks import catalogue
+
+    known = catalogue()
+    return [_document(card, one["found"]["risk"], one) for one in assessed(card).values()
+            if one["found"]["about"] == about and one["found"]["risk"] in known]  # fmt: skip
 
 
 def entry_document(card: dict[str, Any], risk: str) -> dict[str, Any]:

@@ -68,19 +68,33 @@ def full_screen(context: typer.Context) -> None:
 
 def show(
     context: typer.Context,
+    part: Annotated[str | None, typer.Argument(help="One component or interaction, e.g. llm or 'vlm->llm'.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="An older card, e.g. v2.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The whole card."""
+    """The whole card, or that of one part: contract, traffic, risks with likelihood and impact, incidents."""
     from syscard.blindspots import blind_spots
     from syscard.render.cardtext import card_text
     from syscard_tui.pages import gone_from
 
     view = options_of(context).view() if version is None else _older(context, version_number(version))
-    if as_json:
+    if part is not None:
+        _show_part(view, part, as_json=as_json)
+    elif as_json:
         say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)]})
     else:
         say(card_text(view, gone=gone_from(options_of(context).home(), view)))
+
+
+def _show_part(view: View, ref: str, *, as_json: bool) -> None:
+    from syscard.render.cardtext import part_text
+    from syscard.render.interaction import part_document
+
+    text = part_text(view, ref)  # says so where the card has no such part
+    if as_json:
+        say_json(part_document(view, ref))
+    else:
+        say(text)
 
 
 def _older(context: typer.Context, version: int) -> View:
