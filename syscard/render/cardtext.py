@@ -26,10 +26,11 @@ from syscard.render.facts import (
 )
 from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.groups import groups_text
+from syscard.render.incident_note import passages
 from syscard.render.interaction import agreed, declared_here, incident_rows, review, risk_lines, traffic
 from syscard.render.kept_reports import files_text, reports_lines
 from syscard.render.risks import of_declared, section_lines
-from syscard.render.standing import rules_text, standing, traces_text
+from syscard.render.standing import rules_text, standing
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -293,19 +294,13 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     raw = next(i for i in view["card"]["incidents"].values() if i["number"] == face.number)
     yield from wrap(f"{face.name}  {face.severity}  {face.subject}: {face.title}", width, rest="  ")
     yield from _labelled("state", _incident_state(face), width)
-    yield from _labelled("since", stamp(face.since), width)
-    yield from (line for label, text in standing(view, raw) for line in _labelled(label, text, width))
-    unchanged = ", ".join(map(one_line, raw["unchanged"]))
-    facts = {"cause": face.cause, "owner": face.owner or "nobody", "do first": face.do_first, "runbook": face.runbook}
-    for label, text in {**facts, "unchanged": unchanged}.items():
-        yield from _labelled(label, text, width) if text else ()
-    for n, text in enumerate(face.before):
-        yield from _labelled("" if n else "before", text, width)
+    rows = (*standing(view, raw), ("owner", face.owner or "nobody"), ("unchanged", ", ".join(raw["unchanged"])))
+    yield from (line for label, text in rows if text for line in _labelled(label, one_line(text), width))
     yield from ("", "IN WORDS  (from templates, no language model)")
-    for text in face.note or ("nothing was written yet",):
-        yield from wrap(text, width, first="  ")
-    for text in face.unknowns:
-        yield from wrap(f"Not known: {text}", width, first="  ", rest="    ")
+    for passage in passages(view, raw, face):
+        for n, text in enumerate(passage.says):
+            yield from _labelled("" if n else passage.asks, text, width)
+    yield "  syscard doctor trace TRACE shows its spans"
     yield from ("", "SIGNALS")
     for text in face.what:
         yield from wrap(text, width, first="  ", rest="    ")
@@ -322,8 +317,6 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     yield from ("", "TIMELINE")
     for at, who, what in face.events:
         yield from wrap(f"{who}: {what}", width, first=f"  {stamp(at)}  ")
-    yield from ("", "TRACES  syscard doctor trace TRACE shows its spans")
-    yield from (line for text in traces_text(view, raw) for line in wrap(text, width, first="  "))
 
 
 def _incident_state(face: IncidentFace) -> str:

@@ -29,6 +29,7 @@ from syscard.render.facts import (
     versions_text,
 )
 from syscard.render.groups import HEADS, caption, groups_of, rows, why_none
+from syscard.render.incident_note import by_id, passages
 from syscard.render.interaction import interaction_row
 from syscard.render.risks import assessed, counts_text, missing, said
 from syscard.render.status import part_figures, sample_legend
@@ -89,7 +90,7 @@ def report(view: View, previous: dict[str, Any] | None = None, now: datetime | N
     face = overview(view, now)
     sections = (
         _changed(view, previous),
-        _incidents(face, now),
+        _incidents(view, face, now),
         _risks(view),
         _claims(view),
         _groups(view),
@@ -144,13 +145,24 @@ def _commas(text: str) -> str:
     return re.sub(r"(?<=\S)  +(?=\S)", ", ", text)
 
 
-def _incidents(face: Overview, now: datetime) -> Section:
+def _incidents(view: View, face: Overview, now: datetime) -> Section:
     rows = tuple(_incident_row(i, now) for i in face.incidents)
     heads = ("Incident", "Part", "What", "Cause", "Open for", "Owner and state", "Do first")
     none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
-    return Section(
-        "incidents", "Open incidents", tables=(Table("Incidents that wait for somebody", heads, rows, none),)
-    )
+    waiting = Table("Incidents that wait for somebody", heads, rows, none)
+    words = (_in_words(view, face.incidents),) if rows else ()
+    return Section("incidents", "Open incidents", tables=(waiting, *words))
+
+
+def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
+    """The note of each, shorter: what stands in the row above it is not said twice."""
+    heads = ("Incident", "What broke", "For whom", "How sure", "What changed before it", "What is not known")
+    rows = []
+    for face in incidents:
+        told = by_id(passages(view, view["card"]["incidents"][str(face.number)], face))
+        broke = "; ".join((told["broke"].says[0], told["broke"].says[-1]))
+        rows.append((face.name, broke, *(told[name].text for name in ("whom", "sure", "before", "unknown"))))
+    return Table("The same in words, from templates", heads, tuple(rows), "None.")
 
 
 def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How an incident stands, in words: how far it reaches, what holds it back, its rules' record.."""
+"""How an incident stands, in words: what holds it back, its rules' record, its traces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from syscard.precision import record_of
-from syscard.render.reach import reach_text
 from syscard.serious import wants_assessment
 from syscard.trace_links import links
 from syscard.views import View
@@ -14,13 +13,7 @@ from syscard.words import moment, one_line, plural, stamp
 
 
 def standing(view: View, raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """How far an incident reaches, what holds it back, and what people have said of it."""
-    if raw.get("impact"):
-        groups = ", ".join(
-            f"{one_line(g['segment'])} {one_line(g['group'])} {g['requests']:,}"
-            for g in raw["impact"].get("groups", ())
-        )
-        yield "reaches", reach_text(raw["impact"]) + (f"; of them {groups}" if groups else "")
+    """What an incident gathers, what holds it back, and what people have said of it."""
     if raw.get("gathered"):
         yield "gathers", f"{plural(raw['gathered'], 'signal')} beside those that are listed"
     if raw.get("silence"):
@@ -46,10 +39,6 @@ def _told_elsewhere(view: View, raw: dict[str, Any]) -> Iterator[tuple[str, str]
         yield "serious", f"{words} ({one_line(said['regime'])}): due dates: syscard incident clocks"
     elif wants_assessment(view["card"], raw):
         yield "serious?", f"nobody has said: syscard incident serious INC-{raw['number']} --as assess"
-
-
-def _group(raw: dict[str, Any]) -> str:
-    return f"{one_line(raw['segment'])} {one_line(raw['group'])} {raw['requests']:,}"
 
 
 def rules_text(view: View, raw: dict[str, Any]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def test_it_has_what_the_card_knows_and_leaves_open_what_only_people_know() -> N
     text = drafted(e.MoveIncident(number=1, state="resolved", resolution="fixed"), impact=REACHED, do_first="look")
     assert "# Postmortem of INC-1: llm" in text
     assert "30 of 60 requests (50.0%) came while it fired" in text
-    assert "age\\_band 18-24: 9 requests" in text
+    assert "of them by age\\_band: 18-24 9" in text
     assert "human:mara" in text
     assert "BROKEN llm (INC-1)" in text
     for title in ("What went well", "What went badly", "Where we were lucky"):
