@@ -90,7 +90,7 @@ def attribution_of(card: Card, plan: Plan, requests: Sequence[Request], joint: M
     silent = frozenset(plan.graph.components) - {c.part for c in columns}
     doubts = tuple(f"seen in spans, declared by nobody: {ref}" for ref in matches(card).seen_not_declared)
     targets = [Target(c.name, c.limit, above=c.above, says=c.says) for c in columns if c.limit is not None]
-    return attribute(Table(series, parents, silent, doubts), targets)
+    return attribute(Table(series, parents, silent, doubts, outcomes=frozenset({SYSTEM})), targets)
 
 
 def parents_of(graph: Graph, parts: Iterable[str]) -> dict[str, frozenset[str]]:

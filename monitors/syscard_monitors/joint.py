@@ -13,7 +13,7 @@ from typing import Any, Final
 from syscard.attribution import INPUTS
 from syscard.errors import MonitorError
 from syscard.metric import parse_metric
-from syscard.system import System
+from syscard.system import SYSTEM, System
 from syscard.units import parse_expectation
 from syscard_monitors.assemble import Request
 from syscard_monitors.frames import evaluate
@@ -25,6 +25,8 @@ MOST_ROWS: Final = 2_000
 MOST_COLUMNS: Final = 60
 _NUMBERS: Final = ("share", "rate", "number", "ratio", "latency")
 _DIGITS: Final = 9
+_WHOLE: Final = ("latency", "error")
+"""What is told of the whole request."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Column:
     says: str = ""
     factor: float | None = None
     """Of a ratio: by how much it may differ."""
+    called: tuple[str, ...] = ()
+    """Components whose calls a latency waits for: it is told without their time, as time of its own."""
 
 
 def columns_of(system: System, signals: Sequence[Signal]) -> tuple[Column, ...]:
@@ -50,9 +54,22 @@ def columns_of(system: System, signals: Sequence[Signal]) -> tuple[Column, ...]:
         if signal.kind in _NUMBERS:
             part = part_of(signal, system, graph)
             factor = signal.tolerance if signal.kind == "ratio" else None
-            found.setdefault(signal.expr, Column(signal.key, part, signal.expr, factor=factor))
+            called = _waits_for(signal, system, graph)
+            found.setdefault(signal.expr, Column(signal.key, part, signal.expr, factor=factor, called=called))
     promised = list(_promises(system, graph))
     return (*list(found.values())[: MOST_COLUMNS - len(promised)], *promised)
+
+
+def _waits_for(signal: Signal, system: System, graph: Graph) -> tuple[str, ...]:
+    """Whom the latency of an agent waits for.
+
+    A caller's time is the sum of what it waits for and of its own, so on any scale but seconds a slow part would be a
+    change of the caller, too.
+    """
+    if signal.expr != f"{signal.about}.latency_ms":
+        return ()
+    others = (ref for ref in system.components if ref != signal.about)
+    return tuple(ref for ref in others if caller_of(ref, system, graph) == signal.about)
 
 
 def part_of(signal: Signal, system: System, graph: Graph) -> str:
@@ -86,7 +103,9 @@ def _promises(system: System, graph: Graph) -> Iterator[Column]:
             limit = 0.0
         else:
             continue
-        yield Column(f"claim {claim.id}", graph.end_of(claim.about), metric.expression, limit, above, claim.id)
+        # A time that includes what was waited for is an outcome of all parts, and the behaviour of none.
+        part = SYSTEM if metric.expression in _WHOLE else graph.end_of(claim.about)
+        yield Column(f"claim {claim.id}", part, metric.expression, limit, above, claim.id)
 
 
 def rows_of(columns: Iterable[Column], requests: Sequence[Request]) -> dict[str, list[float | None]]:
@@ -101,10 +120,17 @@ def rows_of(columns: Iterable[Column], requests: Sequence[Request]) -> dict[str,
 
 def _values(column: Column, requests: Sequence[Request]) -> list[float | None] | None:
     try:
-        told = evaluate(requests, column.expr)
+        told = [_own_time(r, column) for r in requests] if column.called else evaluate(requests, column.expr)
         return None if told is None else [_number(v) for v in told]
     except (MonitorError, TypeError, ValueError, OverflowError):
         return None  # as a signal of its own it says what is wrong
+
+
+def _own_time(request: Request, column: Column) -> float | None:
+    """Milliseconds of a component's calls without those that it waited for: less than 0 where they ran side by side."""
+    whole = request.values.get(column.expr)
+    waited = (ms for ref in column.called for ms in request.values.get(f"{ref}.latency_ms", ()))
+    return sum(whole) - sum(waited) if whole else None
 
 
 def _number(value: Any) -> float | None:

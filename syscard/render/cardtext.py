@@ -297,10 +297,12 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
     rows = (*standing(view, raw), ("owner", face.owner or "nobody"), ("unchanged", ", ".join(raw["unchanged"])))
     yield from (line for label, text in rows if text for line in _labelled(label, one_line(text), width))
     yield from ("", "IN WORDS  (from templates, no language model)")
-    for passage in passages(view, raw, face):
+    *told, traces = passages(view, raw, face)
+    for passage in told:
         for n, text in enumerate(passage.says):
             yield from _labelled("" if n else passage.asks, text, width)
-    yield "  syscard doctor trace TRACE shows its spans"
+    yield from _labelled(traces.asks, "syscard doctor trace TRACE shows its spans", width)
+    yield from (line for text in traces.says for line in wrap(text, width, first="    "))
     yield from ("", "SIGNALS")
     for text in face.what:
         yield from wrap(text, width, first="  ", rest="    ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +138,11 @@ def test_the_page_has_a_row_for_every_interaction_with_what_is_seen_and_how_much
     assert row[4].startswith("IR-05: 37.0% of 500 requests")
     assert row[5:] == ("discovery, #discovery-oncall", "2027-02-01 (declared, of the system)")
     assert table.rows[1][2] == "not assessed; declared R-2"
+
+
+def test_the_document_of_a_part_is_described(broken: View) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
+    said = text.split("With a part (`card show")[1].split("\n## ")[0]
+    new = part_document(broken, "vlm->llm").keys() - broken["card"]["interactions"]["vlm->llm"].keys()
+    assert new
+    assert [key for key in new if f"`{key}`" not in said] == []

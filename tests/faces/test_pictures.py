@@ -62,3 +62,25 @@ def test_the_palette_of_the_terminal_itself_is_legible(broken: View, snap_compar
     app = SyscardApp(FakeSource(broken), ReplayClock(sample.NOW))
     app.theme = "ansi-dark"
     assert snap_compare(app, terminal_size=(80, 24), run_before=drawn)
+
+
+async def interaction(pilot: Pilot[None]) -> None:
+    """The window of an interaction: filtered to it, then opened."""
+    await drawn(pilot)
+    await pilot.press("slash", *"vlm-", "enter", "enter")
+    await pilot.pause(0.2)
+
+
+async def incident(pilot: Pilot[None]) -> None:
+    """The window of the worst incident."""
+    await drawn(pilot)
+    await pilot.press("tab", "tab", "enter")
+    await pilot.pause(0.2)
+
+
+@pytest.mark.parametrize("window", [interaction, incident], ids=lambda opened: opened.__name__)
+def test_the_windows_of_an_interaction_and_of_an_incident_look_as_accepted(
+    broken: View, snap_compare: Callable[..., bool], window: Callable[..., object]
+) -> None:
+    app = SyscardApp(FakeSource(broken), ReplayClock(sample.NOW))
+    assert snap_compare(app, terminal_size=(80, 40), run_before=window)

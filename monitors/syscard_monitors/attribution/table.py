@@ -85,6 +85,8 @@ class Table:
     """Parts that the graph has and no signal tells of."""
     doubts: tuple[str, ...] = ()
     """In words, where what was observed differs from the graph."""
+    outcomes: frozenset[str] = frozenset()
+    """Parts that stand for what comes of all others: what is left of them is nobody's."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

@@ -53,7 +53,8 @@ def attribute(table: Table, targets: Sequence[Target] = (), options: Options = U
     """
     parents = screened(table)
     found = tested(table, parents)
-    through, seen = changed(found, options), harm(table, targets)
+    seen = harm(table, targets)
+    through = [part for part in changed(found, options) if part not in table.outcomes]
     fits = {s.name: s.tested.fit for s in found}
     whose = shares(table, fits, through, seen.target, options.seed) if seen and through else None
     named = name(table, found, parents, through, seen, whose, options)
@@ -77,7 +78,7 @@ def attribute(table: Table, targets: Sequence[Target] = (), options: Options = U
 
 def _parts(whole: _Whole) -> list[PartVerdict]:
     names = dict.fromkeys([*whole.table.parts, *sorted(whole.table.silent)])
-    return [_part(whole, part) for part in names]
+    return [_part(whole, part) for part in names if part not in whole.table.outcomes]
 
 
 def _part(whole: _Whole, part: str) -> PartVerdict:
@@ -133,7 +134,8 @@ def _edges(whole: _Whole) -> list[PartVerdict]:
     terms: dict[tuple[str, str], list[tuple[float, Found]]] = {}
     for (u, s, _), p in zip(slopes, adjusted, strict=True):
         terms.setdefault((u, s.part), []).append((p, s))
-    edges = [(u, d) for d in table.parts for u in sorted(table.parents.get(d, ())) if not u.startswith(INPUTS)]
+    ends = [part for part in table.parts if part not in table.outcomes]
+    edges = [(u, d) for d in ends for u in sorted(table.parents.get(d, ())) if not u.startswith(INPUTS)]
     return [_edge(whole, u, d, terms.get((u, d), [])) for u, d in edges]
 
 

@@ -13,7 +13,7 @@ from syscard_monitors.attributing import FEW, NO_ROWS, attributing, named_anew, 
 from syscard_monitors.graph import Graph
 from syscard_monitors.joint import Column, caller_of, columns_of, part_of, rows_of
 from syscard_monitors.window import AUTHOR
-from tests.unit.build import declared, opening
+from tests.unit.build import claim, declared, opening
 from tests.unit.monitors import build
 
 
@@ -47,6 +47,25 @@ def test_an_expression_is_a_column_once_and_what_is_no_number_is_none() -> None:
     names = [c.name for c in columns_of(declared(), [one, same, text])]
     assert names[:1] == [one.key]
     assert {same.key, text.key} & {*names} == set()
+
+
+def test_the_time_of_who_waits_is_told_without_that_of_those_who_are_waited_for() -> None:
+    system = declared()
+    agent = next(ref for ref, c in system.components.items() if c.kind == "agent")
+    (own,) = columns_of(declared(claims=[]), [build.signal("latency", about=agent, expr=f"{agent}.latency_ms")])
+    assert {*own.called} == {*system.components} - {agent}
+    request = build.request(
+        values={f"{agent}.latency_ms": 900.0, "cf.latency_ms": [100.0, 50.0], "llm.latency_ms": 700}
+    )
+    assert rows_of([own], [request, build.request(1, {"cf.latency_ms": 3})]) == {own.name: [50.0, None]}
+    (other,) = columns_of(declared(claims=[]), [build.signal("latency", about="cf", expr="cf.latency_ms")])
+    assert other.called == ()
+
+
+def test_a_promise_about_the_whole_time_is_an_outcome_of_all_parts() -> None:
+    fast = claim(id="fast", about="agent", metric="p95(latency)", expect="<= 3s")
+    (column,) = columns_of(declared(claims=[fast]), [])
+    assert (column.part, column.limit, column.above) == (SYSTEM, 3.0, True)
 
 
 def test_rows_have_a_number_for_each_request_or_nothing() -> None:

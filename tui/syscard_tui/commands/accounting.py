@@ -10,6 +10,7 @@ import typer
 from syscard_tui.incident_writing import Number, known, number_of, time_of, write
 from syscard_tui.options import AsJson, note, options_of, say, say_json
 
+_WIDTH: Final = 80
 _LARGEST: Final = 10_000_000
 """Bytes of a postmortem."""
 
@@ -153,7 +154,7 @@ def _attach(context: typer.Context, number: int, path: Path) -> None:
 def list_rules(context: typer.Context, as_json: AsJson = False) -> None:
     """How often the incidents of each rule were real, by those that people have judged."""
     from syscard.precision import records
-    from syscard.words import one_line, pad
+    from syscard.words import one_line, pad, wrap
 
     found = records(options_of(context).view()["card"])
     if as_json:
@@ -173,6 +174,7 @@ def list_rules(context: typer.Context, as_json: AsJson = False) -> None:
         return
     widest = max((len(r.rule) for r in found), default=0)
     for r in found:
-        say(f"{pad(one_line(r.rule), min(40, widest))}  {r.words}")
+        for line in wrap(r.words, _WIDTH, first=f"{pad(one_line(r.rule), min(40, widest))}  "):
+            say(line)
     if not found:
         note("no incident is over yet")

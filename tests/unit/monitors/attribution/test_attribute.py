@@ -168,3 +168,13 @@ def test_signals_that_never_vary_and_signals_without_a_value_say_nothing() -> No
 def test_no_signals_at_all_is_no_error() -> None:
     found = attribute(Table([], GRAPH), [SLOW])
     assert {p.verdict for p in found.parts} == {"cannot tell"}
+
+
+def test_what_stands_for_the_outcome_of_all_parts_is_nobody_s_and_is_never_named() -> None:
+    known = table(wait=2.0)
+    graph = {**GRAPH, "all": frozenset(GRAPH)}
+    series = [replace(s, part="all") if s.name == "wait" else s for s in known.series]
+    assert attribute(Table(series, graph), [SLOW]).first == "all"
+    found = attribute(Table(series, graph, outcomes=frozenset({"all"})), [SLOW])
+    assert found.first is None
+    assert all("all" not in p.part for p in found.parts)
