@@ -1,4 +1,4 @@
-"""IR-27, blind spot of the monitors: spans of a part are missing, or nothing gives a verdict on it."""
+"""IR-27, blind spot of the monitors: spans of a part are missing, or nothing gives a verdict on it now."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from syscard_monitors.risks.shares import Marks
 UNWATCHED: Final = "nothing watches it"
 """Why the state of a part is unknown that no signal and no claim speaks of (`parts`)."""
 
+_NAMED: Final = 3
+"""Claims whose names are told."""
+
 
 class BlindSpot:
-    """Requests that lack the spans of a part, more often than the baseline's; and parts that nothing watches.
+    """Requests that lack the spans of a part, more often than the baseline's; parts that nothing watches now.
 
     Which topics nobody looks at is in the matrix of the card (`syscard.blindspots`).
     """
@@ -33,12 +36,20 @@ class BlindSpot:
         return usual_share(_missing(case), case.strata, f"{case.about}.call")
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
-        """The rise of the share of requests without it; a part that nothing watches is blind whatever comes."""
-        if case.card is not None and case.about in unwatched(case.card):
-            return Reading(n=len(case.requests), effect=1.0, says=f"no signal and no claim speaks of {case.about}")
+        """The rise of the share of requests without it; where nothing looks now it is blind whatever comes."""
+        if case.card is not None and (says := _unseen(case.card, case.about)):
+            return Reading(n=len(case.requests), effect=1.0, says=says)
         return rise_reading(
             case, _missing(case), usual, f"requests lack the spans of {case.about}", f"{case.about}.call"
         )
+
+
+def _unseen(card: Card, ref: str) -> str:
+    """Why nobody sees how a part does, whatever its spans say; empty where somebody does."""
+    if ref in unwatched(card):
+        return f"no signal and no claim speaks of {ref}"
+    stale = [c.id for c in card.claims.values() if c.declared.get("about") == ref and c.status == "stale"]
+    return f"what was measured for {', '.join(stale[:_NAMED])} has expired" if stale else ""
 
 
 def unwatched(card: Card) -> Sequence[str]:

@@ -19,7 +19,7 @@ from syscard_monitors.risks.freshness import FreshnessSkew
 from syscard_monitors.risks.masking import ErrorMasking
 from syscard_monitors.risks.repetition import Repetition
 from syscard_monitors.risks.slices import SegmentMasking
-from tests.unit.build import NOW, declared, draft
+from tests.unit.build import NOW, claim, declared, draft
 from tests.unit.monitors.build import card_of, with_drafts
 from tests.unit.monitors.risks.alone import alone
 from tests.unit.monitors.risks.build import Making, shop, states
@@ -261,3 +261,14 @@ def test_a_part_that_nothing_watches_is_a_blind_spot_whatever_comes() -> None:
     found = alone(BlindSpot(), shop, shop, card=card)
     assert (found["cf"].state, found["llm"].state) == ("seen", "not seen")
     assert found["cf"].says == "no signal and no claim speaks of cf"
+
+
+@pytest.mark.parametrize(("status", "state"), [("stale", "seen"), ("unknown", "not seen"), ("holds", "not seen")])
+def test_a_promise_whose_evidence_has_expired_is_a_blind_spot_of_the_part_that_it_is_about(
+    status: Any, state: str
+) -> None:
+    about = e.SetClaim(claim="grounded", slices=(e.SliceStatus(status=status, n=50),))
+    card = with_drafts(card_of(declared(claims=[claim()])), [draft(about)])
+    found = alone(BlindSpot(), shop, shop, card=card)
+    assert (found["llm"].state, found["cf"].state) == (state, "not seen")
+    assert ("what was measured for grounded has expired" in found["llm"].says) is (status == "stale")
