@@ -32,6 +32,8 @@ from tests.unit.monitors.risks.build import look, planned
 
 pytestmark = pytest.mark.xdist_group("recordings")
 BASELINE, DAY = 1_000, 500
+JUDGED = (2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 24, 25, 27)
+"""Of which the recommender's spans tell enough on any day."""
 SYSTEM = parse_system(read_text("examples", "recommender.yaml"), "recommender.yaml")
 
 
@@ -78,10 +80,18 @@ def seen(baseline: tuple[Any, Any, int], name: str, folder: Path) -> tuple[set[s
 def test_no_risk_is_seen_where_nothing_is_wrong(baseline: tuple[Any, Any, int], name: str, tmp_path: Path) -> None:
     found, judged = seen(baseline, name, tmp_path)
     assert found == set()
-    assert judged >= {f"IR-{number:02}" for number in (2, 4, 5, 6, 7, 8, 9, 11, 12, 13)}
+    assert judged >= {f"IR-{number:02}" for number in JUDGED}
 
 
-@pytest.mark.parametrize(("name", "risk"), [("tool-loop", "IR-13 agent->cf"), ("cold-start-flood", "IR-12 cf->llm")])
+@pytest.mark.parametrize(
+    ("name", "risk"),
+    [
+        ("tool-loop", "IR-13 agent->cf"),
+        ("cold-start-flood", "IR-12 cf->llm"),
+        ("personal-data", "IR-17 llm->agent"),
+        ("verbose-pictures", "IR-18 llm"),
+    ],
+)
 def test_a_fault_shows_as_the_risk_that_it_is(
     baseline: tuple[Any, Any, int], name: str, risk: str, tmp_path: Path
 ) -> None:
