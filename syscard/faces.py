@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syscard.attribution_text import cause_text
+from syscard.attribution_text import cause_text, short_row, untold
 from syscard.embedded import encoders_text
 from syscard.health import QUIET_AFTER as QUIET_AFTER
 from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
@@ -57,6 +57,8 @@ class IncidentFace:
     """(when, who, what)."""
     is_open: bool
     resolution: str = ""
+    changed: tuple[str, str, str, str] | None = None
+    """Who changed itself, the share of the damage, how sure, what lowers that; None where nothing was tested."""
 
     @property
     def name(self) -> str:
@@ -287,6 +289,7 @@ def _incident(view: View, raw: dict[str, Any]) -> IncidentFace:
         events=tuple(_event(event, texts) for event in raw["events"]),
         is_open=raw["state"] in OPEN_STATES,
         resolution=one_line(raw["resolution"] or ""),
+        changed=short_row(raw),
     )
 
 
@@ -309,6 +312,10 @@ def _cause(raw: dict[str, Any]) -> str:
     """What its attribution says; without one, where the change starts in the declared graph, and that it is no test."""
     if tested := (raw.get("attribution") or {}).get("parts"):
         return cause_text(raw["attribution"], tested)
+    return "; ".join(filter(None, (_by_order(raw), untold(raw))))
+
+
+def _by_order(raw: dict[str, Any]) -> str:
     subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(shows_on(raw))
     if not heirs and not edges:
         return f"{subject} is the only part with findings"

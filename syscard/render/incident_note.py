@@ -84,11 +84,8 @@ def _for_whom(view: View, raw: dict[str, Any]) -> Iterator[str]:
 def _how_sure(view: View, raw: dict[str, Any], face: IncidentFace) -> Iterator[str]:
     yield f"that it changed: {_rarest(view, raw)}"
     yield f"where it began: {face.cause}"
-    told = raw.get("attribution") or {}
-    if told.get("confidence"):
-        lowered = "; ".join(one_line(why) for why in told.get("lowered_by") or ())
-        tie = "; another part may come first as well" if told.get("tie") else ""
-        yield f"confidence {one_line(told['confidence'])}{f', lowered by: {lowered}' if lowered else ''}{tie}"
+    if (raw.get("attribution") or {}).get("tie"):
+        yield "another part may come first as well"
 
 
 def _rarest(view: View, raw: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from syscard.attribution_text import factor_lines
 from syscard.diff import Change
 from syscard.faces import IncidentFace, incident_faces
 from syscard.render.incident_note import Passage, by_id, passages
@@ -29,10 +30,10 @@ def postmortem(view: View, number: int, changes: Iterable[Change] = ()) -> str:
     raw = view["card"]["incidents"][str(number)]
     face = next(i for i in incident_faces(view) if i.number == number)
     told = by_id(passages(view, raw, face))
-    return "\n".join(_document(told, face, list(changes))) + "\n"
+    return "\n".join(_document(told, face, list(changes), list(factor_lines(raw)))) + "\n"
 
 
-def _document(told: dict[str, Passage], face: IncidentFace, changes: list[Change]) -> Iterator[str]:
+def _document(told: dict[str, Passage], face: IncidentFace, changes: list[Change], factors: list[str]) -> Iterator[str]:
     yield f"# Postmortem of {face.name}: {escaped(face.subject)}: {escaped(face.title)}"
     yield ""
     yield "A draft from the card's own record. It looks for what let this happen, not for who. Figures are measured;"
@@ -45,7 +46,7 @@ def _document(told: dict[str, Passage], face: IncidentFace, changes: list[Change
         yield f"| {stamp(at)} | {escaped(who)} | {escaped(what)} |"
     yield from _section("What is known", [*told["sure"].says, *face.what])
     yield from _section("What is not known", told["unknown"].says)
-    yield from _section("Contributing factors", [*told["before"].says, _BLANK])
+    yield from _section("Contributing factors", [*told["before"].says, *factors, _BLANK])
     for title in ("What went well", "What went badly", "Where we were lucky"):
         yield from _section(title, [_BLANK])
     yield from ("", "## Actions", "", "| What | Who | By when | State |", "|---|---|---|---|")

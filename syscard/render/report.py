@@ -151,7 +151,7 @@ def _incidents(view: View, face: Overview, now: datetime) -> Section:
     none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
     waiting = Table("Incidents that wait for somebody", heads, rows, none)
     words = (_in_words(view, face.incidents),) if rows else ()
-    return Section("incidents", "Open incidents", tables=(waiting, *words))
+    return Section("incidents", "Open incidents", tables=(waiting, *words, *_who_changed(face)))
 
 
 def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
@@ -165,13 +165,22 @@ def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
     return Table("The same in words, from templates", heads, tuple(rows), "None.")
 
 
+def _who_changed(face: Overview) -> Iterator[Table]:
+    """What was tested of each incident; the whole table of parts and edges is with the incident itself."""
+    rows = tuple((i.name, *i.changed) for i in face.incidents if i.changed)
+    heads = ("Incident", "Changed itself", "Share of the damage", "Confidence", "What lowers it")
+    if rows:
+        yield Table("Who changed, given what reaches it (no proof of cause)", heads, rows, "")
+
+
 def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:
     has = f"acknowledged by {i.acknowledged_by}" if i.acknowledged_by else "not acknowledged"
     open_for = f"{span_of(now - i.since)}, since {stamp(i.since)}"
     more = len(i.what) - _SIGNALS_SHOWN
     rest = (f"{plural(more, 'more signal')}: syscard incident show {i.name}",) if more > 0 else ()
     what = "; ".join((i.title, *map(_commas, i.what[:_SIGNALS_SHOWN]), *rest))
-    return f"{i.name} {i.severity}", i.subject, what, i.cause, open_for, f"{i.owner or 'nobody'}; {has}", i.do_first
+    cause = f"{i.changed[0]}: see who changed, below" if i.changed else i.cause
+    return f"{i.name} {i.severity}", i.subject, what, cause, open_for, f"{i.owner or 'nobody'}; {has}", i.do_first
 
 
 def _risks(view: View) -> Section:

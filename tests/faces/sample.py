@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from syscard import edits as e
+from syscard.attribution import Attribution, PartVerdict
 from syscard.digest import text_digest
 from syscard.disparity import Disparity, GroupFigure
 from syscard.finding import State
 from syscard.fold import fold
 from syscard.gates import read_policy
+from syscard.incident_edits import AttributeIncident
 from syscard.live import (
     GroupsNow,
     Live,
@@ -240,9 +242,29 @@ def _broke() -> list[e.Draft]:
         _part("llm", "inherited", at + timedelta(minutes=2), "grounded 0.93 -> 0.87", 12),
         _part("vlm->llm", "broken", at + timedelta(minutes=2), "false reasons 7 % -> 13 %", 12),
         *_grounded_broke(at + timedelta(minutes=2)),
+        draft(_attributed(), at + timedelta(minutes=2)),
         draft(e.RiskSeen(risk="R-1", incident=12, says="blurred pictures reach the reasons"), at),
         draft(e.NoteOnIncident(number=12, text_sha256=text_digest(NOTE)), NOW - timedelta(minutes=5), HUMAN),
     ]  # fmt: skip
+
+
+def _attributed() -> AttributeIncident:
+    parts = (
+        PartVerdict(part="cf", verdict="unchanged", p_adjusted=1.0, effect=0.04, n=1_420),
+        PartVerdict(part="vlm", verdict="changed itself", why="vlm.agrees changed, given what reaches it",
+                    p_adjusted=3e-12, effect=1.9, share=0.94, low=0.81, high=1.0, n=1_420),
+        PartVerdict(part="llm", verdict="inherited", why="what it shows follows from vlm", p_adjusted=0.4, effect=0.1,
+                    n=1_420),
+        PartVerdict(part="agent", verdict="cannot tell", why="no signal tells of it", n=0),
+        PartVerdict(part="vlm->llm", verdict="inherited", why="it carries what changed in vlm", p_adjusted=0.7,
+                    n=1_420),
+    )  # fmt: skip
+    found = Attribution(
+        target="grounded", damage=0.06, parts=parts, first="vlm", causes=("vlm",), wins=1.0, confidence="medium",
+        lowered_by=("agent has no signal: what it does shows in the parts behind it",), n_before=1_000, n_now=420,
+        method="conditional test, Shapley",
+    )  # fmt: skip
+    return AttributeIncident(number=12, attribution=found)
 
 
 def _grounded_broke(at: datetime) -> list[e.Draft]:

@@ -106,7 +106,7 @@ def _incident(
 ) -> tuple[str, tuple[str, ...]]:
     view = copy.deepcopy(broken)
     raw = view["card"]["incidents"]["12"]
-    raw |= {"subject": subject, "inherited_by": list(heirs)}
+    raw |= {"subject": subject, "inherited_by": list(heirs), "attribution": None}
     raw["findings"] = [{**raw["findings"][0], "about": about} for about in abouts]
     return incident_faces(view)[0].cause, may_inherit(raw)
 

@@ -131,7 +131,14 @@ def test_a_version_that_was_seen_long_before_is_not_blamed(broken: View) -> None
 
 
 def test_a_cause_that_was_not_tested_is_said_not_to_be(broken: View) -> None:
-    assert incident_faces(broken)[0].cause.endswith("may only inherit it (order, not tested)")
+    view = copy.deepcopy(broken)
+    incident = view["card"]["incidents"]["12"]
+    assert incident_faces(view)[0].cause.startswith("vlm (94 % of the rise of misses of grounded) changed itself")
+    incident["attribution"] |= {"parts": [], "lowered_by": ["no requests side by side"]}
+    told = incident_faces(view)[0].cause
+    assert told.endswith("(order, not tested); cannot tell who changed itself: no requests side by side")
+    incident["attribution"] = None
+    assert incident_faces(view)[0].cause.endswith("may only inherit it (order, not tested)")
 
 
 def test_open_incidents_come_first_and_worst_first(broken: View) -> None:

@@ -80,9 +80,11 @@ def moment(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds // 1000 / 1e6, UTC)
 
 
-def stretches() -> tuple[list[bytes], list[bytes]]:
+def stretches(
+    fault: str = "prompt-regression", requests: int = FAULTY, before: int = NORMAL
+) -> tuple[list[bytes], list[bytes]]:
     """Normal requests at their original times, and a fault right behind them; with what came of them meanwhile."""
-    normal, faulty = some("normal", NORMAL), some("prompt-regression", FAULTY)
+    normal, faulty = some("normal", before), some(fault, requests)
     by = times(normal)[1] + 40_000_000_000 - times(faulty)[0]
     return normal, [shifted(line, by) for line in faulty]
 

@@ -68,6 +68,12 @@ class Unasked(DriftWorker):
 def prepared(folder: Path) -> tuple[House, datetime]:
     """A home with a baseline and a fault that nobody has looked at; and the time at which it is over."""
     normal, faulty = stretches()
+    house = with_baseline(folder, normal)
+    return house, taken_in(house, faulty)
+
+
+def with_baseline(folder: Path, normal: Sequence[bytes]) -> House:
+    """A home in which the recommender is declared and has a baseline over some requests."""
     clock = ReplayClock(moment(times(normal)[1]) + COMPLETE)
     house = House(Home(folder).create(), clock)
     with house.records() as records:
@@ -79,10 +85,15 @@ def prepared(folder: Path) -> tuple[House, datetime]:
         watcher = house.watcher(records, Unasked())
         watcher.tick(REF)
         watcher.set_baseline(REF, "launch", HUMAN, None, None)
-        end = moment(times(faulty)[1]) + COMPLETE
-        clock.move_to(end)
-        ingest_lines(faulty, house.home, house.rules(records), clock)
-    return house, end
+    return house
+
+
+def taken_in(house: House, lines: Sequence[bytes]) -> datetime:
+    """More requests, that nobody looks at; returns the time at which they are over."""
+    end = moment(times(lines)[1]) + COMPLETE
+    with house.records() as records:
+        ingest_lines(lines, house.home, house.rules(records), ReplayClock(end))
+    return end
 
 
 def look(house: House, now: datetime, where: str = "", number: int = 0) -> int:

@@ -142,8 +142,14 @@ def _signal(run: _Run, signal: Scaled, own: Vector, values: Mapping[str, Vector]
         yes: Vector = (drawn < chances(told).reshape(m, n)).astype(float)
         return yes
     left = np.where(own[:, None], (seen[1] - observed[1])[None, :], (seen[0] - observed[0])[None, :])
-    found: Vector = told.reshape(m, n) + left
+    # Held to what was seen of it: squares of squares, continued far beyond, leave every number behind.
+    found: Vector = np.clip(told.reshape(m, n) + left, *_span(signal))
     return found
+
+
+def _span(signal: Scaled) -> tuple[float, float]:
+    there = signal.z[signal.there]
+    return float(min(there.min(), 0)), float(max(there.max(), 0))
 
 
 def _told(fit: Fitted, given: Vector, changed: bool, now: Vector) -> Vector:

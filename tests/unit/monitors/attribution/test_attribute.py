@@ -151,6 +151,23 @@ def test_a_part_that_got_much_slower_than_ever_is_named_with_all_of_the_damage()
     assert verdict(found, "cf").share == pytest.approx(1, abs=0.15)
 
 
+def test_a_chain_of_bent_mechanisms_is_not_continued_beyond_what_was_seen() -> None:
+    """Squares of squares of squares: run anew from where they never were, they left every number behind."""
+    rng = np.random.default_rng(7)
+    level = rng.normal(size=1_600)
+    level[1_000:] += 8
+    series, graph = [Series("s0", "p0", level[:1_000], level[1_000:])], {"p0": frozenset[str]()}
+    for i in range(1, 13):
+        before, now = series[-1].before, series[-1].now
+        was = 0.5 * before**2 + 0.3 * before + rng.normal(size=1_000) * 0.5
+        series.append(Series(f"s{i}", f"p{i}", (was - was.mean()) / was.std(), rng.normal(size=len(now)) + 5))
+        graph[f"p{i}"] = frozenset({f"p{i - 1}"})
+    found = attribute(Table(series, graph), [Target("s12", 3.0)])
+    assert found.damage is not None
+    assert found.damage > 0.5
+    assert sum(p.share or 0 for p in found.parts) <= 1.01
+
+
 def test_the_same_requests_give_the_same_attribution_and_the_seed_decides_the_rest() -> None:
     one, again = (attribute(table(reads=-1.0, wait=0.3), [SLOW]) for _ in range(2))
     assert one == again
