@@ -8,10 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from syscard.card import Card
-from syscard.edits import AddEvidence, Draft, Edit, OpenIncident, RiskSeen, SetClaim, SliceStatus, provisional
+from syscard.edits import (
+    AddEvidence,
+    Draft,
+    Edit,
+    MoveIncident,
+    OpenIncident,
+    RiskSeen,
+    SetClaim,
+    SliceStatus,
+    provisional,
+)
 from syscard.errors import MonitorError
 from syscard.finding import Finding, State, Window
 from syscard.fold import fold
+from syscard.silences import due_moves
 from syscard.steps import Step
 from syscard.system import Claim, System
 from syscard_monitors import claims, incidents, observed
@@ -252,3 +263,13 @@ def stale_drafts(card: Card, system: System, now: datetime) -> list[Draft]:
             body = SetClaim(claim=claim.id, slices=tuple(claims.stale(s) for s in known.slices))
             drafts.append(Draft(body=body, author=AUTHOR, observed=now))
     return drafts
+
+
+def released_drafts(card: Card, quiet: Mapping[int, int], now: datetime) -> list[Draft]:
+    """Incidents whose silence or acceptance is over by the clock, and that were firing in the newest window.
+
+    For looks without a window: requests that stay away must not keep quiet what somebody silenced for two hours.
+    A silence still begins with a window, as what it is about is seen in one.
+    """
+    due = due_moves(card, now, {n for n, runs in quiet.items() if not runs}, AUTHOR)
+    return [draft for draft in due if isinstance(draft.body, MoveIncident) and draft.body.state == "open"]

@@ -52,7 +52,7 @@ from syscard_monitors.severity import Severity
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
 from syscard_monitors.stretches import Body, Place, Stretches
-from syscard_monitors.telling import Said, edits_of, stale_drafts, sums_of
+from syscard_monitors.telling import Said, edits_of, released_drafts, stale_drafts, sums_of
 from syscard_monitors.traces import moment
 from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
 from syscard_monitors.vectors import made_in
@@ -141,7 +141,7 @@ class Watcher:
             if on_window:
                 on_window(done, full)
         waiting = len(looked.complete) - full * WINDOW
-        return Tick(full, waiting, self._finish(plan, memory, waiting), tuple(found))
+        return Tick(full, waiting, self._finish(plan, memory, waiting, idle=not full), tuple(found))
 
     def compare_groups(self, ref: str) -> None:
         """Compare what groups of requests get, where that is due: in the worker, and in no window's way.
@@ -351,8 +351,8 @@ class Watcher:
             known, plan, memory, recent.with_window(requests, MOST), window, pace_us, recent.columns
         )
 
-    def _finish(self, plan: Plan, memory: Memory, waiting: int) -> Card:
-        """After the windows: what has gone stale, and that the watcher ran."""
+    def _finish(self, plan: Plan, memory: Memory, waiting: int, *, idle: bool) -> Card:
+        """After the windows: what has gone stale, what nothing holds back any more, and that the watcher ran."""
         ref, now = plan.system.system.ref, self._clock()
         with self._records.transaction() as transaction:
             card, _ = transaction.newest(ref)
@@ -369,11 +369,12 @@ class Watcher:
                 }
             )
             drafts = stale_drafts(card, plan.system, now)
+            released = released_drafts(card, memory.quiet, now) if idle else ()
             transaction.set_watch(ref, memory.body())
             return transaction.append(
                 ref,
-                drafts,
-                cause="evidence expired",
+                [*drafts, *released],
+                cause="evidence expired" if drafts else "held back no longer",
                 recorded=now,
                 live=live.model_copy(update={"watcher": watcher, "tracing": figures(memory.tracing, memory.skew)}),
             )

@@ -27,11 +27,13 @@ from syscard_monitors.memory import Memory, recall
 from syscard_monitors.placing import MOST_A_DAY, MOST_LISTED, MOST_OPEN
 from syscard_monitors.reach import OTHERS, Reached, Served, reached_of
 from syscard_monitors.settling import HELD_AFTER, RESOLVE_AFTER
+from syscard_monitors.telling import released_drafts
 from tests.unit.build import declared, silence
 from tests.unit.monitors.build import finding, request, window
 from tests.unit.monitors.incident_watch import Watch, ok
 
 WEEK = 7 * 24 * 60
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -233,6 +235,22 @@ def test_what_still_fires_when_the_silence_ends_is_open_then(watch: Watch) -> No
         "open",
         "the silence ended, or does not cover all of it, and it still fires",
     )
+
+
+@pytest.mark.parametrize(("runs", "minutes", "released"), [(0, 4, 1), (1, 4, 0), (0, 2, 0)])
+def test_without_a_window_what_still_fired_is_open_by_the_clock(
+    watch: Watch, runs: int, minutes: int, released: int
+) -> None:
+    quiet_for(watch, 3)
+    watch.window(finding("vlm"))
+    drafts = released_drafts(watch.card, {1: runs}, watch.card.silences["S-1"].declared.start + minutes * MINUTE)
+    assert [(d.body.kind, getattr(d.body, "state", "")) for d in drafts] == [("incident.state", "open")] * released
+
+
+def test_a_silence_does_not_begin_without_a_window(watch: Watch) -> None:
+    watch.window(finding("vlm"))
+    quiet_for(watch, 3)
+    assert released_drafts(watch.card, {1: 0}, watch.card.silences["S-1"].declared.start + MINUTE) == []
 
 
 def test_what_was_calm_under_its_silence_is_resolved_and_never_calls(watch: Watch) -> None:
