@@ -102,5 +102,5 @@ def test_the_demo_has_run_its_monitors(demo: Demo) -> None:
 def test_figures_that_no_look_can_go_by_are_refused(declared: Path, asked: tuple[str, ...]) -> None:
     ran = syscard("--home", declared, *asked)
     assert ran.code == 2
-    assert "Invalid value for '--" in ran.err
+    assert "invalid value for '--" in ran.err
     assert "Traceback" not in ran.err

@@ -21,9 +21,11 @@ from syscard_tui.commands import (
     watching,
 )
 from syscard_tui.options import Options
+from syscard_tui.usage import OneLineGroup
 
 app = typer.Typer(
     name="syscard",
+    cls=OneLineGroup,
     help="Keeps the system card of a compound AI system true.",
     no_args_is_help=True,
     add_completion=False,
