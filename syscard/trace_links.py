@@ -49,12 +49,20 @@ def _shown() -> str:
 def link(template: str | None, reference: str) -> str | None:
     """Where a trace (`trace_id@start`, in microseconds) can be looked at; None where nothing says so."""
     found = _REFERENCE.match(reference)
-    if not template or not found:
+    if not template or not found or not _is_sound(template):
         return None
     start_us = int(found[2] or 0)
     start = _EPOCH + timedelta(microseconds=start_us)
     values = {"trace_id": found[1], "start_ms": str(start_us // 1000), "start_iso": f"{start:%Y-%m-%dT%H:%M:%SZ}"}
     return template.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
+def _is_sound(template: str) -> bool:
+    """Asked again of every card: one that was changed behind our back makes no link either."""
+    try:
+        return bool(checked_template(template))
+    except ValueError:
+        return False
 
 
 def links(card: dict[str, Any], references: list[str]) -> dict[str, str]:

@@ -50,6 +50,9 @@ def _section(section: Section) -> Iterator[str]:
     yield from (f"- {escaped(item)}" for item in section.items)
     for table in section.tables:
         yield from _table(table)
+    if section.links:
+        yield from ("*Example traces*", "")
+        yield from (f"- {escaped(f'{whose}: {text}: {url}')}" for whose, text, url in section.links)
 
 
 def _table(table: Table) -> Iterator[str]:

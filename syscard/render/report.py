@@ -35,6 +35,7 @@ from syscard.render.risks import assessed, counts_text, missing, said
 from syscard.render.status import part_figures, sample_legend
 from syscard.samples import beside
 from syscard.slices import claim_status, figures_text, missing_text
+from syscard.trace_links import links
 from syscard.views import View
 from syscard.words import moment, one_line, plural, span_of, stamp
 
@@ -65,6 +66,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     chart: str = ""
     """`claims` or `signals`, where the page draws one."""
+    links: tuple[tuple[str, str, str], ...] = ()
+    """Whose, text and web address of links out."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,9 @@ def _incidents(view: View, face: Overview, now: datetime) -> Section:
     none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
     waiting = Table("Incidents that wait for somebody", heads, rows, none)
     words = (_in_words(view, face.incidents),) if rows else ()
-    return Section("incidents", "Open incidents", tables=(waiting, *words, *_who_changed(face)))
+    tables = (waiting, *words, *_who_changed(face))
+    links_out = tuple(_trace_links(view["card"], face))
+    return Section("incidents", "Open incidents", tables=tables, links=links_out)
 
 
 def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
@@ -171,6 +176,15 @@ def _who_changed(face: Overview) -> Iterator[Table]:
     heads = ("Incident", "Changed itself", "Share of the damage", "Confidence", "What lowers it")
     if rows:
         yield Table("Who changed, given what reaches it (no proof of cause)", heads, rows, "")
+
+
+def _trace_links(card: dict[str, Any], face: Overview) -> Iterator[tuple[str, str, str]]:
+    """Where the example traces of open incidents can be looked at, if system.yaml says so."""
+    open_now = {i.number: i.name for i in face.incidents}
+    for raw in card["incidents"].values():
+        if raw["number"] in open_now:
+            found = links(card, list(raw["traces"]))
+            yield from ((open_now[raw["number"]], one_line(trace), url) for trace, url in found.items())
 
 
 def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -129,6 +130,51 @@ def test_an_incident_that_shows_on_many_signals_names_three_and_says_where_the_r
     (row,) = [line for line in markdown(view).splitlines() if line.startswith("| INC-12 page")]
     assert [f"sign {n}" in row for n in range(9)] == [True] * 3 + [False] * 6
     assert f"6 more signals: syscard incident show INC-{incident['number']}" in row
+
+
+def with_traces(view: View, template: str, *traces: str) -> View:
+    """A view whose open incident has these example traces, and where they can be looked at."""
+    view = copy.deepcopy(view)
+    view["card"]["traces"] = {**view["card"]["traces"], "trace_url": template}
+    next(i for i in view["card"]["incidents"].values() if i["state"] == "open")["traces"] = list(traces)
+    return view
+
+
+def outward(view: View) -> list[str]:
+    """Addresses of the page that lead out of it."""
+    links = [a["href"] or "" for tag, a in Page(html(view)).seen if tag == "a"]
+    return [link for link in links if not link.startswith("#")]
+
+
+def test_example_traces_of_an_open_incident_lead_to_where_the_team_has_them(broken: View) -> None:
+    view = with_traces(broken, "https://traces.example/t/{trace_id}?at={start_ms}&x=1", "ab12@1700000000000000", "?!")
+    assert outward(view) == ["https://traces.example/t/ab12?at=1700000000000&x=1"]
+    assert "&amp;x=1" in html(view)
+    assert 'rel="noopener noreferrer"' in html(view)
+    told = markdown(view)
+    assert "- INC-12: ab12@1700000000000000: https://traces.example/t/ab12" in unescape(told)
+    assert "https:" not in told
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "javascript:alert('{trace_id}')",
+        "data:text/html,{trace_id}",
+        "//traces.example/{trace_id}",
+        'https://traces.example/{trace_id}"><script>',
+        "https://traces.example/{trace_id.__class__}",
+        "https://traces.example/{trace_id",
+    ],
+)
+def test_a_card_that_was_changed_behind_our_back_makes_no_link(broken: View, template: str) -> None:
+    view = with_traces(broken, template, "ab12@1700000000000000")
+    assert outward(view) == []
+    assert "script" not in html(view)
+
+
+def test_without_a_template_no_link_leads_out_of_the_page(broken: View) -> None:
+    assert outward(broken) == []
 
 
 def test_the_verdict_stands_with_its_rule_its_date_and_its_digest(broken: View) -> None:

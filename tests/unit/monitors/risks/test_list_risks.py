@@ -64,7 +64,7 @@ def trained(step: float, every: int = 100, noise: float = 0.05) -> Making:
 def test_popularity_that_grows_from_training_to_training_is_seen() -> None:
     found = assessed("IR-10", trained(0.2), trained(0.2))["cf"]
     assert found.state == "seen"
-    assert "over 20 trainings" in found.says
+    assert "over 16 trainings" in found.says
 
 
 def test_popularity_that_goes_up_and_down_is_no_loop() -> None:
