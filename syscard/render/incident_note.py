@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from syscard.faces import IncidentFace
-from syscard.render.reach import reach_text
+from syscard.render.reach import impact_lines, reach_text
 from syscard.render.standing import traces_text
 from syscard.render.status import do_text
 from syscard.views import View
@@ -71,6 +71,7 @@ def _since(raw: dict[str, Any], face: IncidentFace) -> str:
 def _for_whom(view: View, raw: dict[str, Any]) -> Iterator[str]:
     reach = raw.get("impact")
     yield reach_text(reach) if reach else "unknown: how many requests it reached was not counted"
+    yield from impact_lines(view["card"], raw)
     groups: dict[str, list[str]] = {}
     for one in (reach or {}).get("groups", ()):
         groups.setdefault(one_line(one["segment"]), []).append(f"{one_line(one['group'])} {one['requests']:,}")
