@@ -26,8 +26,9 @@ from syscard.views import View
 from syscard_tui import source
 from syscard_tui.app import SyscardApp
 from syscard_tui.picture import screenshot
-from syscard_tui.screens import CardScreen, DetailScreen, OverviewScreen
+from syscard_tui.screens import CardScreen, OverviewScreen
 from syscard_tui.widgets import ClaimsTable, Facts, IncidentsTable, PartsTable, sparkline
+from syscard_tui.windows import DetailScreen
 from tests.faces import sample
 from tests.faces.fakes import FakeSource
 

@@ -1,4 +1,7 @@
-"""The full-screen app: one worker thread asks for snapshots, handlers draw them. It never writes and never gives up."""
+"""The full-screen app: one worker thread asks for snapshots, handlers draw them. It never gives up.
+
+What people do about an incident is written by another thread, so that the screens go on while somebody else writes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -16,13 +20,18 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from syscard.clock import Clock
+from syscard.errors import SyscardError
 from syscard.faces import Overview
 from syscard.views import View
-from syscard_tui.screens import CardScreen, DetailScreen, Drawn, OverviewScreen, help_text, trouble_lines, window_width
+from syscard.words import one_line
+from syscard_tui.deeds import Write
+from syscard_tui.screens import CardScreen, Drawn, OverviewScreen, help_text, trouble_lines
 from syscard_tui.source import DatabaseSource, Poller, Snapshot, Source, Trouble
+from syscard_tui.windows import AskScreen, DetailScreen, IncidentScreen, window_width
 
 _AGES_EVERY: Final = 10.0
 """Seconds between two looks at the clock: ages grow, and a watcher falls silent, without any new data."""
+_WRITING: Final = "write"
 _TERMINAL_EVERY: Final = 2.0
 _LAST_RESORT: Final = 4.0
 
@@ -53,6 +62,14 @@ class FetchFailed(Message):
         self.trouble = trouble
 
 
+class Written(Message):
+    """What became of something that was to be written."""
+
+    def __init__(self, asked: AskScreen.Confirmed | None, says: str, *, done: bool) -> None:
+        super().__init__()
+        self.asked, self.says, self.done = asked, says, done
+
+
 class SyscardApp(App[None]):
     """Overview and card of one system."""
 
@@ -68,9 +85,9 @@ class SyscardApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, source: Source, clock: Clock) -> None:
+    def __init__(self, source: Source, clock: Clock, write: Write | None = None) -> None:
         super().__init__()
-        self._source, self._clock = source, clock
+        self._source, self._clock, self._write = source, clock, write
         self._stop = threading.Event()
         self._snapshot: Snapshot | None = None
         self._waiting: Snapshot | None = None
@@ -112,8 +129,11 @@ class SyscardApp(App[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that died is said and started again: silence must not look like peace."""
         if event.state is WorkerState.ERROR and not self._stop.is_set():
-            error = event.worker.error
-            self._trouble = Trouble(f"{type(error).__name__}: {error}", self._clock(), _AGES_EVERY)
+            says = f"{type(event.worker.error).__name__}: {event.worker.error}"
+            if event.worker.group == _WRITING:
+                self.post_message(Written(None, says, done=False))
+                return
+            self._trouble = Trouble(says, self._clock(), _AGES_EVERY)
             self.redraw()
             self.set_timer(_AGES_EVERY, self.poll)
 
@@ -136,11 +156,13 @@ class SyscardApp(App[None]):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the screen in front from the snapshot; windows over it stay as they are."""
+        """Draw the screen in front from the snapshot, and the incident over it; other windows stay as they are."""
         if not self.is_running:  # widgets go one by one while it ends
             return
         now = self._clock()
         for screen in reversed(self.screen_stack):
+            if isinstance(screen, IncidentScreen) and self._snapshot is not None:
+                screen.renew(self._snapshot.view, self.size.width)
             if isinstance(screen, Drawn) and screen.ready:
                 width = self.size.width - 2
                 screen.trouble(trouble_lines(self._trouble, self._snapshot, self._paused, now, width))
@@ -175,6 +197,36 @@ class SyscardApp(App[None]):
         if not isinstance(self.screen, DetailScreen):
             self.push_screen(DetailScreen("KEYS", help_text(window_width(self.size.width))))
 
+    def on_incident_screen_asked(self, message: IncidentScreen.Asked) -> None:
+        """A key for what can be done about an incident."""
+        if self._write is None:
+            self.notify("these screens only look: syscard tui writes", severity="warning", markup=False)
+        else:
+            self.push_screen(AskScreen(message.deed, message.number))
+
+    def on_ask_screen_confirmed(self, message: AskScreen.Confirmed) -> None:
+        """It waits for whoever writes now: not here."""
+        self.run_worker(partial(self._do, message), thread=True, group=_WRITING, exit_on_error=False)
+
+    def _do(self, asked: AskScreen.Confirmed) -> None:
+        if self._write is None:
+            return
+        try:
+            self.post_message(Written(asked, self._write(asked.deed, asked.number, asked.text), done=True))
+        except (SyscardError, OSError) as error:
+            self.post_message(Written(asked, str(error), done=False))
+
+    def on_written(self, message: Written) -> None:
+        """Said where it was asked; in a corner, if that has been left."""
+        screen = self.screen
+        waits = isinstance(screen, AskScreen) and screen.waits_for(message.asked)
+        if isinstance(screen, AskScreen) and waits and not message.done:
+            screen.tell(message.says)
+            return
+        if waits:
+            self.pop_screen()
+        self.notify(one_line(message.says), severity="information" if message.done else "error", markup=False)
+
     def _leave(self) -> None:
         self.call_from_thread(self.exit)
 
@@ -196,12 +248,13 @@ def watch_terminal(descriptor: int, leave: Callable[[], object], stop: threading
     return thread
 
 
-def run(records: Path, system: str | None, clock: Clock) -> None:
+def run(records: Path, system: str | None, clock: Clock, write: Write | None = None) -> None:
     """Show the screens until the user leaves or the terminal goes.
 
     Args:
         records: the records of the home.
         system: its reference, needed where the home has several.
         clock: says what time it is.
+        write: does what people ask for; None: these screens only look.
     """
-    SyscardApp(DatabaseSource(records, system), clock).run()
+    SyscardApp(DatabaseSource(records, system), clock, write).run()

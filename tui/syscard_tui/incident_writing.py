@@ -1,4 +1,4 @@
-"""How the commands about incidents write: one batch of edits by the human at this terminal, checked before."""
+"""How commands and screens write about incidents: one batch of edits by the human at this terminal, checked before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import typer
 if TYPE_CHECKING:
     from syscard.card import Card
     from syscard.edits import Body
+    from syscard.incident_states import IncidentState
     from syscard_tui.options import Options
+    from syscard_tui.wiring import House
 
 LONGEST_TEXT: Final = 4000
 Number = Annotated[str, typer.Argument(help="INC-3 or 3.", metavar="INC")]
@@ -20,7 +22,16 @@ Make = Callable[["Card", datetime], Sequence["Body"]]
 
 
 def write(options: Options, cause: str, make: Make, texts: Sequence[str] = ()) -> Card:
-    """Edits by a human, as one version of the card.
+    """Edits by a human to the system that is meant, as one version of the card.
+
+    Raises:
+        SyscardError: they may not be made; nothing was written.
+    """
+    return write_to(options.house(), options.ref(), cause, make, texts)
+
+
+def write_to(house: House, ref: str, cause: str, make: Make, texts: Sequence[str] = ()) -> Card:
+    """The same, to a system of a home.
 
     Raises:
         SyscardError: they may not be made; nothing was written.
@@ -31,7 +42,6 @@ def write(options: Options, cause: str, make: Make, texts: Sequence[str] = ()) -
     from syscard.errors import UsageError
     from syscard_tui.wiring import author
 
-    house, ref = options.house(), options.ref()
     with house.records() as records, records.transaction() as transaction:
         at = house.clock()
         card, _ = transaction.newest(ref)
@@ -41,6 +51,47 @@ def write(options: Options, cause: str, make: Make, texts: Sequence[str] = ()) -
             raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
         drafts = [Draft(body=body, author=author(), observed=at) for body in bodies]
         return transaction.append(ref, drafts, cause=cause, recorded=at, texts=texts)
+
+
+def move(
+    house: House, ref: str, number: int, state: IncidentState, reason: str = "", *, resolution: str | None = None
+) -> str:
+    """Move an incident to a state; gives what is to be said.
+
+    Raises:
+        SyscardError: it may not be moved there, or cannot be written.
+    """
+    from syscard.digest import text_digest
+    from syscard.edits import MoveIncident
+
+    words = reason.strip()
+    said = {"text_sha256": text_digest(words)} if words else {}
+
+    def make(card: Card, _at: datetime) -> list[Body]:
+        allowed(card, number, state)
+        return [MoveIncident.model_validate({"number": number, "state": state, "resolution": resolution, **said})]
+
+    card = write_to(house, ref, f"{state} INC-{number}", make, (words,) if words else ())
+    return f"INC-{number} {state}, card v{card.version}"
+
+
+def note_on(house: House, ref: str, number: int, text: str) -> str:
+    """Write something down on an incident; gives what is to be said.
+
+    Raises:
+        SyscardError: it is empty, there is no such incident, or it cannot be written.
+    """
+    from syscard.digest import text_digest
+    from syscard.edits import NoteOnIncident
+
+    words = words_of(text, "an empty note: what did you find out?")
+
+    def make(card: Card, _at: datetime) -> list[Body]:
+        known(card.incidents, number)
+        return [NoteOnIncident(number=number, text_sha256=text_digest(words))]
+
+    card = write_to(house, ref, f"note on INC-{number}", make, (words,))
+    return f"noted on INC-{number}, card v{card.version}"
 
 
 def number_of(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The screens: overview, card, and a window for details. They draw snapshots and keep nothing else."""
+"""The screens: overview and card. They draw snapshots and keep nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from syscard.diff import material_diff
@@ -31,6 +31,7 @@ from syscard.render.status import (
 from syscard.words import clip, clock, wrap
 from syscard_tui.source import Snapshot, Trouble
 from syscard_tui.widgets import NOTHING, ClaimsTable, Facts, IncidentsTable, KeyedTable, PartsTable, plain
+from syscard_tui.windows import DetailScreen, IncidentScreen, window_width
 
 _SMALL: Final = 30
 """Fewer lines than this show only the main facts of an incident."""
@@ -41,6 +42,7 @@ KEYS: Final = (
     ("tab", "next table"),
     ("enter", "details of the part, claim or incident under the cursor; esc closes them"),
     ("/", "filter the parts: words, or ! for what is not ok; esc clears it"),
+    ("a n r", "on an incident: acknowledge it, write a note, resolve it; each asks before it writes"),
     ("v", "on the card: changes since the version that was shown before"),
     ("y", "copy what is under the cursor, or the text in front of you (OSC 52)"),
     ("space", "pause; data that arrive meanwhile are shown afterwards"),
@@ -193,9 +195,11 @@ class OverviewScreen(Drawn):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter or a click on a row."""
-        title, text = self._detail(event.data_table, str(event.row_key.value))
+        table, key = event.data_table, str(event.row_key.value)
+        title, text = self._detail(table, key)
         if text:
-            self.app.push_screen(DetailScreen(title, text))
+            shown = IncidentScreen(title, text) if table.id == "incidents" else DetailScreen(title, text)
+            self.app.push_screen(shown)
 
     def _detail(self, table: DataTable[Any], key: str) -> tuple[str, str]:
         if self._snapshot is None or key == NOTHING:
@@ -322,52 +326,6 @@ class CardScreen(Drawn):
     def copied(self) -> str:
         """The text in front of you."""
         return self._text
-
-
-class DetailScreen(ModalScreen[None]):
-    """A text in a window."""
-
-    BINDINGS = [
-        Binding("escape", "dismiss", "Close"),
-        Binding("enter", "dismiss", "Close", show=False),
-        Binding("q", "dismiss", "Close", show=False),
-        Binding("j", "scroll('down')", "Down", show=False),
-        Binding("k", "scroll('up')", "Up", show=False),
-        Binding("g", "scroll('home')", "Top", show=False),
-        Binding("G", "scroll('end')", "Bottom", show=False),
-    ]
-
-    def __init__(self, title: str, text: str) -> None:
-        super().__init__()
-        self._title, self._text = title, text
-
-    def compose(self) -> ComposeResult:
-        """The text and how to leave."""
-        with VerticalScroll(id="window"):
-            yield Static(plain(self._text.rstrip("\n")))
-        yield Footer(show_command_palette=False)
-
-    def on_mount(self) -> None:
-        """The text scrolls at once."""
-        window = self.query_one("#window", VerticalScroll)
-        window.border_title = plain(self._title)
-        window.border_subtitle = "esc closes   y copies"
-        window.focus()
-
-    def action_scroll(self, where: str) -> None:
-        """Move the text."""
-        page = self.query_one("#window", VerticalScroll)
-        moves = {"down": page.scroll_down, "up": page.scroll_up, "home": page.scroll_home, "end": page.scroll_end}
-        moves[where](animate=False)
-
-    def copied(self) -> str:
-        """The text of the window."""
-        return self._text
-
-
-def window_width(columns: int) -> int:
-    """Columns for the text of a window, as the style sheet sizes it: border, padding and scroll bar taken off."""
-    return min(106, columns * 9 // 10) - 6
 
 
 def help_text(width: int) -> str:

@@ -56,6 +56,7 @@ def full_screen(context: typer.Context) -> None:
     """The full-screen terminal: overview and card, refreshing while data arrive."""
     from syscard.clock import system_clock
     from syscard.errors import MissingExtra
+    from syscard_tui.deeds import writer
 
     options = options_of(context)
     records, ref = options.home().records, options.ref()
@@ -63,7 +64,7 @@ def full_screen(context: typer.Context) -> None:
         from syscard_tui.app import run
     except ImportError as error:
         raise MissingExtra("tui", "the full-screen terminal") from error
-    run(records, ref, system_clock)
+    run(records, ref, system_clock, writer(records, ref, system_clock))
 
 
 def show(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syscard_tui.commands import accounting, silencing
-from syscard_tui.incident_writing import Number, allowed, known, number_of, until_of, words_of, write
+from syscard_tui.incident_writing import Number, allowed, known, move, note_on, number_of, until_of, words_of, write
 from syscard_tui.options import AsJson, options_of, say, say_json
 
 if TYPE_CHECKING:
@@ -207,17 +207,8 @@ def note(
     text: Annotated[str, typer.Argument(help="What you found out.")],
 ) -> None:
     """Write something down on an incident."""
-    from syscard.digest import text_digest
-    from syscard.edits import NoteOnIncident
-
-    number, words = number_of(incident), words_of(text, "an empty note: what did you find out?")
-
-    def make(card: Any, _at: Any) -> list[NoteOnIncident]:
-        known(card.incidents, number)
-        return [NoteOnIncident(number=number, text_sha256=text_digest(words))]
-
-    card = write(options_of(context), f"note on {incident}", make, (words,))
-    say(f"noted on INC-{number}, card v{card.version}")
+    options = options_of(context)
+    say(note_on(options.house(), options.ref(), number_of(incident), text))
 
 
 def merge(
@@ -272,15 +263,5 @@ def severity(
 def _move(
     context: typer.Context, incident: str, state: IncidentState, reason: str = "", *, resolution: str | None = None
 ) -> None:
-    from syscard.digest import text_digest
-    from syscard.edits import MoveIncident
-
-    number, words = number_of(incident), reason.strip()
-    said = {"text_sha256": text_digest(words)} if words else {}
-
-    def make(card: Any, _at: Any) -> list[MoveIncident]:
-        allowed(card, number, state)
-        return [MoveIncident.model_validate({"number": number, "state": state, "resolution": resolution, **said})]
-
-    card = write(options_of(context), f"{state} {incident}", make, (words,) if words else ())
-    say(f"INC-{number} {state}, card v{card.version}")
+    options = options_of(context)
+    say(move(options.house(), options.ref(), number_of(incident), state, reason, resolution=resolution))
