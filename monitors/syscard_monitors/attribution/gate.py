@@ -55,7 +55,9 @@ class Fitted(NamedTuple):
     """Weights of the terms for now: level and slopes; 0 where they cannot be told."""
 
 
-def regime_test(child: Scaled, parents: Sequence[Scaled], n_before: int, firm: Collection[str]) -> Tested | None:
+def regime_test(
+    child: Scaled, parents: Sequence[Scaled], n_before: int, firm: Collection[str], *, straight: bool = False
+) -> Tested | None:
     """The regime test of one signal; None where there is too little to say.
 
     Args:
@@ -64,6 +66,7 @@ def regime_test(child: Scaled, parents: Sequence[Scaled], n_before: int, firm: C
         n_before: requests before; those now follow them.
         firm: parents whose slope may be asked whether it changed. One that was chosen, of many, for a slight slope
             before has a slighter one now by that alone.
+        straight: whether the parents are taken as a sum, with no bends and no products.
     """
     rows = child.there
     now = (np.arange(len(child.z)) >= n_before).astype(float)[rows]
@@ -72,7 +75,7 @@ def regime_test(child: Scaled, parents: Sequence[Scaled], n_before: int, firm: C
     given = np.column_stack([p.z[rows] for p in parents]) if parents else np.empty((len(now), 0))
     y = child.z[rows]
     told = 2 * min(y.sum(), len(y) - y.sum()) if child.binary else len(y)
-    shape = shape_of([p.binary for p in parents], int(told))
+    shape = shape_of([p.binary for p in parents], 0 if straight else int(told))
     # The slope of a parent that was constant before cannot have changed: what it does is seen now only.
     varied = [p.name in firm and not p.constant and _varies(p.z[rows][now > 0]) for p in parents]
     data = _Data(y, now, columns(given, shape), terms(given, now), [True, *varied])
@@ -81,6 +84,18 @@ def regime_test(child: Scaled, parents: Sequence[Scaled], n_before: int, firm: C
     edges = {q.name: slopes[1 + i] for i, q in enumerate(parents) if 1 + i in slopes}
     steady, before = fit
     return Tested(p, effect, edges, len(now), Fitted(tuple(q.name for q in parents), shape, steady, before, added))
+
+
+def left_open(child: Scaled, parents: Sequence[Scaled], n_before: int, *, straight: bool = False) -> float:
+    """Share of a number's variance before that its parents do not explain; 1 where it did not vary."""
+    rows = child.there[:n_before]
+    y = child.z[:n_before][rows]
+    spread = float(y.var()) if len(y) else 0.0
+    if not parents or not spread:
+        return 1.0
+    given = np.column_stack([p.z[:n_before][rows] for p in parents])
+    shape = shape_of([p.binary for p in parents], 0 if straight else len(y))
+    return float(plane(columns(given, shape)).beyond(y).var()) / spread
 
 
 def _varies(values: Vector) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any, Final, NamedTuple
@@ -72,6 +72,19 @@ class Scaled:
     def varies(self) -> bool:
         """Whether it does so before or now."""
         return bool(np.ptp(self.z[self.there]) > 0) if self.there.any() else False
+
+    def plain(self, n: int) -> Scaled:
+        """The same in its own unit: no logarithm, nothing pulled in. Durations add up so, and only so.
+
+        Args:
+            n: requests before, whose mean and spread are taken.
+        """
+        before = self.raw[:n][self.there[:n]]
+        if self.binary or len(before) == 0 or np.ptp(before) == 0:
+            return self
+        z = np.zeros(len(self.raw))
+        z[self.there] = (self.raw[self.there] - before.mean()) / before.std()
+        return replace(self, z=z)
 
 
 @dataclass(frozen=True, eq=False)

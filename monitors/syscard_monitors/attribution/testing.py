@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from syscard_monitors.attribution import gate
 from syscard_monitors.attribution.gate import Tested
@@ -11,6 +12,11 @@ from syscard_monitors.attribution.screening import Parents
 from syscard_monitors.attribution.table import Scaled, Table
 from syscard_monitors.attribution.tails import f_tail
 from syscard_monitors.stats import holm
+
+_SUM: Final = 0.5
+"""Share of its variance that a sum may leave open."""
+_AS_GOOD: Final = 1.1
+"""By so much a sum may leave more open than what bends: it has fewer weights."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ def tested(table: Table, parents: Mapping[str, Parents]) -> list[Found]:
         one = gate.regime_test(child, [table.scaled[q] for q in given.declared], table.n_before, given.firm)
         if one is not None and given.undeclared and one.p < 0.05:
             one = _less_telling(table, child, given, one)
+        if one is not None and one.p < 0.05:
+            one = _as_a_sum(table, child, given, one)
         if one is not None:
             raw.append((child, one))
     adjusted = holm([one.p for _, one in raw])
@@ -61,6 +69,25 @@ def _less_telling(table: Table, child: Scaled, given: Parents, one: Tested) -> T
     order = {part: i for i, part in enumerate(table.parts)}
     earlier = all(order[table.scaled[q].part] < order[child.part] for q in given.undeclared)
     return wider if earlier else one._replace(p=wider.p)
+
+
+def _as_a_sum(table: Table, child: Scaled, given: Parents, one: Tested) -> Tested:
+    """Of a number that was the sum of its parents (a request takes as long as its steps) the less telling test.
+
+    As logarithms a sum is bent, and bends are not known beyond what was seen before: a step that takes far longer than
+    ever would leave the whole to be blamed. Which of the two explains more, only what was before decides.
+    """
+    n, parents = table.n_before, [table.scaled[q] for q in given.declared]
+    if child.binary or not parents:
+        return one
+    plain, plain_parents = child.plain(n), [p.plain(n) for p in parents]
+    left = gate.left_open(plain, plain_parents, n, straight=True)
+    if left > min(_SUM, _AS_GOOD * gate.left_open(child, parents, n)):
+        return one
+    other = gate.regime_test(plain, plain_parents, n, given.firm, straight=True)
+    if other is None:
+        return one
+    return one._replace(p=max(one.p, other.p), effect=min(one.effect, other.effect))
 
 
 def changed(found: Sequence[Found], options: Options) -> list[str]:

@@ -168,6 +168,43 @@ def test_a_chain_of_bent_mechanisms_is_not_continued_beyond_what_was_seen() -> N
     assert sum(p.share or 0 for p in found.parts) <= 1.01
 
 
+def summed(seed: int, spread: float, shift: float, own: float = 1.0) -> Attribution:
+    """Two steps and the whole, which takes as long as both and next to nothing more; durations are skewed."""
+    rng = np.random.default_rng(seed)
+    steps = [100 * (i + 1) * np.exp(spread * rng.normal(size=1_600)) for i in range(2)]
+    steps[0][1_000:] *= np.exp(shift * spread)
+    whole = steps[0] + steps[1] + rng.gamma(2, 0.5, 1_600)
+    whole[1_000:] *= own
+    names = (("a ms", "a", steps[0]), ("b ms", "b", steps[1]), ("all ms", "agent", whole))
+    graph = {"a": frozenset[str](), "b": frozenset[str](), "agent": frozenset({"a", "b"})}
+    late = Target("all ms", float(np.quantile(whole[:1_000], 0.95)))
+    return attribute(Table([Series(name, part, v[:1_000], v[1_000:]) for name, part, v in names], graph), [late])
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.4, 0.8])
+def test_the_sum_of_what_steps_take_inherits_a_step_that_moved_by_four_standard_deviations(spread: float) -> None:
+    for seed in range(4):
+        found = summed(seed, spread, shift=4)
+        assert (found.first, found.causes) == ("a", ("a",))
+        assert verdict(found, "agent").verdict == "inherited"
+        assert verdict(found, "a").share == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.4, 0.8])
+def test_a_sum_that_takes_longer_than_its_steps_is_named_itself(spread: float) -> None:
+    found = summed(1, spread, shift=0, own=1 + 0.2 * spread)
+    assert (found.first, verdict(found, "a").verdict) == ("agent", "unchanged")
+
+
+def test_a_number_in_its_own_unit_keeps_sums_and_gaps() -> None:
+    a, b = np.array([1.0, 2.0, 90.0, np.nan]), np.array([3.0, 1.0, 2.0, 5.0])
+    known = Table([Series("a", "p", a, a * 100), Series("b", "p", b, b)], {"p": frozenset()}).scaled["a"]
+    plain = known.plain(4)
+    assert plain.z[3] == plain.z[7] == 0
+    assert np.ptp(np.diff(plain.z[[0, 1, 2, 4, 5, 6]]) / np.diff(known.raw[[0, 1, 2, 4, 5, 6]])) < 1e-12
+    assert known.z[6] < plain.z[6]
+
+
 def test_the_same_requests_give_the_same_attribution_and_the_seed_decides_the_rest() -> None:
     one, again = (attribute(table(reads=-1.0, wait=0.3), [SLOW]) for _ in range(2))
     assert one == again
