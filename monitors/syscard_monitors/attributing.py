@@ -68,7 +68,7 @@ def _edits(
     body = AttributeIncident(
         number=incident.number,
         attribution=found,
-        subject=named_anew(card, plan.graph, incident, found),
+        subject=_subject(card, incident, found),
         evidence=evidence[0].digest if evidence else None,
     )
     return [*evidence, Draft(body=body, author=AUTHOR, observed=window.end)]
@@ -120,19 +120,12 @@ def _matters(column: Column, now: Sequence[Any] | None) -> bool:
     return column.factor is None or column.expr.endswith(".calls") or len(values) > 1
 
 
-def named_anew(card: Card, graph: Graph, incident: Incident, found: Attribution) -> str | None:
-    """Another part, where the test says so clearly.
-
-    A part that changed itself keeps the name against those downstream of it: what reaches them may be so far from
-    anything in the baseline that no regression on it can say what they would have made of it.
-    """
+def _subject(card: Card, incident: Incident, found: Attribution) -> str | None:
+    """Another part, where the test says so clearly."""
     if found.first is None or found.confidence == "low" or found.n_now < FEW:
         return None
     first, known = component_of(found.first), component_of(incident.subject)
-    if first not in card.components or first == known:
-        return None
-    own = {component_of(p.part) for p in found.parts if p.verdict == "changed itself" and "->" not in p.part}
-    return None if known in own and known in graph.upstream(first) else first
+    return first if first in card.components and first != known else None
 
 
 def _evidence(found: Attribution, incident: Incident, window: Window) -> Draft:

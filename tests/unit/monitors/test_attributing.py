@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from syscard.attribution import Attribution, PartVerdict, Verdict
+from syscard.attribution import Attribution, PartVerdict
 from syscard.edits import Draft
 from syscard.incident_edits import AttributeIncident
 from syscard.system import SYSTEM
 from syscard_monitors import joint
 from syscard_monitors.assemble import micros
-from syscard_monitors.attributing import FEW, NO_ROWS, attributing, named_anew, parents_of
+from syscard_monitors.attributing import FEW, NO_ROWS, attributing, parents_of
 from syscard_monitors.graph import Graph
 from syscard_monitors.joint import Column, caller_of, columns_of, part_of, rows_of
 from syscard_monitors.window import AUTHOR
@@ -123,24 +123,6 @@ def test_it_is_named_anew_only_where_the_test_says_so_clearly() -> None:
     other = next(c for c in declared().components if c != "llm")
     assert body_of(drafts_of(now, before, subject=other)).subject == "llm"
     assert body_of(drafts_of(now[: FEW // 2], before, subject=other)).subject is None
-
-
-def test_a_part_that_changed_itself_keeps_the_name_against_those_downstream_of_it() -> None:
-    def told(known: Verdict) -> Attribution:
-        parts = (
-            PartVerdict(part="vlm", verdict=known, n=300),
-            PartVerdict(part="llm", verdict="changed itself", n=300),
-        )
-        return Attribution(parts=parts, first="llm", confidence="high", n_before=900, n_now=300, method="conditional")
-
-    card = build.with_drafts(
-        build.card_of(), [Draft(body=opening(1, subject="vlm"), author=AUTHOR, observed=build.window().end)]
-    )
-    graph = build.graph(declared())
-    assert named_anew(card, graph, card.incidents[1], told("changed itself")) is None
-    assert named_anew(card, graph, card.incidents[1], told("inherited")) == "llm"
-    backwards = Graph(graph.components, frozenset({("llm", "vlm")}))
-    assert named_anew(card, backwards, card.incidents[1], told("changed itself")) == "llm"
 
 
 def test_an_attribution_names_an_incident_anew_on_the_card_and_the_timeline_says_so() -> None:
