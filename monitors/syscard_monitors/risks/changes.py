@@ -103,10 +103,13 @@ def _beside(newest: Sequence[_Carried], usual: Mapping[str, Any]) -> float:
 
 
 def _silent(case: Case) -> Reading | None:
-    """What an incident says of a part that changed itself, with no change of it before: the newest first."""
+    """What an incident says of the part that it is named after first, with no change of it before: the newest first.
+
+    Of the others that differ given what reaches them, latencies do so with the machine's load, and that is no release.
+    """
     for incident in reversed(case.card.open_incidents if case.card else ()):
         told = incident.attribution
-        own = [p for p in told.parts if p.part == case.about and p.verdict == _OWN] if told else []
+        own = [p for p in told.parts if p.part == case.about == told.first and p.verdict == _OWN] if told else []
         if own and told and told.confidence != "low" and not any(c.about == case.about for c in incident.changed):
             return Reading(
                 n=own[0].n,

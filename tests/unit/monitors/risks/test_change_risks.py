@@ -59,10 +59,10 @@ def test_two_known_versions_side_by_side_are_seen_and_one_that_took_the_others_p
     assert "side by side" in beside.says
 
 
-def blamed(verdict: Verdict, confidence: Confidence = "high", *changed: Change) -> Card:
-    """An open incident whose attribution says this of the llm."""
+def blamed(verdict: Verdict, confidence: Confidence = "high", *changed: Change, first: str = "llm") -> Card:
+    """An open incident whose attribution says this of the llm, and names a part first."""
     told = PartVerdict(part="llm", verdict=verdict, effect=1.7, n=300)
-    found = Attribution(parts=(told,), confidence=confidence, n_before=200, n_now=100, method="by hand")
+    found = Attribution(parts=(told,), first=first, confidence=confidence, n_before=200, n_now=100, method="by hand")
     opened = (opening(1, subject="llm", changed=changed), AttributeIncident(number=1, attribution=found))
     return with_drafts(card_of(), [draft(body) for body in opened])
 
@@ -75,9 +75,10 @@ def test_a_part_that_changed_itself_with_the_version_that_it_had_is_a_silent_cha
     assert alone(UndeclaredChange(), same, same, card=blamed("changed itself"))["cf"].state == "unknown"
 
 
-def test_what_a_part_inherits_what_is_not_sure_and_a_change_that_was_told_are_no_silent_change() -> None:
+def test_what_is_inherited_not_sure_told_of_already_or_not_the_first_to_be_named_is_no_silent_change() -> None:
     told = Change(at=NOW, about="llm", says="version became 2 (was 1)")
-    for card in (blamed("inherited"), blamed("changed itself", "low"), blamed("changed itself", "high", told)):
+    other = blamed("changed itself", first="vlm")
+    for card in (blamed("inherited"), blamed("changed itself", "low"), blamed("changed itself", "high", told), other):
         assert alone(UndeclaredChange(), versions("1"), versions("1"), card=card)["llm"].state == "not seen"
 
 
