@@ -24,7 +24,8 @@ def cause_text(found: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> 
         return f"no part changed beyond doubt, given what reaches it; {sure}"
     own = [p for p in parts if p["part"] in found["causes"]]
     told = " and ".join(f"{one_line(p['part'])}{_share_of(p, found)}" for p in own)
-    return f"{told} changed {'themselves' if len(own) > 1 else 'itself'}, given what reaches it; {sure}"
+    itself = "themselves, given what reaches them" if len(own) > 1 else "itself, given what reaches it"
+    return f"{told} changed {itself}; {sure}"
 
 
 def untold(incident: Mapping[str, Any]) -> str:

@@ -204,8 +204,16 @@ def _attribute(card: Card, body: ie.AttributeIncident, edit: e.Edit) -> Changes:
         return with_event(card, body.number, edit, what, **changes)
     changes |= {"subject": body.subject, "group": group_key(card.system, component_of(body.subject), card.traces)}
     changes["inherited_by"] = tuple(p for p in incident.inherited_by if p != body.subject)
+    changes["title"] = _title(incident, body.subject)
     what = f"named {incident.subject} before, now {body.subject}: it changed itself, given what reaches it"
     return with_event(card, body.number, edit, what, **changes)
+
+
+def _title(incident: Incident, subject: str) -> str:
+    """What its first finding says; the part is named only where it is not the subject itself."""
+    about = incident.findings[0].about
+    bare = incident.title.removeprefix(f"{about} ")
+    return bare if about == subject else f"{about} {bare}"
 
 
 RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {

@@ -42,9 +42,11 @@ def _told_elsewhere(view: View, raw: dict[str, Any]) -> Iterator[tuple[str, str]
 
 
 def rules_text(view: View, raw: dict[str, Any]) -> Iterator[str]:
-    """How often the incidents of its rules were real."""
-    for record in record_of(view["card"], (f["key"] for f in raw["findings"])):
-        yield f"rule {one_line(record.rule)}: {record.words}"
+    """How often the incidents of its rules were real; rules of which nobody judged one share a line."""
+    known = list(record_of(view["card"], (f["key"] for f in raw["findings"])))
+    yield from (f"rule {one_line(r.rule)}: {r.words}" for r in known if r.judged)
+    if unjudged := sum(not r.judged for r in known):
+        yield f"rules: {unjudged} with closed incidents that nobody judged: how often they are right is unknown"
 
 
 def traces_text(view: View, raw: dict[str, Any]) -> Iterator[str]:

@@ -131,11 +131,15 @@ def test_an_attribution_names_an_incident_anew_on_the_card_and_the_timeline_says
         parts=(verdict,), first="vlm", confidence="high", n_before=900, n_now=300, method="conditional test"
     )
     at = build.window().end
-    edits = [opening(1, subject="llm"), AttributeIncident(number=1, attribution=found, subject="vlm")]
+    edits = [
+        opening(1, subject="llm", title="grounded 0.90 -> 0.30"),
+        AttributeIncident(number=1, attribution=found, subject="vlm"),
+    ]
     card = build.with_drafts(build.card_of(), [Draft(body=b, author=AUTHOR, observed=at) for b in edits])
     incident = card.incidents[1]
     assert (incident.subject, incident.attribution) == ("vlm", found)
     assert incident.group.endswith("/vlm")
+    assert incident.title == "llm grounded 0.90 -> 0.30", "what was measured is still the llm's"
     assert "named llm before, now vlm" in incident.events[-1].what
     again = AttributeIncident(number=1, attribution=found)
     card = build.with_drafts(card, [Draft(body=again, author=AUTHOR, observed=at)])

@@ -38,7 +38,7 @@ def test_a_cause_is_told_with_its_share_how_sure_and_why_not_surer() -> None:
     both = incident(VLM, LLM.model_copy(update={"share": 0.2}), causes=("vlm", "llm"), lowered_by=(), confidence="high")
     assert "vlm (94 % of" in cause(both)
     assert "llm (20 % of" in cause(both)
-    assert cause(both).endswith("changed themselves, given what reaches it; confidence high")
+    assert cause(both).endswith("changed themselves, given what reaches them; confidence high")
 
 
 def test_where_no_part_is_beyond_doubt_none_is_named() -> None:
