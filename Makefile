@@ -25,7 +25,7 @@ test: .venv/.stamp
 
 # What goes wrong around a receiver: twenty kills under load, a slow disk, gzip bombs.
 endurance: .venv/.stamp
-	@$(BIN)/pytest -m endurance
+	@$(BIN)/pytest -n 2 --dist loadfile -m endurance
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Risks over recordings of the reference recommender: none on a normal day or a look-alike, the planted one on a fault.
 
 The requests come from spans by the whole way in (ingest, lake, assembling); then the risks are assessed as the watch
-does it. Only a part of the long recordings is taken: it is the same day.
+does it. Only a part of the long recordings is taken: it is the same day. All of them are in `make bench-risks`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from syscard_monitors.memory import Memory
 from syscard_tracing.ingest import ingest_lines
 from syscard_tui.wiring import House
 from tests.functional.helpers import REF, recorded_lines, spans_of
-from tests.functional.test_recordings import LOOK_ALIKES
 from tests.unit.build import HUMAN
 from tests.unit.monitors.risks.build import look, planned
 
@@ -76,7 +75,7 @@ def seen(baseline: tuple[Any, Any, int], name: str, folder: Path) -> tuple[set[s
     return found, judged
 
 
-@pytest.mark.parametrize("name", ["normal-again", *LOOK_ALIKES])
+@pytest.mark.parametrize("name", ["normal-again", "new-customer-mix"])
 def test_no_risk_is_seen_where_nothing_is_wrong(baseline: tuple[Any, Any, int], name: str, tmp_path: Path) -> None:
     found, judged = seen(baseline, name, tmp_path)
     assert found == set()
@@ -87,9 +86,7 @@ def test_no_risk_is_seen_where_nothing_is_wrong(baseline: tuple[Any, Any, int], 
     ("name", "risk"),
     [
         ("tool-loop", "IR-13 agent->cf"),
-        ("cold-start-flood", "IR-12 cf->llm"),
         ("personal-data", "IR-17 llm->agent"),
-        ("verbose-pictures", "IR-18 llm"),
     ],
 )
 def test_a_fault_shows_as_the_risk_that_it_is(
