@@ -240,8 +240,8 @@ class SilenceCard(Value):
     ended: datetime | None = None
 
     def holds(self, at: datetime) -> bool:
-        """Whether it keeps incidents quiet at a moment."""
-        return self.declared.start <= at < (self.ended or self.declared.until)
+        """Whether it keeps incidents quiet at a moment: one that was ended never does."""
+        return self.ended is None and self.declared.start <= at < self.declared.until
 
 
 class Card(Value):

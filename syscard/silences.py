@@ -63,11 +63,18 @@ def _due(card: Card, incident: Incident, at: datetime, firing: bool) -> MoveInci
         name = silence_of(card, incident.subject, incident.findings, incident.inherited_by, at)
         return MoveIncident(number=incident.number, state="suppressed", silence=name) if name else None
     if incident.state == "suppressed" and firing:
-        name = silence_of(card, incident.subject, incident.findings, incident.inherited_by, at)
+        asked = _begun(card, incident, at)
+        name = silence_of(card, incident.subject, incident.findings, incident.inherited_by, asked)
         return None if name else _again(incident, "the silence ended, or does not cover all of it")
     if incident.state == "accepted_risk" and firing and _has_run_out(incident, at):
         return _again(incident, "the acceptance ran out")
     return None
+
+
+def _begun(card: Card, incident: Incident, at: datetime) -> datetime:
+    """When to ask of what is quiet already: windows lag behind the clock by which people declare a silence."""
+    known = card.silences.get(incident.silence or "")
+    return max(at, known.declared.start) if known else at
 
 
 def _again(incident: Incident, why: str) -> MoveIncident:

@@ -85,6 +85,16 @@ def test_what_still_fires_when_its_silence_ends_is_open_again_and_what_does_not_
     assert moves(card, AFTER, 1) == [(1, "open", None)]
 
 
+def test_a_window_that_ended_before_a_silence_was_declared_does_not_lift_it() -> None:
+    card = card_of(opening(1, "vlm", silence="S-1"), silence())
+    assert moves(card, NOW - timedelta(seconds=30), 1) == []
+
+
+def test_a_window_that_ended_before_a_silence_was_ended_by_hand_does_not_bring_it_back() -> None:
+    card = card_of(opening(1, "vlm"), silence(minute=-60), ie.EndSilence(id="S-1"))
+    assert moves(card, NOW - timedelta(seconds=30), 1) == []
+
+
 def test_a_silence_that_is_ended_by_hand_is_over() -> None:
     card = card_of(opening(1, "vlm", silence="S-1"), silence(), ie.EndSilence(id="S-1"))
     assert moves(card, LATER, 1) == [(1, "open", None)]
