@@ -81,6 +81,8 @@ def _reopen(card: Card, body: e.ReopenIncident, edit: e.Edit) -> Changes:
         "resolved": None,
         "resolution": None,
         "acknowledged_by": None,
+        "attribution": None,  # it was of the requests of another time: this one is attributed anew
+        "attributed_by": None,
         "findings": tuple(again.values()),
         "inherited_by": tuple(dict.fromkeys((*incident.inherited_by, *body.inherited_by))),
         **_raised(incident, body.severity),
