@@ -56,7 +56,7 @@ def columns_of(system: System, signals: Sequence[Signal]) -> tuple[Column, ...]:
             factor = signal.tolerance if signal.kind == "ratio" else None
             called = _waits_for(signal, system, graph)
             found.setdefault(signal.expr, Column(signal.key, part, signal.expr, factor=factor, called=called))
-    promised = list(_promises(system, graph))
+    promised = list(_promises(system, graph))[:MOST_COLUMNS]
     return (*list(found.values())[: MOST_COLUMNS - len(promised)], *promised)
 
 

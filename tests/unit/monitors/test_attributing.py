@@ -49,6 +49,15 @@ def test_an_expression_is_a_column_once_and_what_is_no_number_is_none() -> None:
     assert {same.key, text.key} & {*names} == set()
 
 
+@pytest.mark.parametrize("promises", [3, joint.MOST_COLUMNS + 10])
+def test_however_many_promises_there_are_the_columns_are_bounded(promises: int) -> None:
+    claims = [claim(id=f"c{i}", about="llm", metric=f"p95(llm.x{i})", expect="<= 3") for i in range(promises)]
+    signals = [build.signal("share", name=f"s{i}", expr=f"llm.y{i}") for i in range(100)]
+    found = columns_of(declared(claims=claims), signals)
+    assert len(found) == joint.MOST_COLUMNS
+    assert sum(c.limit is not None for c in found) == min(promises, joint.MOST_COLUMNS)
+
+
 def test_the_time_of_who_waits_is_told_without_that_of_those_who_are_waited_for() -> None:
     system = declared()
     agent = next(ref for ref, c in system.components.items() if c.kind == "agent")
