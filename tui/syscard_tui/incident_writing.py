@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syscard_tui.wiring import House
 
 LONGEST_TEXT: Final = 4000
+_MOST_DIGITS: Final = 9
 Number = Annotated[str, typer.Argument(help="INC-3 or 3.", metavar="INC")]
 Make = Callable[["Card", datetime], Sequence["Body"]]
 """What is to be written on the newest card, at a moment."""
@@ -103,8 +104,8 @@ def number_of(text: str) -> int:
     from syscard.errors import UsageError
 
     digits = text.upper().removeprefix("INC-")
-    if not digits.isdecimal() or not digits.isascii():
-        raise UsageError(f"'{text}' is no incident: write INC-3 or 3")
+    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MOST_DIGITS:
+        raise UsageError(f"'{text[:40]}' is no incident: write INC-3 or 3")
     return int(digits)
 
 
@@ -180,6 +181,6 @@ def time_of(text: str) -> datetime:
 
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"'{text}' is no time: write 2026-12-01T12:00 (UTC)") from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -82,6 +82,6 @@ def version_number(text: str) -> int:
     from syscard.errors import UsageError
 
     number = text.removeprefix("v")
-    if not number.isdecimal() or not 0 < int(number) <= _LAST:
-        raise UsageError(f"'{text}' is no card version: write v2 or 2")
+    if not number.isdecimal() or len(number) > len(str(_LAST)) or not 0 < int(number) <= _LAST:
+        raise UsageError(f"'{text[:40]}' is no card version: write v2 or 2")
     return int(number)
