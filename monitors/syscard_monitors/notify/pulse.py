@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from syscard.card import Card
 from syscard.clock import Clock
+from syscard.errors import MonitorError, RecordsError
 from syscard.records.store import Records
 from syscard_monitors.notify.alertmanager import ENDED_LATELY, PATH, alerts, over
 from syscard_monitors.notify.jobs import Job, Result
@@ -54,18 +55,33 @@ class Pulse:
 
         Raises:
             RecordsError: the records refused; nothing was sent.
+            MonitorError: of one system or more nobody can say how it is: there is no sign of life, and of the others
+                alerts were sent.
         """
         now = self._clock()
-        refs = self._records.systems()
         heartbeat, alertmanager = self._addresses.heartbeat, self._addresses.alertmanager
+        alive, found, failed = self._of_all(now)
         sent = []
-        if heartbeat and all(self._alive(ref, now) for ref in refs):
+        if heartbeat and alive:
             sent.append(self._beat(heartbeat, Job("get", heartbeat.url)))
-        if alertmanager:
-            found = [alert for ref in refs for alert in self._alerts(ref, now)]
-            if found:
-                sent.append(self._beat(alertmanager, posted(alertmanager, found)))
+        if alertmanager and found:
+            sent.append(self._beat(alertmanager, posted(alertmanager, found)))
+        if failed:
+            raise MonitorError(f"nobody can say how it is with {'; '.join(failed)}")
         return sent
+
+    def _of_all(self, now: datetime) -> tuple[bool, list[dict[str, Any]], list[str]]:
+        """Whether all are alive, their alerts, and which failed: alerts that are not sent again count as resolved."""
+        alive, found, failed = True, list[dict[str, Any]](), list[str]()
+        for ref in self._records.systems():
+            try:
+                found += self._alerts(ref, now) if self._addresses.alertmanager else ()
+                alive = alive and self._alive(ref, now)
+            except RecordsError:
+                raise
+            except Exception as error:  # noqa: BLE001  (whatever it is, the other systems have people, too)
+                failed.append(f"{ref}: {type(error).__name__}")
+        return alive and not failed, found, failed
 
     def _beat(self, target: Target, job: Job) -> Beat:
         return Beat(target.label, self._deliver(job))

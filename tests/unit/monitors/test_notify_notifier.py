@@ -287,6 +287,21 @@ def test_a_system_that_cannot_be_read_does_not_silence_the_others(records: Recor
     assert len(post.jobs) == len(TARGETS)
 
 
+def test_a_system_that_cannot_be_read_takes_the_sign_of_life_and_leaves_the_alerts_of_the_others(
+    records: Records, clock: ReplayClock
+) -> None:
+    post = Post()
+    beats = pulse(records, clock, post)
+    change(records, opening(severity="page"))
+    looked(records, clock)
+    body = e.Declare(section="monitors", ref="a-broken-one", body={"notify": {"of a later": "release"}})
+    with records.transaction() as transaction:
+        transaction.append("a-broken-one", [draft(body)], cause="apply", recorded=NOW)
+    with pytest.raises(MonitorError, match="how it is with a-broken-one: ValidationError"):
+        beats.look()
+    assert [(job.do, "INC-1" in job.body) for job in post.jobs] == [("post", True)]
+
+
 def test_nobody_to_tell_is_no_work(records: Records, clock: ReplayClock) -> None:
     change(records, opening(severity="page"))
     nobody = Notifier(records, (), clock, "me", Post())
