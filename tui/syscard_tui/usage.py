@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from syscard.errors import UsageError
 from syscard.words import one_line
 
 
 class OneLineGroup(TyperGroup):
-    """The commands, whichever depth: an option or argument that is missing or wrong is one line that says which."""
+    """The commands, whichever depth: what is missing, wrong or not there is one line that says which."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options before the command.
+
+        Raises:
+            UsageError: one of them is wrong, or there is none of this name.
+        """
+        with _one_line():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
 
         Raises:
-            UsageError: it lacks something, or was given something that it cannot use.
+            UsageError: it lacks something, was given something that it cannot use, or is none.
         """
-        try:
+        with _one_line():
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            raise UsageError(_words(error)) from error
 
 
-def _words(error: typer.BadParameter) -> str:
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except TyperException as error:
+        said = getattr(error, "format_message", lambda: "")()
+        if not said or "\n" in said:
+            raise  # the help, which is no mistake
+        raise UsageError(_words(error, said)) from error
+
+
+def _words(error: TyperException, message: str) -> str:
     """`incident silence: missing option '--for' (How long: ...): see: syscard incident silence --help`."""
-    said = one_line(error.format_message()).rstrip(".")
-    meant = one_line(getattr(error.param, "help", None) or "").rstrip(".")
-    path = error.ctx.command_path if error.ctx else "syscard"
-    where = path.split(" ", 1)[-1]
-    return f"{where}: {said[:1].lower()}{said[1:]}{f' ({meant})' if meant else ''}: see: syscard {where} --help"
+    said = one_line(message).rstrip(".")
+    meant = one_line(getattr(getattr(error, "param", None), "help", None) or "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    where = " ".join(context.command_path.split(" ")[1:]) if context else ""
+    begin, see = (f"{where}: ", f"syscard {where} --help") if where else ("", "syscard --help")
+    return f"{begin}{said[:1].lower()}{said[1:]}{f' ({meant})' if meant else ''}: see: {see}"
