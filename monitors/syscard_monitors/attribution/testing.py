@@ -9,7 +9,7 @@ from typing import Final
 from syscard_monitors.attribution import gate
 from syscard_monitors.attribution.gate import Tested
 from syscard_monitors.attribution.screening import Parents
-from syscard_monitors.attribution.table import Scaled, Table
+from syscard_monitors.attribution.table import Scaled, Table, Vector
 from syscard_monitors.attribution.tails import f_tail
 from syscard_monitors.stats import holm
 
@@ -113,5 +113,13 @@ def _mean_p(signal: Scaled, n: int) -> float:
     before, now = signal.z[:n][signal.there[:n]], signal.z[n:][signal.there[n:]]
     if min(len(before), len(now)) < gate.LEAST:
         return 1.0
-    spread = max(float(before.var() / len(before) + now.var() / len(now)), 1e-12)
-    return f_tail(float(now.mean() - before.mean()) ** 2 / spread, 1, len(before) + len(now) - 2)
+    return welch_p(before, now)
+
+
+def welch_p(before: Vector, now: Vector) -> float:
+    """Two-sided p of Welch's t, with the degrees of freedom of Welch and Satterthwaite: few stand beside many here."""
+    old, new = float(before.var(ddof=1)) / len(before), float(now.var(ddof=1)) / len(now)
+    spread = max(old + new, 1e-12)
+    rest = spread**2 / max(old**2 / (len(before) - 1) + new**2 / (len(now) - 1), 1e-300)
+    most = len(before) + len(now) - 2  # where nothing varies
+    return f_tail(float(now.mean() - before.mean()) ** 2 / spread, 1, min(rest, most))
