@@ -7,7 +7,7 @@ upstream component that changed. That is an order, not a test of cause, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -136,7 +136,7 @@ def update(
     _continue(window, goes.joining, firing, told)
     if findings:
         _settle(window, {f.key for f in begun}, firing, told)
-    told.drafts += _silenced(window, told)
+    told.drafts += _silenced(window, told, goes.joining)
     return Outcome(tuple(told.drafts), Firing(told.quiet, reached=told.reached))
 
 
@@ -294,13 +294,14 @@ def _settle(window: _Window, begun: set[str], firing: Firing, told: _Story) -> N
             told.drafts.append(window.draft(body))
 
 
-def _silenced(window: _Window, told: _Story) -> Sequence[Draft]:
-    """What silences and acceptances that begin or end change."""
+def _silenced(window: _Window, told: _Story, joining: Container[int]) -> Sequence[Draft]:
+    """What silences and acceptances that begin or end change; what has just been joined may be more than they cover."""
     card = window.card
     if not card.silences and all(i.state != "accepted_risk" for i in card.live_incidents):
         return ()
     after = fold(provisional(told.drafts, window.at), start=card)
-    return due_moves(after, window.at, {n for n, runs in told.quiet.items() if not runs}, window.author)
+    firing = {n for n, runs in told.quiet.items() if not runs or n in joining}
+    return due_moves(after, window.at, firing, window.author)
 
 
 def _ordered(subject: str, findings: Sequence[Finding]) -> list[Finding]:

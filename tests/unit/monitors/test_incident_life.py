@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from syscard.card import SEVERITIES
 from syscard.edits import ExtendIncident, MoveIncident, OpenIncident, ReopenIncident
-from syscard.finding import Finding
+from syscard.finding import Finding, State
 from syscard.incident_edits import (
     EndSilence,
     GroupReached,
@@ -470,3 +470,15 @@ def test_every_way_into_an_incident_has_its_own_edit(watch: Watch) -> None:
     kinds += [type(edit) for edit in watch.window(finding("vlm"))]
     assert kinds == [OpenIncident, ExtendIncident, ReopenIncident]
     assert watch.only.events[-1].at - watch.only.events[0].at == timedelta(minutes=5)
+
+
+def test_a_risk_that_a_silence_does_not_cover_brings_back_the_quiet_incident_that_it_joins(watch: Watch) -> None:
+    watch.window(finding("vlm", State.BREACH, signal="agrees"))
+    silenced = silence(
+        matcher=Matcher(signal="agrees"), start=window(1).start, until=window(1).start + timedelta(hours=9)
+    )
+    watch.people(silenced, MoveIncident(number=1, state="suppressed", silence="S-1"))
+    watch.window(ok(), begun=[])
+    assert watch.numbers == {1: "suppressed"}
+    watch.window(ok(), finding("vlm", State.BREACH, signal="IR-17").model_copy(update={"risk": "IR-17"}))
+    assert watch.numbers == {1: "open"}
