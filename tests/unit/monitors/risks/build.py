@@ -92,9 +92,9 @@ def assessed(
     calibrated, which takes seconds.
     """
     card, plan = planned(made(usual, before, seed=seed), system)
-    later, memory, told = made(now, count, first=before, seed=seed), Memory(), Assessing()
-    for index in range(1, count // 100 + 1):
-        told = look(card, plan, memory, later[: 100 * index], index)
+    later, memory, told, kept = made(now, count, first=before, seed=seed), Memory(), Assessing(), Kept()
+    for index in range(max(1, count // 100 - 2), count // 100 + 1):  # two of the newest three decide
+        told = look(card, plan, memory, later[: 100 * index], index, kept)
     return {a.about: a for a in told.assessments if a.risk == risk}
 
 
