@@ -23,9 +23,9 @@ demo: .venv/.stamp
 test: .venv/.stamp
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not endurance"
 
-# What goes wrong around a receiver: twenty kills under load, a slow disk, gzip bombs.
+# What takes long: twenty kills under load, a slow disk, monitors that hang, recorded days. It mostly waits.
 endurance: .venv/.stamp
-	@$(BIN)/pytest -n 2 --dist loadfile -m endurance
+	@$(BIN)/pytest -n 3 --dist loadfile -m endurance
 
 check: .venv/.stamp
 	$(BIN)/ruff check .
