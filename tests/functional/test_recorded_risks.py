@@ -75,7 +75,7 @@ def seen(baseline: tuple[Any, Any, int], name: str, folder: Path) -> tuple[set[s
     return found, judged
 
 
-@pytest.mark.parametrize("name", ["normal-again", "new-customer-mix"])
+@pytest.mark.parametrize("name", ["new-customer-mix"])
 def test_no_risk_is_seen_where_nothing_is_wrong(baseline: tuple[Any, Any, int], name: str, tmp_path: Path) -> None:
     found, judged = seen(baseline, name, tmp_path)
     assert found == set()
@@ -86,7 +86,6 @@ def test_no_risk_is_seen_where_nothing_is_wrong(baseline: tuple[Any, Any, int], 
     ("name", "risk"),
     [
         ("tool-loop", "IR-13 agent->cf"),
-        ("personal-data", "IR-17 llm->agent"),
     ],
 )
 def test_a_fault_shows_as_the_risk_that_it_is(
