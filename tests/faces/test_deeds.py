@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from syscard.clock import ReplayClock
@@ -21,8 +20,7 @@ from syscard_tui.widgets import PartsTable
 from syscard_tui.windows import AskScreen, IncidentScreen
 from tests.faces import sample
 from tests.faces.fakes import FakeSource
-
-Driven = Pilot[None]
+from tests.faces.test_tui import Driven, until
 
 
 class Book:
@@ -59,16 +57,6 @@ async def incident(
         await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: isinstance(app.screen, IncidentScreen))
         yield app, pilot
-
-
-async def until(pilot: Driven, done: Callable[[], object]) -> None:
-    """Wait for something that another thread brings."""
-    for _ in range(300):
-        await pilot.pause(0.01)
-        if done():
-            await pilot.pause()
-            return
-    raise AssertionError("it never came")
 
 
 async def typed(app: SyscardApp, pilot: Driven, key: str, text: str) -> None:

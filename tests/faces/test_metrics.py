@@ -97,7 +97,8 @@ def test_parts_are_bounded_the_declared_ones_first_and_those_left_out_are_counte
 def test_two_names_that_are_alike_once_they_are_short_are_one_series() -> None:
     view = broken_view()
     view["live"]["parts"] |= {f"{'x' * 120}{n}": {"per_minute": 1.0} for n in range(3)}
-    scraped(view)
+    parts = [dict(labels)["part"] for name, labels in scraped(view) if name == "syscard_part_requests_per_minute"]
+    assert sum(part.startswith("xxx") for part in parts) == 1
 
 
 def test_messages_are_counted_by_what_came_of_them() -> None:

@@ -67,6 +67,9 @@ def test_a_severity_is_raised_by_hand_and_never_set_below_what_monitors_found(in
     refused(incident("severity", 5, "note", "--reason", "too loud"), f"monitors found a {found}", "nobody lowers that")
     refused(incident("severity", 5, "panic", "--reason", "x"), "'panic' is no severity")
     refused(incident("severity", 5, "page", "--reason", "  "), "--reason is empty")
+    assert incident("show", 5, "--json").document["severity"] == found
+    done(incident("severity", 5, "page", "--reason", "shoppers complain"))
+    assert incident("show", 5, "--json").document["severity"] == "page"
 
 
 def test_a_silence_keeps_an_incident_quiet_until_it_is_ended(incident: Any) -> None:

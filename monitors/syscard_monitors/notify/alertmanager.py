@@ -48,12 +48,13 @@ def over(incident: Incident) -> bool:
 
 
 def _alert(system: str, incident: Incident, ends: datetime, now: datetime) -> dict[str, Any]:
+    """Labels tell alerts apart, so nothing that changes is one, but severity: routes go by it, and it only rises."""
     name = f"INC-{incident.number}"
     labels = {
         "alertname": "syscard_incident",
         "system": system,
         "incident": name,
-        "subject": "->".join(plain(end) for end in incident.subject.split("->")),
+        "began_on": _part(incident.findings[0].about if incident.findings else incident.subject),
         "severity": plain(incident.severity),
         "risk": _risk(incident),
     }
@@ -61,6 +62,7 @@ def _alert(system: str, incident: Incident, ends: datetime, now: datetime) -> di
         "labels": {key: value for key, value in labels.items() if value},
         "annotations": {
             "summary": plain(incident.title),
+            "subject": _part(incident.subject),
             "description": " ".join(plain(s) for s in incident.note)[:1000] or plain(incident.title),
             "state": incident.state,
         },
@@ -68,6 +70,11 @@ def _alert(system: str, incident: Incident, ends: datetime, now: datetime) -> di
         "endsAt": iso(ends),
         "generatorURL": f"urn:syscard:{system}:{name}",
     }
+
+
+def _part(ref: str) -> str:
+    """`vlm->llm` with its arrow, each end made plain."""
+    return "->".join(plain(end) for end in ref.split("->"))
 
 
 def _risk(incident: Incident) -> str:

@@ -12,8 +12,8 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.edges import EXAMPLES, seen_edges
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading
-from syscard_monitors.risks.rises import kept, rise_of, told
-from syscard_monitors.risks.shares import Marks, counted, read_counts
+from syscard_monitors.risks.rises import rise_of, told
+from syscard_monitors.risks.shares import Marks, counted, kept, read_counts
 from syscard_monitors.risks.statistics import Counts
 
 MOST_FIELDS: Final = 40

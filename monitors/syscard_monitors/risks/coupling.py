@@ -54,10 +54,9 @@ class _Pair(NamedTuple):
     """Then `slope` is a log odds ratio."""
 
 
-class Coupling:
-    """IR-02: the same inputs make another output."""
+class _OfPairs:
+    """What goes by the closest pairs of fields, one of each part."""
 
-    id: Final = "IR-02"
     invariant: Final = False
 
     def places(self, system: System) -> tuple[str, ...]:
@@ -65,15 +64,25 @@ class Coupling:
         return tuple(system.interactions)
 
     def usual(self, case: Case) -> dict[str, Any] | Lacking:
-        """The closest pairs, each with how it depends."""
+        """The closest pairs, each with its levels and how it depends."""
         return kept_pairs(case)
+
+
+def _too_few(known: Sequence[_Pair]) -> Lacking:
+    return Lacking(f"needs n {LEAST} with {known[0].u} and {known[0].d}", LEAST)
+
+
+class Coupling(_OfPairs):
+    """IR-02: the same inputs make another output."""
+
+    id: Final = "IR-02"
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """The pair whose dependence changed most surely; its p counts once for every pair."""
         known = read_pairs(usual)
         changes = [c for pair in known if (c := _change(case, pair)) is not None]
         if not changes:
-            return Lacking(f"needs n {LEAST} with {known[0].u} and {known[0].d}", LEAST)
+            return _too_few(known)
         pair, shift, error, n = max(changes, key=lambda c: abs(c[1]) / c[2])
         effect = abs(shift)
         return Reading(
@@ -106,26 +115,17 @@ def _change(case: Case, pair: _Pair) -> tuple[_Pair, float, float, int] | None:
     return pair, (found.slope - pair.slope) * scale, math.sqrt(found.error**2 + pair.variance) * scale, len(rows)
 
 
-class CoMovement:
+class CoMovement(_OfPairs):
     """IR-03: a field of each part drifts; the one may only inherit it from the other."""
 
     id: Final = "IR-03"
-    invariant: Final = False
-
-    def places(self, system: System) -> tuple[str, ...]:
-        """Every declared edge."""
-        return tuple(system.interactions)
-
-    def usual(self, case: Case) -> dict[str, Any] | Lacking:
-        """The closest pairs, each with its levels."""
-        return kept_pairs(case)
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """The smaller of both drifts, of the pair of which it is largest; both must be significant."""
         known = read_pairs(usual)
         moves = [m for pair in known if (m := _moves(case, pair)) is not None]
         if not moves:
-            return Lacking(f"needs n {LEAST} with {known[0].u} and {known[0].d}", LEAST)
+            return _too_few(known)
         most = max(moves, key=lambda m: min(abs(m.parent), abs(m.child)))
         effect = min(abs(most.parent), abs(most.child))
         return Reading(

@@ -9,8 +9,8 @@ from typing import Any, Final
 from syscard.system import System
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading
-from syscard_monitors.risks.rises import kept, rise_of, told
-from syscard_monitors.risks.shares import Marks
+from syscard_monitors.risks.rises import rise_of, told
+from syscard_monitors.risks.shares import Marks, kept
 
 MASKS: Final = ("fallback", "empty", "abstained", "refused")
 """Fields of what a part does instead of answering."""

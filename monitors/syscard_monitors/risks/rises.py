@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syscard_monitors.risks.base import Case, Lacking, Reading, examples
+from syscard_monitors.risks.base import Case, Lacking, Reading
 from syscard_monitors.risks.roles import needs
-from syscard_monitors.risks.shares import Marks, counted, read_counts
+from syscard_monitors.risks.shares import Marks, counted, difference, kept, read_counts, reading_of
 from syscard_monitors.risks.statistics import Rise, rise
 
 
@@ -15,11 +15,6 @@ def usual_share(marks: Marks, strata: Sequence[str], *fields: str) -> dict[str, 
     """What a baseline keeps of one share; without a request of which it can be said, that a field is needed."""
     found = kept(marks, strata)
     return {"counts": found} if found else needs(*fields)
-
-
-def kept(marks: Marks, strata: Sequence[str]) -> dict[str, list[int]]:
-    """Requests in which it happened, and all that say, by stratum, as JSON."""
-    return {stratum: list(counts) for stratum, counts in counted(marks, strata).items()}
 
 
 def rise_of(marks: Marks, strata: Sequence[str], before: Mapping[str, Sequence[int]]) -> Rise | None:
@@ -34,19 +29,5 @@ def rise_reading(case: Case, marks: Marks, usual: Mapping[str, Any], what: str, 
 
 
 def told(case: Case, marks: Marks, found: Rise, what: str) -> Reading:
-    """A rise as a reading, with the newest requests in which it happened."""
-    return Reading(
-        n=found.n,
-        effect=found.difference,
-        says=f"{found.now:.1%} of {what}, {found.before:.1%} in the baseline",
-        p_value=found.p_value,
-        error=found.error,
-        scale="share",
-        low=found.low,
-        high=found.high,
-        value=found.now,
-        reference=found.before,
-        unit="share",
-        share=sum(bool(m) for m in marks) / len(marks),
-        traces=examples(case.requests, marks),
-    )
+    """A rise as a reading; `what` as of `rise_reading`."""
+    return reading_of(case, marks, found, f"of {what}", difference(found))

@@ -29,6 +29,39 @@ class Told:
     error: float
 
 
+def difference(found: Rise) -> Told:
+    """A rise as a difference of shares."""
+    return Told(found.difference, found.p_value, found.low, found.high, found.error)
+
+
+def reading_of(case: Case, marks: Marks, found: Rise, says: str, told: Told, scale: Any = "share") -> Reading:
+    """A share and what it was, with the newest requests in which it happened.
+
+    Args:
+        case: where it was looked for.
+        marks: whether it happened, by request.
+        found: both shares.
+        says: what stands behind a share: `of requests repeat a step`.
+        told: the effect, in the unit of the threshold.
+        scale: of the effect.
+    """
+    return Reading(
+        n=found.n,
+        effect=told.effect,
+        says=f"{found.now:.1%} {says}, {found.before:.1%} in the baseline",
+        p_value=told.p_value,
+        error=told.error,
+        scale=scale,
+        low=told.low,
+        high=told.high,
+        value=found.now,
+        reference=found.before,
+        unit="share",
+        share=sum(bool(m) for m in marks) / len(marks),
+        traces=examples(case.requests, marks),
+    )
+
+
 class ShareRisk(ABC):
     """A share of requests that must not rise."""
 
@@ -51,7 +84,7 @@ class ShareRisk(ABC):
         marks = self.marks(case)
         if isinstance(marks, Lacking):
             return marks
-        return {"by": {s: list(c) for s, c in counted(marks, case.strata).items()}}
+        return {"by": kept(marks, case.strata)}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """The share now, beside what it was with the same mix of strata."""
@@ -63,25 +96,11 @@ class ShareRisk(ABC):
         if found is None:
             return Lacking("no request is of a group that the baseline has")
         told = self.told(found, now, read_counts(usual["by"]))
-        return Reading(
-            n=found.n,
-            effect=told.effect,
-            says=f"{found.now:.1%} {self.says}, {found.before:.1%} in the baseline",
-            p_value=told.p_value,
-            error=told.error,
-            scale=self.scale,
-            low=told.low,
-            high=told.high,
-            value=found.now,
-            reference=found.before,
-            unit="share",
-            share=sum(bool(m) for m in marks) / len(marks),
-            traces=examples(case.requests, marks),
-        )
+        return reading_of(case, marks, found, self.says, told, self.scale)
 
     def told(self, found: Rise, now: Mapping[str, Counts], before: Mapping[str, Counts]) -> Told:  # noqa: ARG002
         """The rise in the unit of the threshold."""
-        return Told(found.difference, found.p_value, found.low, found.high, found.error)
+        return difference(found)
 
 
 class FactorRisk(ShareRisk):
@@ -110,6 +129,11 @@ class ChangeRisk(ShareRisk):
 
 def _turned(counts: Mapping[str, Counts]) -> dict[str, Counts]:
     return {stratum: Counts(c.n - c.hits, c.n) for stratum, c in counts.items()}
+
+
+def kept(marks: Marks, strata: Sequence[str]) -> dict[str, list[int]]:
+    """Requests in which it happened, and all that say, by stratum, as JSON."""
+    return {stratum: list(counts) for stratum, counts in counted(marks, strata).items()}
 
 
 def counted(marks: Marks, strata: Sequence[str]) -> dict[str, Counts]:

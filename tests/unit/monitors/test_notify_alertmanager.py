@@ -37,7 +37,7 @@ def test_an_open_incident_is_an_alert_that_ends_unless_it_is_sent_again() -> Non
     (alert,) = alerts("shop", [incident(3)], NOW, {})
     valid([alert])
     assert alert["labels"] == {
-        "alertname": "syscard_incident", "system": "shop", "incident": "INC-3", "subject": "llm", "severity": "page"
+        "alertname": "syscard_incident", "system": "shop", "incident": "INC-3", "began_on": "llm", "severity": "page"
     }  # fmt: skip
     assert datetime.fromisoformat(alert["startsAt"]) == NOW
     assert datetime.fromisoformat(alert["endsAt"]) == NOW + RESOLVES_AFTER
@@ -49,6 +49,15 @@ def test_its_labels_stay_the_same_while_it_is_acknowledged_and_when_it_is_over()
     states = ("open", "acknowledged", "mitigating", "resolved")
     made = [alerts("shop", [incident(3, state=s)], NOW, {3: NOW} if s == "resolved" else {}) for s in states]
     assert len({json.dumps(alert["labels"], sort_keys=True) for (alert,) in made}) == 1
+
+
+def test_naming_it_anew_changes_no_label() -> None:
+    (before,), (after,) = (
+        alerts("shop", [incident(3).model_copy(update={"subject": ref, "findings": (member(),)})], NOW, {})
+        for ref in ("llm", "agent")
+    )
+    assert before["labels"] == after["labels"]
+    assert (before["annotations"]["subject"], after["annotations"]["subject"]) == ("llm", "agent")
 
 
 def test_the_risk_it_began_with_is_a_label_and_what_joins_later_changes_none() -> None:
@@ -79,11 +88,14 @@ def test_what_is_silenced_has_not_begun_or_joined_another_is_no_alert() -> None:
 def test_an_edge_is_written_as_the_card_writes_it() -> None:
     edge = incident(1).model_copy(update={"subject": "vlm->llm"})
     (alert,) = alerts("shop", [edge], NOW, {})
-    assert alert["labels"]["subject"] == "vlm->llm"
+    assert alert["annotations"]["subject"] == "vlm->llm"
 
 
 def test_a_clock_before_the_incident_does_not_make_it_end_before_it_starts() -> None:
-    valid(alerts("shop", [incident(1)], NOW - timedelta(days=1), {1: NOW - timedelta(days=1)}))
+    early = NOW - timedelta(days=1)
+    (alert,) = alerts("shop", [incident(1)], early, {1: early})
+    valid([alert])
+    assert datetime.fromisoformat(alert["startsAt"]) == datetime.fromisoformat(alert["endsAt"]) == early
 
 
 @given(text=st.text(max_size=3000), count=st.integers(0, 3))
