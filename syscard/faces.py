@@ -7,63 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from syscard.attribution_text import cause_text, short_row, untold
 from syscard.embedded import encoders_text
 from syscard.health import QUIET_AFTER as QUIET_AFTER
-from syscard.health import SILENT_AFTER, WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
+from syscard.health import WatcherState, doubts_of_watching, quiet_for, tracing_trouble, watcher_state
 from syscard.health import traffic_line as traffic_line
 from syscard.health import watcher_line as watcher_line
-from syscard.incident_states import HELD_STATES, OPEN_STATES
-from syscard.samples import beside, sample_mark
+from syscard.incident_faces import IncidentFace, evidence_ids, incident_faces
+from syscard.incident_states import HELD_STATES
+from syscard.samples import sample_mark
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
-from syscard.words import clock, figure, moment, one_in, one_line, plural, span_of, stamp
+from syscard.words import clock, moment, one_line, plural, span_of, stamp
 
-_JUST_BEFORE: Final = timedelta(hours=1)
-"""A version first seen this long before an incident is named beside it."""
-_SEVERITY: Final = {"page": 0, "ticket": 1, "note": 2}
 MARKS: Final = {"broken": "!", "inherited": "~", "ok": " ", "holds": " ", "unknown": "?", "stale": "?"}
-
-
-@dataclass(frozen=True)
-class IncidentFace:
-    """An incident as the on-call engineer reads it."""
-
-    number: int
-    severity: str
-    state: str
-    subject: str
-    title: str
-    since: datetime
-    acknowledged_by: str | None
-    owner: str
-    what: tuple[str, ...]
-    """`vlm: agrees with the catalogue 0.91 -> 0.30  n 20  E-4`, one a signal."""
-    before: tuple[str, ...]
-    """`13:58 vlm version lit-0.3 -> lit-0.4, not declared`: what was first seen shortly before."""
-    cause: str
-    unknowns: tuple[str, ...]
-    do_first: str
-    runbook: str
-    """As declared for the subject; empty where there is none."""
-    note: tuple[str, ...]
-    traces: tuple[str, ...]
-    evidence: tuple[str, ...]
-    events: tuple[tuple[datetime, str, str], ...]
-    """(when, who, what)."""
-    is_open: bool
-    resolution: str = ""
-    changed: tuple[str, str, str, str] | None = None
-    """Who changed itself, the share of the damage, how sure, what lowers that; None where nothing was tested."""
-
-    @property
-    def name(self) -> str:
-        """`INC-3`."""
-        return f"INC-{self.number}"
 
 
 @dataclass(frozen=True)
@@ -260,137 +220,6 @@ VERDICT_RULE: Final = (
 """How the one word at the top is decided; printed beside it where leaders read it."""
 
 
-def incident_faces(view: View) -> tuple[IncidentFace, ...]:
-    """Every incident of the card, open ones first, then worst, then newest."""
-    faces = [_incident(view, raw) for raw in view["card"]["incidents"].values()]
-    return tuple(sorted(faces, key=lambda i: (not i.is_open, _SEVERITY[i.severity], -i.number)))
-
-
-def _incident(view: View, raw: dict[str, Any]) -> IncidentFace:
-    card, texts = view["card"], view["texts"]
-    return IncidentFace(
-        number=raw["number"],
-        severity=raw["severity"],
-        state=raw["state"],
-        subject=one_line(raw["subject"]),
-        title=one_line(raw["title"]),
-        since=datetime.fromisoformat(raw["since"]),
-        acknowledged_by=one_line(raw["acknowledged_by"]) if raw["acknowledged_by"] else None,
-        owner=one_line(raw.get("owner") or owner_of(card, raw["subject"])),
-        what=tuple(_finding_text(card, f) for f in raw["findings"]),
-        before=tuple(_changes_before(card, raw)),
-        cause=_cause(raw),
-        unknowns=_lines(raw["unknowns"]),
-        do_first=one_line(raw["do_first"]),
-        runbook=_runbook(card, raw["subject"]),
-        note=_lines(raw["note"]),
-        traces=_lines(raw["traces"]),
-        evidence=tuple(_evidence_ids(card, [f["evidence"] for f in raw["findings"]])),
-        events=tuple(_event(event, texts) for event in raw["events"]),
-        is_open=raw["state"] in OPEN_STATES,
-        resolution=one_line(raw["resolution"] or ""),
-        changed=short_row(raw),
-    )
-
-
-def _lines(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(one_line(text) for text in texts)
-
-
-def _finding_text(card: dict[str, Any], finding: dict[str, Any]) -> str:
-    unit = finding["unit"]
-    change = f"{figure(finding['reference'], unit)} -> {figure(finding['value'], unit)}"
-    record = card["evidence"].get(finding["evidence"], {"figure": {}})
-    change = beside(change, record["figure"].get("sampled"))
-    rare = one_in(record["figure"].get("one_in"))
-    tested = f"  evidence {rare}" if rare else ""
-    evidence = "".join(f"  {e}" for e in _evidence_ids(card, [finding["evidence"]]))
-    return f"{one_line(finding['about'])}: {one_line(finding['label'])} {change}  n {finding['n']:,}{tested}{evidence}"
-
-
-def _cause(raw: dict[str, Any]) -> str:
-    """What its attribution says; without one, where the change starts in the declared graph, and that it is no test."""
-    if tested := (raw.get("attribution") or {}).get("parts"):
-        return cause_text(raw["attribution"], tested)
-    return "; ".join(filter(None, (_by_order(raw), untold(raw))))
-
-
-def _by_order(raw: dict[str, Any]) -> str:
-    subject, heirs, edges = one_line(raw["subject"]), _lines(may_inherit(raw)), _lines(shows_on(raw))
-    if not heirs and not edges:
-        return f"{subject} is the only part with findings"
-    shows = f"; it shows on {', '.join(edges)}" if edges else ""
-    inherits = f"; {', '.join(heirs)} may only inherit it (order, not tested)" if heirs else ""
-    return f"{subject} is the first part that changed{shows}{inherits}"
-
-
-def may_inherit(raw: dict[str, Any]) -> tuple[str, ...]:
-    """Parts of an incident other than its subject that have findings or were named as heirs."""
-    return tuple(ref for ref in _others(raw) if ref not in shows_on(raw))
-
-
-def shows_on(raw: dict[str, Any]) -> tuple[str, ...]:
-    """Edges that end in the subject: what they hand over did not change, what the subject makes of it did."""
-    return tuple(ref for ref in _others(raw) if ref.endswith(f"->{raw['subject']}"))
-
-
-def _others(raw: dict[str, Any]) -> tuple[str, ...]:
-    """By the findings themselves: the list of heirs leaves out edges that end in the subject."""
-    named = dict.fromkeys([*raw["inherited_by"], *(f["about"] for f in raw["findings"])])
-    return tuple(ref for ref in named if ref != raw["subject"])
-
-
-def _changes_before(card: dict[str, Any], raw: dict[str, Any]) -> list[str]:
-    """What changed before the incident, as it says; of one of an earlier release the versions of its subject."""
-    begun = datetime.fromisoformat(raw["since"])
-    found = []
-    if told := raw.get("changed"):
-        return [
-            f"{clock(datetime.fromisoformat(c['at']), begun)} {one_line(c['about'])} {one_line(c['says'])}"
-            for c in told
-        ]
-    for ref in raw["subject"].split("->"):
-        seen = card["components"].get(ref, {}).get("observed", ())
-        for index, new in enumerate(seen):
-            at = datetime.fromisoformat(new["since"])
-            older = [o["value"] for o in seen[:index] if o["what"] == new["what"]]
-            if begun - _JUST_BEFORE <= at <= begun + SILENT_AFTER and (older or not new["declared"]):
-                found.append(f"{clock(at, begun)} {_seen_text(ref, new, older)}")
-    return found
-
-
-def _seen_text(ref: str, new: dict[str, Any], older: list[str]) -> str:
-    was = f"{one_line(older[-1])} -> " if older else ""
-    undeclared = "" if new["declared"] else ", not declared"
-    return f"{one_line(ref)} {one_line(new['what'])} {was}{one_line(new['value'])}{undeclared}"
-
-
-def _runbook(card: dict[str, Any], subject: str) -> str:
-    """Of the subject; for an edge, of the part that hands on."""
-    declared = card["components"].get(subject.split("->")[0], {}).get("declared") or {}
-    return one_line(declared.get("runbook") or "")
-
-
-def _event(event: dict[str, Any], texts: dict[str, str]) -> tuple[datetime, str, str]:
-    what = event["what"]
-    if event["text_sha256"]:
-        what = f"{what}: {texts.get(event['text_sha256'], '(text erased)')}"
-    return datetime.fromisoformat(event["at"]), one_line(event["author"]), one_line(what)
-
-
-def _evidence_ids(card: dict[str, Any], digests: list[str]) -> list[str]:
-    return [card["evidence"][d]["id"] for d in digests if d in card["evidence"]]
-
-
-def owner_of(card: dict[str, Any], ref: str) -> str:
-    """Who answers for a part: its own owner, else the system's team and its on-call channel."""
-    part = card["components"].get(ref) or card["interactions"].get(ref) or {}
-    target = card["components"].get(ref.split("->")[-1], {})
-    team = card["identity"].get("owner", {})
-    own = (part.get("declared") or {}).get("owner") or (target.get("declared") or {}).get("owner")
-    return ", ".join(one_line(x) for x in (own or team.get("team"), team.get("on_call")) if x)
-
-
 def _part_rows(card: dict[str, Any], live: dict[str, Any], fresh: bool) -> list[PartRow]:
     return [
         *(_part(raw, "component", live, fresh) for raw in card["components"].values()),
@@ -446,7 +275,7 @@ def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
     raw = view["card"]["claims"][ref]
     telling = telling_slice(raw)
     declared = raw["declared"]
-    ids = _evidence_ids(view["card"], [telling["evidence"]] if telling["evidence"] else [])
+    ids = evidence_ids(view["card"], [telling["evidence"]] if telling["evidence"] else [])
     where = "" if telling is raw["slices"][0] else f"{one_line(telling['slice'])}: "
     return ClaimRow(
         id=one_line(ref),

@@ -9,8 +9,10 @@ from syscard.attribution_text import verdict_lines
 from syscard.diff import Change
 from syscard.embedded import encoder_text
 from syscard.errors import NotOnTheCard
-from syscard.faces import IncidentFace, by_interest, claim_row, incident_faces, owner_of
+from syscard.faces import by_interest, claim_row
 from syscard.health import tracing_text
+from syscard.incident_faces import IncidentFace, incident_faces
+from syscard.owners import owner_of
 from syscard.render.baselines import halves_text
 from syscard.render.blindspots import matrix_text
 from syscard.render.facts import (

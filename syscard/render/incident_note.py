@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from syscard.faces import IncidentFace
+from syscard.incident_faces import IncidentFace
 from syscard.render.reach import impact_lines, reach_text
 from syscard.render.standing import traces_text
 from syscard.render.status import do_text

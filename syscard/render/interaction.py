@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from syscard.faces import incident_faces, owner_of
+from syscard.incident_faces import incident_faces
+from syscard.owners import owner_of
 from syscard.render.facts import observed_text, value_text
 from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.risks import NEVER, assessed, at_place, counts_text, declared_as, said

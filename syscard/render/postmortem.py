@@ -10,7 +10,7 @@ from typing import Final
 
 from syscard.attribution_text import factor_lines
 from syscard.diff import Change
-from syscard.faces import IncidentFace, incident_faces
+from syscard.incident_faces import IncidentFace, incident_faces
 from syscard.render.incident_note import Passage, by_id, passages
 from syscard.render.markdown import escaped
 from syscard.views import View

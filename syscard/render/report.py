@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from syscard.diff import material_diff
-from syscard.faces import VERDICT_RULE, IncidentFace, Overview, claim_row, incident_faces, overview
+from syscard.faces import VERDICT_RULE, Overview, claim_row, overview
 from syscard.health import tracing_text
+from syscard.incident_faces import IncidentFace, incident_faces
 from syscard.render import blindspots
 from syscard.render.baselines import halves_text
 from syscard.render.facts import (

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from syscard.faces import ClaimRow, IncidentFace, Overview, PartRow, since_text
+from syscard.faces import ClaimRow, Overview, PartRow, since_text
+from syscard.incident_faces import IncidentFace
 from syscard.render.paint import Line, Tone, printed, tone_of
 from syscard.samples import together
 from syscard.words import cells, clip, clock, figure, one_line, pad, plural, share, span_of, wrap

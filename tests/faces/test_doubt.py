@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from syscard.faces import QUIET_AFTER, incident_faces, may_inherit, overview
+from syscard.faces import QUIET_AFTER, overview
+from syscard.incident_faces import incident_faces, may_inherit
 from syscard.render.snapshot import html, markdown
 from syscard.render.status import status_text
 from syscard.views import View

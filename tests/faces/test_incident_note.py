@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syscard.faces import incident_faces
+from syscard.incident_faces import incident_faces
 from syscard.render.cardtext import incident_text
 from syscard.render.incident_note import Passage, by_id, passages
 from syscard.render.markdown import markdown

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from syscard.faces import claim_row, incident_faces, overview, owner_of, traffic_line, watcher_line
+from syscard.faces import claim_row, overview, traffic_line, watcher_line
+from syscard.incident_faces import incident_faces
+from syscard.owners import owner_of
 from syscard.views import View
 from tests.faces import sample
 

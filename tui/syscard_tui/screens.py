@@ -14,7 +14,8 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from syscard.diff import material_diff
-from syscard.faces import IncidentFace, Overview, PartRow, overview
+from syscard.faces import Overview, PartRow, overview
+from syscard.incident_faces import IncidentFace
 from syscard.render.cardtext import card_text, diff_text, incident_text, part_text, why_text
 from syscard.render.paint import Line
 from syscard.render.status import (

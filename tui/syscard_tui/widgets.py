@@ -13,7 +13,8 @@ from textual.binding import Binding
 from textual.events import Resize
 from textual.widgets import DataTable, Static
 
-from syscard.faces import ClaimRow, IncidentFace, Overview, PartRow
+from syscard.faces import ClaimRow, Overview, PartRow
+from syscard.incident_faces import IncidentFace
 from syscard.render.paint import Line, Tone, tone_of
 from syscard.render.status import in_order, part_figures, part_since, who_has_it
 from syscard.words import clip

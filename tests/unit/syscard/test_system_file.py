@@ -9,12 +9,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from syscard.errors import Problem, SystemFileError, UsageError
 from syscard.system import System
-from syscard.system_checks import NO_LINES, Place, faults, line_of, nearest, shown, warnings, where
+from syscard.system_checks import NO_LINES, Place, line_of, nearest, shown, warnings, where
 from syscard.system_file import MAX_BYTES, parse_system, read_system, read_warnings, starter_text
 from syscard.yaml_tree import MAX_DEPTH, MAX_NODES
 from syscard_configs import names, read_bytes, read_text
@@ -489,145 +487,6 @@ def test_an_unknown_key_that_resembles_nothing_gets_the_list() -> None:
     assert problem.write == "one of last, min_n"
 
 
-# ------------------------------------------------------------------------------------ what the parts say of each other
-
-
-CROSS = [
-    ("  cf->vlm: {order", "  cf->vml: {order", "interactions.cf->vml", "there is no component 'vml'", "vlm"),
-    ("  cf->vlm: {order", "  cf->cf: {order", "interactions.cf->cf", "does not hand things to itself", ""),
-    ("about: system", "about: vml", "claims[1] fast.about", "there is no component 'vml'", "vlm"),
-    ("about: system", "about: cf->llm", "claims[1] fast.about", "'cf->llm' is not declared under interactions", "cf->vlm"),
-    ("    about: vlm->llm\n    says: A", "    about: llm->vlm\n    says: A", "risks[0] R-1.about", "'llm->vlm' is not declared", "vlm->llm"),
-    ("watch: [grounded]", "watch: [gronded]", "risks[0] R-1.watch[0]", "there is no claim 'gronded'", "grounded"),
-    ("by: [age_band]", "by: [age]", "claims[0] grounded.by[0]", "'age' is not among traces.segments", "age_band"),
-    ("    vlm.agrees: {", "    vml.agrees: {", "monitors.tune.vml.agrees", "there is no component 'vml'", "vlm"),
-    ("    vlm.agrees: {", "    vlm: {", "monitors.tune.vlm", "'vlm' names no signal", "<component or edge>.<signal>"),
-    ("    vlm.agrees: {", "    vlm.: {", "monitors.tune.vlm.", "names no signal", "<component or edge>.<signal>"),
-    ("    cf->vlm.share: {", "    cf->llm.share: {", "monitors.tune.cf->llm.share", "'cf->llm' is not declared", "cf->vlm"),
-    ("    vlm.agrees: {", "    shop.agrees: {", "monitors.tune.shop.agrees", "there is no component 'shop'", ""),
-    ("  - id: fast", "  - id: grounded", "claims[1] grounded.id", "already the id of claims[0]", "another id"),
-    ("  - {id: U-1", "  - {id: R-1", "unknowns[0] R-1.id", "already the id of risks[0]", "another id"),
-    ("share(llm.grounded >= 0.6)", "share(lllm.grounded)", "claims[0] grounded.metric", "there is no component 'lllm'", "llm"),
-    ('expect: ">= 0.90"', 'expect: ">= 90"', "claims[0] grounded.expect", "a share lies between 0 and 1", ">= 0.90"),
-    ('expect: ">= 0.90"', 'expect: ">= 101%"', "claims[0] grounded.expect", "a share lies between 0 and 1", ">= 0.90"),
-    ('expect: ">= 0.90"', 'expect: ">= -1"', "claims[0] grounded.expect", "a share lies between 0 and 1", ">= 0.90"),
-    ('expect: ">= 0.90"', 'expect: ">= 0"', "claims[0] grounded.expect", "so nothing is promised", ">= 0.90"),
-    ('expect: ">= 0.90"', 'expect: "> 100%"', "claims[0] grounded.expect", "so it cannot be kept", ">= 0.90"),
-    ('expect: ">= 0.90"', 'expect: "== 0"', "claims[0] grounded.expect", "== can only be promised as == 0 of a count", ""),
-    ('expect: ">= 0.90"', 'expect: ">= 3s"', "claims[0] grounded.expect", "a duration makes no sense for share(...)", "a number"),
-    ("expect: <= 3s", "expect: <= 3%", "claims[1] fast.expect", "a percentage makes no sense for p95(...)", "<= 0.03"),
-    ("expect: <= 3s", "expect: == 0", "claims[1] fast.expect", "== can only be promised as == 0 of a count", ""),
-    ("retain: 30d", "retain: 0d", "traces.retain", "not zero", "retain: 1d"),
-    ("    vlm.agrees: {", "    cf.latency: {objective: {p95: 0s}}\n    vlm.agrees: {",
-     "monitors.tune.cf.latency.objective.p95", "not zero", "p95: 1d"),
-    ("retain: 30d", "clock_skew: 0ms", "traces.clock_skew", "more than nothing and at most 1h", "clock_skew: 50ms"),
-    ("retain: 30d", "clock_skew: 2h", "traces.clock_skew", "more than nothing and at most 1h", "clock_skew: 50ms"),
-    ("valid_for: 1d", "valid_for: 0s", "claims[1] fast.valid_for", "not zero", "valid_for: 1d"),
-    ("{syscard.component: vlm}", "{syscard.component: cf}", "components.vlm.select", "selects the same spans as cf", "vlm"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("old", "new", "at", "said", "hint"), CROSS, ids=[f"{c[2]}: {c[3]}" for c in CROSS])
-def test_a_contradiction_is_told_with_its_line_and_its_place(old: str, new: str, at: str, said: str, hint: str) -> None:
-    (problem,) = (p for p in problems_of(swap(old, new)) if p.where == at)
-    assert problem.line == GOOD[: GOOD.index(old)].count("\n") + 1
-    assert said in problem.what
-    assert hint in problem.write
-
-
-@pytest.mark.parametrize(
-    ("metric", "expect", "said"),
-    [
-        ("count(pii)", "== 0", ""),
-        ("count(pii)", "<= 3", ""),
-        ("count(pii)", "== 3", "== can only be promised"),
-        ("count(pii)", ">= -1", "never below 0"),
-        ("count(pii)", "<= 3s", "a duration makes no sense"),
-        ("count(pii)", "<= 3%", "a percentage makes no sense"),
-        ("mean(llm.cost)", "<= 3", ""),
-        ("mean(latency)", "<= 300ms", ""),
-        ("mean(llm.error)", "<= 3%", ""),
-        ("p99(cf.latency_ms)", "<= 300", ""),
-        ("p99(cf.latency_ms)", "<= 0.3s", "is in milliseconds"),
-        ("p50(latency)", "<= 3", ""),
-        ("share(error)", "<= 1%", ""),
-        ("share(segment.age_band = 'x.y')", "<= 0.5", ""),
-        ("share(vlm.item.id not in cf.items)", "<= 0.5", ""),
-        ("disparity(accepted)", "<= 1.25", "names none"),
-        ("disparity(accepted)", "<= 0.8", "never below 1"),
-    ],
-)
-def test_an_expectation_fits_what_its_metric_can_be(metric: str, expect: str, said: str) -> None:
-    text = swap("expect: <= 3s", f'expect: "{expect}"', swap("metric: p95(latency)", f"metric: {metric}"))
-    if said:
-        assert any(said in p.what for p in problems_of(text))
-    else:
-        assert parse_system(text, "f").claims[1].expect == expect
-
-
-def test_a_limit_against_milliseconds_is_rewritten_in_milliseconds() -> None:
-    text = swap("expect: <= 3s", "expect: <= 0.3s", swap("metric: p95(latency)", "metric: p95(cf.latency_ms)"))
-    assert the_problem(text).write == '"<= 300"'
-
-
-def test_disparity_by_a_segment_is_a_promise() -> None:
-    text = swap("metric: p95(latency)", "metric: disparity(accepted)\n    by: [age_band]")
-    assert parse_system(swap("<= 3s", "<= 1.25", text), "f").claims[1].by == ("age_band",)
-
-
-def test_a_component_cannot_take_a_word_that_means_something_else() -> None:
-    text = swap("  cf: {kind", "  segment: {kind: tool, owner: x, select: {a: b}}\n  cf: {kind")
-    problem = the_problem(text)
-    assert (problem.line, problem.where) == (line_with("  segment:", text), "components.segment")
-
-
-def test_edges_may_go_round_in_a_circle_but_not_in_order() -> None:
-    loop = swap("  vlm->llm: {order: before}\n", "  vlm->llm: {order: before}\n  llm->cf: {}\n")
-    assert len(parse_system(loop, "f").edges) == 3
-    problem = the_problem(swap("llm->cf: {}", "llm->cf: {order: before}", loop))
-    assert "goes round in a circle" in problem.what
-    assert problem.what.count("->") == 3
-    assert problem.line in (29, 30, 31)
-    assert problem.where.endswith(".order")
-
-
-def test_every_circle_is_told() -> None:
-    loops = swap(
-        "  vlm->llm: {order: before}\n",
-        "  vlm->llm: {order: before}\n  llm->vlm: {order: before}\n  vlm->cf: {order: before}\n",
-    )
-    assert len([p for p in problems_of(loops) if "circle" in p.what]) == 2
-
-
-# --------------------------------------------------------------------------------------------------------- warnings
-
-
-def test_days_that_have_passed_are_warnings_with_their_lines() -> None:
-    assert read_warnings(FILE, date(2027, 1, 15)) == ()
-    assert [(p.line, p.where) for p in read_warnings(FILE, date(2027, 2, 2))] == [
-        (line_with("next: 2027", GOOD), "system.review.next"),
-        (line_with("until:", GOOD), "risks[0] R-1.until"),
-        (line_with("answer_by", GOOD), "unknowns[0] U-1.answer_by"),
-    ]
-
-
-def test_a_risk_that_is_not_accepted_has_no_day_to_miss(tmp_path: Path) -> None:
-    path = tmp_path / "system.yaml"
-    path.write_text(swap("treatment: accept", "treatment: mitigate"), encoding="utf-8")
-    assert "until" not in " ".join(p.where for p in read_warnings(path, date(2030, 1, 1)))
-
-
-def test_a_claim_that_looks_back_further_than_spans_are_kept_is_a_warning() -> None:
-    system = parse_system(swap("retain: 30d", "retain: 30m"), "f")
-    found = warnings(system, date(2026, 11, 22))
-    assert [p.where for p in found] == ["claims[0] grounded.window.last", "claims[1] fast.window.last"]
-    assert {p.line for p in found} == {1}, "without the file no line is known"
-
-
-def test_a_good_system_has_no_faults() -> None:
-    assert faults(read_system(FILE)) == ()
-
-
 # ----------------------------------------------------------------------------------------------- everything at once
 
 
@@ -670,58 +529,6 @@ def test_the_message_has_one_line_for_each_problem() -> None:
     assert caught.value.exit_code == 2
 
 
-LINES = GOOD.splitlines(keepends=True)
-SCALARS = [m.span() for m in re.finditer(r"(?<=[:\[-] )[^\s{}\[\],][^{}\[\],\n]*", GOOD)]
-NASTY = ["", "~", "null", "#x", "@", "*a", "&a", "[", "{", "]", "'", '"', ">", "|", "no", "0", "-1", "1e999", ".inf", "nan", "---"]  # fmt: skip
-NASTIER = ["2027-02-30", "[a, b]", "{a: b}", "[key]", "'[key]': {}", "a->b", "a->a", "share(x.y)", "== 0", ">= 101%", "9" * 400]  # fmt: skip
-NASTIEST = ["!!int x", "a: b", "- x", "<<: x", "? x", "\u2028", "\x85x", "\r", "\t", "9" * 30 + "d", "&a [*a]"]
-GARBAGE = st.one_of(st.text(max_size=12), st.sampled_from([*NASTY, *NASTIER, *NASTIEST]))
-QUICK = settings(deadline=None, max_examples=60)
-
-
-def problems_if_any(text: str) -> tuple[Problem, ...]:
-    """Reading raises nothing but SystemFileError; what that carries, or nothing."""
-    try:
-        parse_system(text, "system.yaml")
-    except SystemFileError as error:
-        return error.problems or (Problem(0, "", ""),)
-    return ()
-
-
-def assert_only_honest_problems(text: str) -> None:
-    last = max(1, len(text.rstrip("\n").split("\n")))
-    for problem in problems_if_any(text):
-        assert 1 <= problem.line <= last
-        assert problem.where
-        assert problem.what
-        assert "\n" not in problem.text("f")
-        assert not [word for word in JARGON[:-2] if word in problem.what]
-
-
-@QUICK
-@given(st.sets(st.integers(0, len(LINES) - 1), min_size=1, max_size=5))
-def test_deleting_any_lines_gives_only_problems_inside_the_file(gone: set[int]) -> None:
-    assert_only_honest_problems("".join(line for i, line in enumerate(LINES) if i not in gone))
-
-
-@QUICK
-@given(st.sampled_from(SCALARS), GARBAGE)
-def test_garbling_any_value_gives_only_problems_inside_the_file(span: tuple[int, int], garbage: str) -> None:
-    assert_only_honest_problems(GOOD[: span[0]] + garbage + GOOD[span[1] :])
-
-
-@QUICK
-@given(st.integers(0, len(GOOD)), GARBAGE)
-def test_garbage_anywhere_gives_only_problems_inside_the_file(at: int, garbage: str) -> None:
-    assert_only_honest_problems(GOOD[:at] + garbage + GOOD[at:])
-
-
-@QUICK
-@given(st.integers(0, len(GOOD)))
-def test_a_file_cut_off_anywhere_gives_only_problems_inside_the_file(at: int) -> None:
-    assert_only_honest_problems(GOOD[:at])
-
-
 # ------------------------------------------------------------------------------------------------- the small helpers
 
 
@@ -760,48 +567,3 @@ def test_the_data_that_ships_is_read_by_name() -> None:
         read_text("examples", "nothing.yaml")
     with pytest.raises(FileNotFoundError):
         names("nothing")
-
-
-# ----------------------------------------------------------------------------------------------------- telling people
-
-
-def test_how_soon_people_are_told_is_declared_and_read_again_from_the_body() -> None:
-    notify = "{ticket: at_once, budget: {at_most: 3, per: 12h}, repeat: 2h, quiet: 1h}"
-    system = parse_system(swap("monitors:\n", f"monitors:\n  notify: {notify}\n"), "system.yaml")
-    found = system.monitors.notify
-    assert found is not None
-    assert (found.page, found.ticket, found.note) == ("at_once", "at_once", "digest")
-    assert (found.budget.at_most, found.budget.per, found.digest) == (3, timedelta(hours=12), timedelta(days=1))
-    assert System.model_validate(system.body()) == system
-
-
-def test_a_system_without_a_word_of_it_has_the_body_that_it_had() -> None:
-    assert "notify" not in parse_system(GOOD, "system.yaml").body()["monitors"]
-
-
-@pytest.mark.parametrize(
-    ("notify", "what", "write"),
-    [
-        (
-            "{url: slack://T/B/C}",
-            "is not declared here: an address holds a password, and this file is in git",
-            "SYSCARD_NOTIFY_URL",
-        ),
-        ("{webhooks: [x]}", "is not declared here", "SYSCARD_NOTIFY_FILE"),
-        ("{page: soon}", "'soon' is not", "at_once"),
-        ("{budget: {at_most: 0}}", "must be at least 1", "at_most: 6"),
-        ("{budget: {per: 0s}}", "not zero", "per: 1d"),
-        ("{repeat: 0s}", "not zero", "repeat: 1d"),
-        ("{quiet: soon}", "is no duration", "30s"),
-    ],
-)
-def test_what_is_wrong_with_how_people_are_told_is_said(notify: str, what: str, write: str) -> None:
-    problem = the_problem(swap("monitors:\n", f"monitors:\n  notify: {notify}\n"))
-    assert what in problem.what
-    assert write in problem.write
-    assert "slack" not in problem.text("f")
-
-
-def test_that_it_stands_under_monitors_is_said() -> None:
-    problem = the_problem(f"{GOOD}\nnotify: {{url: x}}\n")
-    assert (problem.where, problem.what) == ("notify", "stands under monitors")

@@ -69,7 +69,7 @@ def list_incidents(
 
 def _document(raw: dict[str, Any]) -> dict[str, Any]:
     from syscard.attribution_text import method_of
-    from syscard.faces import may_inherit, shows_on
+    from syscard.incident_faces import may_inherit, shows_on
     from syscard.risks import worst_of
 
     return {
