@@ -7,7 +7,7 @@ significant and confidence is not low, the part that is named first is the incid
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syscard.attribution import INPUTS, Attribution, component_of
 from syscard.card import Card, Incident
@@ -20,6 +20,9 @@ from syscard_monitors.graph import Graph, matches
 from syscard_monitors.joint import Column, columns_of, rows_of
 from syscard_monitors.plan import Plan
 from syscard_monitors.window import AUTHOR
+
+if TYPE_CHECKING:
+    from syscard_monitors.attribution import Table, Target
 
 MOST_REQUESTS: Final = 1_000
 FEW: Final = 100
@@ -79,7 +82,16 @@ def attribution_of(card: Card, plan: Plan, requests: Sequence[Request], joint: M
     if not joint:
         return Attribution(lowered_by=(NO_ROWS,), n_before=0, n_now=len(requests), method="order")
     # NumPy is loaded when there is an incident, not with the monitors.
-    from syscard_monitors.attribution import Series, Table, Target, attribute
+    from syscard_monitors.attribution import attribute
+
+    return attribute(*compared(card, plan, requests, joint))
+
+
+def compared(
+    card: Card, plan: Plan, requests: Sequence[Request], joint: Mapping[str, Any]
+) -> tuple[Table, list[Target]]:
+    """What an attribution is made from: the signals before and now with the graph, and the promises."""
+    from syscard_monitors.attribution import Series, Table, Target
 
     columns = [c for c in columns_of(plan.system, plan.signals) if c.name in joint]
     now = rows_of(columns, requests)
@@ -90,7 +102,7 @@ def attribution_of(card: Card, plan: Plan, requests: Sequence[Request], joint: M
     silent = frozenset(plan.graph.components) - {c.part for c in columns}
     doubts = tuple(f"seen in spans, declared by nobody: {ref}" for ref in matches(card).seen_not_declared)
     targets = [Target(c.name, c.limit, above=c.above, says=c.says) for c in columns if c.limit is not None]
-    return attribute(Table(series, parents, silent, doubts, outcomes=frozenset({SYSTEM})), targets)
+    return Table(series, parents, silent, doubts, outcomes=frozenset({SYSTEM})), targets
 
 
 def parents_of(graph: Graph, parts: Iterable[str]) -> dict[str, frozenset[str]]:

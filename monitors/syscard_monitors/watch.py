@@ -28,6 +28,7 @@ from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard.words import one_line
 from syscard_monitors import assessing, baseline, groups, reports
+from syscard_monitors.anew import Anew, anew
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.assessing import Assessing
 from syscard_monitors.burn import Objective
@@ -247,6 +248,15 @@ class Watcher:
         found, some = reports.stretch_of(self._scan, plan.system, asked, before, now, rotated)
         usual = reports.usual_of(self._scan, card, plan.system, asked, now, rotated)
         return reports.make(plan, card, found, asked, self._worker, usual, sampled=some)
+
+    def attribution(self, ref: str, number: int) -> Anew:
+        """Who changed, of one incident on the card, made anew. Looks only.
+
+        Raises:
+            NoRequests: none of its requests is in the lake any more.
+        """
+        card = self._records.current(ref)
+        return anew(self._records, self._plan(card), card, number, self._scan, micros(self._clock()), self._rotated())
 
     def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
         system = system_of(self._records.current(ref))

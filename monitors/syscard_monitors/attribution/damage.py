@@ -73,7 +73,7 @@ def shares(table: Table, fits: Mapping[str, Fitted], changed: Sequence[str], tar
         table.n_before + _spread(draw, table.n_now, n),
         {name: draw.random(table.n_before + table.n_now) for name in table.scaled},
     )
-    limit = _limit(table.scaled[target.signal], missed(table.scaled[target.signal].raw, target), above=target.above)
+    limit = on_scale(table.scaled[target.signal], missed(table.scaled[target.signal].raw, target), above=target.above)
     counts = draw.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
     weights = np.vstack([np.full(n, 1 / n), counts])
 
@@ -93,8 +93,8 @@ def _spread(draw: np.random.Generator, available: int, wanted: int) -> Vector:
     return found
 
 
-def _limit(signal: Scaled, misses: Vector, *, above: bool) -> float:
-    """The target's limit on the scale of its signal."""
+def on_scale(signal: Scaled, misses: Vector, *, above: bool) -> float:
+    """The target's limit on the scale of its signal; infinite where all miss, or none."""
     of_misses, others = signal.z[misses > 0], signal.z[(misses == 0) & signal.there]
     if not len(of_misses) or not len(others):
         return np.inf if above else -np.inf

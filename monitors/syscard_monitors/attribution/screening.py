@@ -48,7 +48,7 @@ def screened(table: Table) -> Mapping[str, Parents]:
     n, names = table.n_before, list(signals)
     place = {name: i for i, name in enumerate(names)}
     known = _correlations(signals.values(), n)
-    moved = {name: _moved(s, n) for name, s in signals.items()}
+    moved = {name: moved_by(s, n) for name, s in signals.items()}
     order = {part: i for i, part in enumerate(table.parts)}
     # What is always the same now, and was not so before, says which requests are of now, and nothing else.
     usable = [s for s in signals.values() if not _is_of_now(s, n, moved[s.name])]
@@ -83,7 +83,8 @@ def _is_of_now(signal: Scaled, n: int, moved: float) -> bool:
     return moved > _FAR and len(now) > 0 and bool(np.ptp(now) == 0)
 
 
-def _moved(signal: Scaled, n: int) -> float:
+def moved_by(signal: Scaled, n: int) -> float:
+    """How far its mean is from that of before, in standard deviations of before."""
     before, now = signal.z[:n][signal.there[:n]], signal.z[n:][signal.there[n:]]
     if not len(before) or not len(now):
         return 0.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syscard_tui.commands import accounting, silencing
+from syscard_tui.commands import accounting, attribution, silencing
 from syscard_tui.incident_writing import Number, allowed, known, move, note_on, number_of, until_of, words_of, write
 from syscard_tui.options import AsJson, options_of, say, say_json
 
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command("accept")(accept)
     group.command("false-positive")(false_positive)
     group.command("severity")(severity)
+    attribution.register(group)
     silencing.register(group)
     accounting.register(group)
     app.add_typer(group, name="incident")
