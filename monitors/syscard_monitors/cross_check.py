@@ -17,7 +17,7 @@ from syscard.errors import MissingExtra, MonitorError
 from syscard.finding import Value
 from syscard.system import SYSTEM
 from syscard_monitors.attribution.causal import Answer
-from syscard_monitors.attribution.question import Question
+from syscard_monitors.attribution.question import Of, Question
 from syscard_monitors.child import ask, environment
 
 LIBRARY: Final = "dowhy"
@@ -46,11 +46,10 @@ class CrossCheck(Value):
 
     engine: str
     says: str
-    """The promise whose misses, or the signal whose mean is shared out."""
-    of: str
-    """`misses` (share of requests) or `mean` (in standard deviations of before)."""
+    """The promise whose misses, or the signal whose share or mean is shared out."""
+    of: Of
     change: float
-    """Of it, as it was seen."""
+    """Of the share, or of the mean in standard deviations of before, as it was seen."""
     total: float
     """What DoWhy's values sum to: how far its mechanisms bring the change about."""
     parts: tuple[PartCheck, ...]
@@ -116,7 +115,7 @@ def beside(found: Attribution, asked: Question, answer: Answer) -> CrossCheck:
     return CrossCheck(
         engine=answer.engine,
         says=asked.says,
-        of="mean" if asked.limit is None else "misses",
+        of=asked.of,
         change=_rounded(asked.change),
         total=_rounded(total),
         parts=tuple(

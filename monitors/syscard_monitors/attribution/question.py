@@ -8,7 +8,7 @@ that is to be checked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from syscard.finding import Value
 from syscard_monitors.attribution.damage import on_scale
@@ -21,18 +21,23 @@ MOST_SIGNALS: Final = 12
 MOST_ROWS: Final = 1_000
 
 
+Of = Literal["misses", "share", "mean"]
+"""Whose change is asked about: the share of requests beyond a limit, that of yes, the mean of a number."""
+
+
 class Question(Value):
-    """Whose is the change of one signal: of the share of requests beyond a limit, or of its mean."""
+    """Whose is the change of one signal."""
 
     target: str
     """A signal."""
     says: str
-    """What its misses or its mean are called."""
+    """What it is called, or the promise that it misses."""
+    of: Of
     limit: float | None
-    """On the scale of the rows; None asks about the mean."""
+    """On the scale of the rows, where it is misses."""
     above: bool
     change: float
-    """Of that share or mean (in standard deviations of before), over the rows that are sent."""
+    """Of that share, or of the mean in standard deviations of before, over the rows that are sent."""
     parts: dict[str, str]
     """Signal -> part, each after those that act on it."""
     edges: tuple[tuple[str, str], ...]
@@ -71,6 +76,7 @@ def question_of(table: Table, targets: Sequence[Target], seed: int = 0) -> Quest
     return Question(
         target=name,
         says=(target.says or target.signal) if target else name,
+        of="misses" if target else "share" if table.scaled[name].binary else "mean",
         limit=limit,
         above=above,
         change=difference(before[name], now[name], limit, above=above),

@@ -89,12 +89,16 @@ def _lines(made: Anew) -> Iterator[str]:
 
 
 def _card_text(made: Anew) -> str:
+    from syscard.words import one_line
+
     kept = made.incident.attribution
     if kept is None:
         return "the card has no attribution of it; nothing was written"
     if kept == made.found:
         return "the card says the same; nothing was written"
-    return f"the card has it over {kept.n_now:,} requests: {kept.first or 'no part is named'}; nothing was written"
+    named = one_line(kept.first or "no part")
+    other = "; the baseline or what is compared is another now" if kept.n_now == made.found.n_now else ""
+    return f"the card names {named}, over {kept.n_now:,} requests{other}; nothing was written"
 
 
 def _check_lines(made: Anew, compared: CrossCheck | None) -> Iterator[str]:
@@ -116,14 +120,12 @@ def _check_lines(made: Anew, compared: CrossCheck | None) -> Iterator[str]:
 def _asked_text(compared: CrossCheck) -> str:
     from syscard.words import one_line
 
-    what = "the mean of" if compared.of == "mean" else "the misses of"
-    unit = " standard deviations" if compared.of == "mean" else " of requests"
-    seen = compared.change if compared.of == "mean" else 100 * compared.change
-    figure = f"{seen:+.2f}{unit}" if compared.of == "mean" else f"{seen:+.1f} %{unit}"
+    mean = compared.of == "mean"
+    figure = f"{compared.change:+.2f} standard deviations" if mean else f"{100 * compared.change:+.1f} % of requests"
     left = f"; {compared.left_out} more act on it and moved less: they are left out" if compared.left_out else ""
     return (
-        f"{one_line(compared.engine)} on {what} {one_line(compared.says)} ({figure}): {compared.signals} signals,"
-        f" {compared.rows_before:,} rows before and {compared.rows_now:,} now{left}"
+        f"{one_line(compared.engine)} on the {compared.of} of {one_line(compared.says)} ({figure}):"
+        f" {compared.signals} signals, {compared.rows_before:,} rows before and {compared.rows_now:,} now{left}"
     )
 
 
