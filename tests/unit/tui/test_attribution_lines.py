@@ -45,8 +45,8 @@ def told(**changes: Any) -> str:
 def test_both_stand_side_by_side_part_by_part() -> None:
     assert told().splitlines() == [
         "",
-        "DoWhy 0.14 on the misses of fast (+30.0 % of requests): 12 signals, 900 rows before and 400 now; 3",
-        "more act on it and moved less: they are left out",
+        "DoWhy 0.14 on the misses of fast (+30.0 % of requests, of which its mechanisms make +28.0 %): 12",
+        "signals, 900 rows before and 400 now; 3 more act on it and moved less: they are left out",
         "  part                          ours              share    DoWhy",
         "  llm                           changed itself     90 %     85 % *",
         "  [red]cf                       unchanged             -        -",
@@ -58,7 +58,7 @@ def test_both_stand_side_by_side_part_by_part() -> None:
 
 def test_a_mean_is_told_in_standard_deviations_and_nothing_that_was_not_left_out() -> None:
     text = " ".join(told(of="mean", change=-1.234, left_out=0).split())
-    assert "on the mean of fast (-1.23 standard deviations): 12 signals" in text
+    assert "on the mean of fast (-1.23 standard deviations, of which its mechanisms make +0.28): 12 signals" in text
     assert "left out" not in text
 
 
@@ -66,6 +66,10 @@ def test_a_mean_is_told_in_standard_deviations_and_nothing_that_was_not_left_out
     ("changes", "words"),
     [
         ({"first": "cf", "agrees": False}, "ours names llm first, DoWhy cf."),
+        (
+            {"first": "inputs of llm", "agrees": False},
+            "ours names llm first, DoWhy inputs of llm, of the same component.",
+        ),
         ({"first": None, "agrees": False}, "ours names llm first, DoWhy no part."),
         ({"agrees": None}, "ours names llm, of which DoWhy was asked nothing"),
     ],

@@ -120,22 +120,31 @@ def _check_lines(made: Anew, compared: CrossCheck | None) -> Iterator[str]:
 def _asked_text(compared: CrossCheck) -> str:
     from syscard.words import one_line
 
-    mean = compared.of == "mean"
-    figure = f"{compared.change:+.2f} standard deviations" if mean else f"{100 * compared.change:+.1f} % of requests"
+    seen, made = (_figure(value, compared.of) for value in (compared.change, compared.total))
+    unit = "standard deviations" if compared.of == "mean" else "of requests"
     left = f"; {compared.left_out} more act on it and moved less: they are left out" if compared.left_out else ""
     return (
-        f"{one_line(compared.engine)} on the {compared.of} of {one_line(compared.says)} ({figure}):"
+        f"{one_line(compared.engine)} on the {compared.of} of {one_line(compared.says)} ({seen} {unit}, of which its"
+        f" mechanisms make {made}):"
         f" {compared.signals} signals, {compared.rows_before:,} rows before and {compared.rows_now:,} now{left}"
     )
 
 
+def _figure(value: float, of: str) -> str:
+    return f"{value:+.2f}" if of == "mean" else f"{100 * value:+.1f} %"
+
+
 def _agreement(made: Anew, compared: CrossCheck) -> str:
+    from syscard.attribution import component_of
     from syscard.words import one_line
 
     ours, theirs = (one_line(one or "no part") for one in (made.found.first, compared.first))
     if compared.agrees is None:
         return f"ours names {ours}, of which DoWhy was asked nothing: no signal of it acts on what was shared out"
-    return f"both name {ours} first" if compared.agrees else f"ours names {ours} first, DoWhy {theirs}"
+    if compared.agrees:
+        return f"both name {ours} first"
+    same = made.found.first and compared.first and component_of(made.found.first) == component_of(compared.first)
+    return f"ours names {ours} first, DoWhy {theirs}{', of the same component' if same else ''}"
 
 
 def _percent(share: float | None) -> str:
