@@ -24,6 +24,8 @@ from syscard_monitors.stats import evenly
 MOST_ROWS: Final = 2_000
 MOST_COLUMNS: Final = 60
 _NUMBERS: Final = ("share", "rate", "number", "ratio", "latency")
+RULE: Final = 1
+"""How columns are made: rows that were made in another way are not set beside those of today."""
 _DIGITS: Final = 9
 _WHOLE: Final = ("latency", "error")
 """What is told of the whole request."""
@@ -142,9 +144,10 @@ def _number(value: Any) -> float | None:
 
 def body_of(system: System, signals: Sequence[Signal], requests: Sequence[Request]) -> dict[str, Any]:
     """What a baseline keeps: up to `MOST_ROWS` evenly spaced requests, as JSON."""
-    return {"columns": rows_of(columns_of(system, signals), evenly(requests, MOST_ROWS))}
+    return {"rule": RULE, "columns": rows_of(columns_of(system, signals), evenly(requests, MOST_ROWS))}
 
 
 def read_joint(values: Mapping[str, Any]) -> dict[str, list[float | None]]:
-    """The columns out of what a baseline keeps; none where it was set by an earlier release."""
-    return dict(values.get("joint", {}).get("columns", {}))
+    """The columns out of what a baseline keeps; none where it was set by an earlier release, or by another rule."""
+    kept = values.get("joint", {})
+    return dict(kept["columns"]) if kept.get("rule") == RULE else {}

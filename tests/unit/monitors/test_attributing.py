@@ -92,6 +92,7 @@ def test_a_baseline_keeps_evenly_spaced_requests_and_no_more_than_it_may(monkeyp
     assert np.ptp(kept) > 80
     assert joint.read_joint({"joint": body}) == body["columns"]
     assert joint.read_joint({}) == {}
+    assert joint.read_joint({"joint": {**body, "rule": 0}}) == {}, "other columns are not compared with these"
 
 
 def drafts_of(values: list[float], before: list[float] | None, subject: str = "llm") -> list[Draft]:
