@@ -6,23 +6,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, cached_property
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
 from syscard.baseline import Degenerate, Halves
-from syscard.digest import digest
+from syscard.digest import canonical
 from syscard.edits import SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.system import System
 from syscard_monitors import joint
 from syscard_monitors.assemble import Request
-from syscard_monitors.drift import DriftWorker
 from syscard_monitors.frames import evaluate, events, is_event
-from syscard_monitors.halves import agreements, degenerates, split_of
+from syscard_monitors.halves import Like, agreements, degenerates, split_of
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference
 from syscard_monitors.risks.calibration import usual_of
-from syscard_monitors.strata import EVERYONE, Strata, strata_of
+from syscard_monitors.strata import EVERYONE, strata_of
 from syscard_monitors.vectors import Sample, read_sample, sample_of, seen_in
 
 
@@ -42,6 +43,11 @@ class BaselineData:
     halves: tuple[Halves, ...]
     degenerate: tuple[Degenerate, ...]
 
+    @cached_property
+    def body(self) -> bytes:
+        """The values in canonical form, as they are kept: hundreds of thousands of numbers are written once."""
+        return canonical(self.values)
+
     def edit(self, name: str, approved_by: str) -> SetBaseline:
         """The edit that makes it the reference."""
         return SetBaseline(
@@ -49,7 +55,7 @@ class BaselineData:
             start=self.start,
             end=self.end,
             requests=self.requests,
-            data_digest=digest(self.values),
+            data_digest=sha256(self.body).hexdigest(),
             approved_by=approved_by,
             agreement_p=self.agreement_p,
             watched=self.watched,
@@ -114,9 +120,7 @@ def gaps(requests: Sequence[Request], previous_us: int | None) -> list[float]:
     return [(end - last) / 60_000_000 for end, last in zip(ends, before, strict=True)]
 
 
-def measure_baseline(
-    system: System, signals: Sequence[Signal], requests: Sequence[Request], worker: DriftWorker
-) -> BaselineData:
+def measure_baseline(system: System, signals: Sequence[Signal], requests: Sequence[Request]) -> BaselineData:
     """The values of every signal over the requests, with an A/A check of its two halves.
 
     Raises:
@@ -126,13 +130,14 @@ def measure_baseline(
     if not requests:
         raise UsageError("no complete request in that time: nothing to take as a baseline")
     strata = strata_of(system, (s.about for s in signals), requests)
+    like = cache(lambda about: strata.of(about, requests))
     numbers = [s for s in signals if s.kind != "embedding"]
     told = {s.key: signal_values(s, requests, None) for s in numbers}
-    columns = {s.key: _by_stratum(told[s.key], strata.of(s.about, requests)) for s in numbers}
+    columns = {s.key: _by_stratum(told[s.key], like(s.about)) for s in numbers}
     minutes = (requests[-1].end_us - requests[0].end_us) / 60_000_000
     kept = {key: found for key, found in columns.items() if found}
     values: dict[str, Any] = {"signals": kept, "per_minute": (len(requests) - 1) / minutes if minutes else None}
-    embedded = {s.key: sample.body() for s in signals if (sample := _vectors(s, requests, strata)) is not None}
+    embedded = {s.key: sample.body() for s in signals if (sample := _vectors(s, requests, like)) is not None}
     values |= {"embeddings": embedded} if embedded else {}
     values |= {"strata": strata.body()} if strata.dimensions else {}
     values |= {"joint": joint.body_of(system, signals, requests)}
@@ -148,15 +153,15 @@ def measure_baseline(
         watched=tuple(sorted((*kept, *embedded))),
         too_constant=constant,
         split=split_of(strata),
-        halves=agreements(numbers, told, requests, strata, worker),
+        halves=agreements(numbers, told, len(requests), strata, like),
         degenerate=degenerates(numbers, told, len(requests)),
     )
 
 
-def _vectors(signal: Signal, requests: Sequence[Request], strata: Strata) -> Sample | None:
+def _vectors(signal: Signal, requests: Sequence[Request], like: Like) -> Sample | None:
     if signal.kind != "embedding":
         return None
-    return sample_of(seen_in(requests, signal.expr, strata.of(signal.about, requests)))
+    return sample_of(seen_in(requests, signal.expr, like(signal.about)))
 
 
 def _by_stratum(values: Sequence[Any] | None, strata: Sequence[str]) -> list[Any] | dict[str, list[Any]]:

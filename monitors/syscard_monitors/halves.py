@@ -9,14 +9,13 @@ one stretch shows. A change that came and stayed does not: in so short a time it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from syscard.baseline import Degenerate, Halves
 from syscard.words import figure, one_line
 from syscard_monitors import judge
-from syscard_monitors.assemble import Request
-from syscard_monitors.drift import Comparison, DriftWorker
+from syscard_monitors.drift import Comparison, two_samples
 from syscard_monitors.packs import Signal
 from syscard_monitors.reference import Reference, same
 from syscard_monitors.stats import holm
@@ -29,6 +28,8 @@ ABSENT: Final = 0.5
 """Share of requests without a value beyond which a signal is mostly absent."""
 Columns = Mapping[str, Sequence[Any] | None]
 """By signal: one value a request."""
+Like = Callable[[str], Sequence[str]]
+"""By component or edge: the stratum of each request."""
 _Side = list[tuple[Any, str]]
 """Values, each with its stratum."""
 
@@ -41,24 +42,21 @@ def split_of(strata: Strata) -> str:
 
 
 def agreements(
-    signals: Sequence[Signal], columns: Columns, requests: Sequence[Request], strata: Strata, worker: DriftWorker
+    signals: Sequence[Signal], columns: Columns, requests: int, strata: Strata, like: Like
 ) -> tuple[Halves, ...]:
     """Every signal that both halves have and that varies, the least agreement first.
 
     Args:
         signals: what is watched; volume is left out, as its rhythm is all that two halves would show.
         columns: their values, one a request.
-        requests: in the order of their ends.
+        requests: how many there are; values and strata are in the order of their ends.
         strata: how they are told apart.
-        worker: who runs Evidently.
-
-    Raises:
-        MonitorError: the worker died, hung or refused.
+        like: the stratum of each, for signals of a component or edge.
     """
-    first = _is_first(len(requests), whole_days=HOUR in strata.dimensions)
+    first = _is_first(requests, whole_days=HOUR in strata.dimensions)
     tests, asked = dict[str, tuple[str, float, int, int]](), list[tuple[Comparison, int, int]]()
     for signal in signals:
-        sides = _sides(columns.get(signal.key), strata.of(signal.about, requests), first)
+        sides = _sides(columns.get(signal.key), like(signal.about), first)
         if signal.kind == "volume" or not all(sides) or len({value for side in sides for value, _ in side}) < 2:
             continue
         measured = _measured(signal, *sides)
@@ -66,7 +64,7 @@ def agreements(
             asked.append((measured.comparison, len(sides[0]), len(sides[1])))
         elif measured is not None:
             tests[signal.key] = "fisher", _either_way(signal, measured, sides), len(sides[0]), len(sides[1])
-    found = worker.p_values([comparison for comparison, _, _ in asked])
+    found = two_samples.p_values([comparison for comparison, _, _ in asked])
     tests |= {c.key: (c.method, found[c.key], n, other) for c, n, other in asked}
     return _adjusted(tests)
 

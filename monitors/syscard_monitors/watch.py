@@ -184,7 +184,7 @@ class Watcher:
         data = self._measured_baseline(ref, since, until)
         with self._records.transaction() as transaction:
             body = data.edit(name, approved_by or author.name)
-            transaction.add_baseline(ref, data.values)
+            transaction.add_baseline(ref, data.body)
             draft = Draft(body=body, author=author, observed=data.end)
             return transaction.append(ref, [draft], cause=f"baseline {name}", recorded=self._clock())
 
@@ -261,7 +261,7 @@ class Watcher:
     def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
         system = system_of(self._records.current(ref))
         requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated()).requests
-        return baseline.measure_baseline(system, self._signals(system), requests, self._worker)
+        return baseline.measure_baseline(system, self._signals(system), requests)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
         return signals_for(system, load_packs(system.monitors.packs, self._packs))

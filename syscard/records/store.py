@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, create_engine, delete, select
 
 from syscard.card import Card
-from syscard.digest import canonical, iso, text_digest
+from syscard.digest import iso, text_digest
 from syscard.edits import Draft, Edit, chain
 from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
@@ -314,9 +314,8 @@ class Transaction:
             delete(GroupSumsRow).where(col(GroupSumsRow.system) == system, col(GroupSumsRow.day) < before)
         )
 
-    def add_baseline(self, system: str, values: dict[str, Any]) -> str:
-        """Keep the reference values of a baseline; returns their digest."""
-        body = canonical(values)
+    def add_baseline(self, system: str, body: bytes) -> str:
+        """Keep the reference values of a baseline, in canonical form (`syscard.digest`); returns their digest."""
         key = hashlib.sha256(body).hexdigest()
         self._session.merge(BaselineRow(digest=key, system=system, body=zlib.compress(body)))
         return key

@@ -12,6 +12,7 @@ import pytest
 
 from syscard.card import Card
 from syscard.clock import ReplayClock
+from syscard.digest import canonical
 from syscard.edits import Draft, SetBaseline
 from syscard.home import Home
 from syscard.incident_edits import AttributeIncident
@@ -82,7 +83,7 @@ def test_a_baseline_of_an_earlier_release_cannot_tell_and_says_what_to_do(baseli
         (kept,) = [e.draft.body for e in records.edits(REF) if isinstance(e.draft.body, SetBaseline)]
         values = {k: v for k, v in records.baseline_data(kept.data_digest).items() if k != "joint"}
         with records.transaction() as transaction:
-            older = kept.model_copy(update={"data_digest": transaction.add_baseline(REF, values)})
+            older = kept.model_copy(update={"data_digest": transaction.add_baseline(REF, canonical(values))})
             now = house.clock()
             transaction.append(REF, [Draft(body=older, author=HUMAN, observed=now)], cause="older", recorded=now)
     incident = first_of(looked_at(house))

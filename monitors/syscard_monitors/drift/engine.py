@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from syscard.errors import MissingExtra, MonitorError
 from syscard_monitors import stats
+from syscard_monitors.drift import two_samples
 from syscard_monitors.drift.asked import Comparison
 from syscard_monitors.edetector import Grid, counts
 
@@ -123,9 +123,9 @@ def _register_stat_tests() -> None:
 
     number, category = ColumnType.Numerical, ColumnType.Categorical
     tests: dict[str, tuple[list[Any], Test]] = {
-        "syscard_chi2": ([category], _below(_of_table(_chi2))),
-        "syscard_fisher": ([category], _below(_of_table(_fisher))),
-        "syscard_ks": ([number], _below(_ks)),
+        "syscard_chi2": ([category], _below(two_samples.chi2)),
+        "syscard_fisher": ([category], _below(two_samples.fisher)),
+        "syscard_ks": ([number], _below(two_samples.ks_by_limit)),
         "syscard_psi": ([number, category], _beyond(_of_cells(stats.psi))),
         "syscard_js": ([number, category], _beyond(_of_cells(stats.jensen_shannon))),
     }
@@ -150,17 +150,6 @@ def _beyond(distance: Callable[[Any, Any], float]) -> Test:
     return test
 
 
-def _of_table(p_value: Callable[[list[list[int]]], float]) -> Callable[[Any, Any], float]:
-    """The contingency table of both samples, through one test."""
-
-    def test(reference: Any, current: Any) -> float:
-        counts = [Counter(sample) for sample in (reference, current)]
-        levels = sorted({*counts[0], *counts[1]})
-        return 1.0 if len(levels) < 2 else p_value([[count[level] for level in levels] for count in counts])
-
-    return test
-
-
 def _of_cells(distance: Callable[[Sequence[int], Sequence[int]], float]) -> Callable[[Any, Any], float]:
     """Counts of both samples in the cells of the column's grid, through one distance."""
 
@@ -169,24 +158,3 @@ def _of_cells(distance: Callable[[Sequence[int], Sequence[int]], float]) -> Call
         return distance(counts(grid, current), counts(grid, reference))
 
     return test
-
-
-def _ks(reference: Any, current: Any) -> float:
-    """Two-sample Kolmogorov-Smirnov test by its limiting distribution."""
-    from scipy.stats import ks_2samp
-
-    return float(ks_2samp(reference, current, method="asymp").pvalue)
-
-
-def _chi2(table: list[list[int]]) -> float:
-    """Chi-square test of homogeneity."""
-    from scipy.stats import chi2_contingency
-
-    return float(chi2_contingency(table, correction=False).pvalue)
-
-
-def _fisher(table: list[list[int]]) -> float:
-    """Fisher's exact test, two-sided, for two levels."""
-    from scipy.stats import fisher_exact
-
-    return float(fisher_exact(table).pvalue)

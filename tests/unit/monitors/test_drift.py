@@ -22,7 +22,16 @@ from syscard.errors import MonitorError, UsageError
 from syscard_monitors import stats
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references, signal_values
-from syscard_monitors.drift import ByPurchase, Comparison, DriftWorker, Method, RankedItem, Ranking, ReportAsked
+from syscard_monitors.drift import (
+    ByPurchase,
+    Comparison,
+    DriftWorker,
+    Method,
+    RankedItem,
+    Ranking,
+    ReportAsked,
+    two_samples,
+)
 from syscard_monitors.edetector import counts, grid_of_categories, grid_of_numbers
 from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, over_days, with_requests
@@ -110,6 +119,16 @@ def test_several_comparisons_of_different_lengths_in_one_call_have_scipy_s_p_val
     }
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert found["fisher"] < 1e-6 < found["tied"]
+
+
+def test_a_test_that_is_asked_without_a_report_has_the_p_value_of_evidently(worker: DriftWorker) -> None:
+    asked = [
+        compare("ks", "ks", SMALL, LARGE),
+        compare("limit", "syscard_ks", TIED[:33], TIED),
+        compare("chi2", "syscard_chi2", *LABELS),
+        compare("fisher", "syscard_fisher", *BITS),
+    ]
+    assert two_samples.p_values(asked) == pytest.approx(worker.p_values(asked), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("method", ["syscard_chi2", "syscard_fisher"])
@@ -323,7 +342,7 @@ def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(wo
         signal("volume", name="volume", about="agent"),
         signal(name="gone", expr="vlm.gone"),
     ]
-    found = measure_baseline(declared(), signals, requests(), worker)
+    found = measure_baseline(declared(), signals, requests())
     assert found.watched == ("agent.volume", "vlm.agrees", "vlm.flat", "vlm.score")
     assert found.too_constant == ("vlm.flat",)
     assert found.requests == 60
@@ -335,14 +354,14 @@ def test_a_baseline_keeps_every_signal_s_values_and_says_how_its_halves_agree(wo
     assert read["agent.volume"].per_minute == pytest.approx(20)
 
 
-def test_a_baseline_whose_halves_differ_says_so(worker: DriftWorker) -> None:
+def test_a_baseline_whose_halves_differ_says_so() -> None:
     unlike = tuple(request(i, {"vlm.agrees": i // 3 % 2}) for i in range(60))
-    assert (measure_baseline(declared(), [signal()], unlike, worker).agreement_p or 0) < 1e-6
+    assert (measure_baseline(declared(), [signal()], unlike).agreement_p or 0) < 1e-6
 
 
-def test_a_baseline_of_no_requests_is_refused(worker: DriftWorker) -> None:
+def test_a_baseline_of_no_requests_is_refused() -> None:
     with pytest.raises(UsageError, match="no complete request in that time"):
-        measure_baseline(declared(), [signal()], (), worker)
+        measure_baseline(declared(), [signal()], ())
 
 
 def test_groups_are_compared_in_the_worker_as_anywhere(worker: DriftWorker) -> None:

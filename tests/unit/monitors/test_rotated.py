@@ -11,7 +11,6 @@ from syscard.finding import Finding, State
 from syscard.rotations import NOT_COMPARABLE
 from syscard_monitors.assemble import Request
 from syscard_monitors.baseline import measure_baseline, references
-from syscard_monitors.drift import DriftWorker
 from syscard_monitors.facts import Terms, carries_words
 from syscard_monitors.look import look
 from syscard_monitors.memory import Memory
@@ -84,14 +83,9 @@ def test_the_time_of_receipt_tells_the_key_of_each_span() -> None:
 
 def test_a_baseline_remembers_under_which_keys_its_words_were_hashed() -> None:
     requests = [replace(r, keys=frozenset({1})) for r in (request(i, {"vlm.kind": "cat"}) for i in range(30))]
-    worker = DriftWorker()
-    try:
-        kept = measure_baseline(declared(), [signal("category", expr="vlm.kind")], requests, worker).values
-        before = measure_baseline(
-            declared(), [signal("category", expr="vlm.kind")], [request(i) for i in range(30)], worker
-        ).values
-    finally:
-        worker.close()
+    kinds = [signal("category", expr="vlm.kind")]
+    kept = measure_baseline(declared(), kinds, requests).values
+    before = measure_baseline(declared(), kinds, [request(i) for i in range(30)]).values
     assert [r.keys for r in references(kept).values()] == [(1,)]
     assert "keys" not in before, "the digest of a baseline without a rotation is what it was"
     assert references({"signals": {"x": [1]}})["x"].keys == (0,)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from syscard.digest import canonical
 from syscard.edits import verify
 from syscard.errors import RecordsError
 from syscard.records.store import Records
@@ -82,7 +83,7 @@ def test_what_is_written_there_is_read_there(server: str) -> None:
         put(records, "a", "shop")
         put(records, "b", "shop")
         with records.transaction() as transaction:
-            key = transaction.add_baseline("shop", {"signals": {"llm.words": [1, 2]}})
+            key = transaction.add_baseline("shop", canonical({"signals": {"llm.words": [1, 2]}}))
             transaction.set_watch("shop", {"windows": 3})
             transaction.set_tallies("shop", {("fast", 2**40): {"claim": 1}})
         assert records.current("shop") == records.card("shop")

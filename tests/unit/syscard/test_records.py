@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from syscard import edits as e
-from syscard.digest import text_digest
+from syscard.digest import canonical, text_digest
 from syscard.edits import verify
 from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
@@ -281,15 +281,15 @@ def test_sums_of_a_day_are_replaced_and_old_days_dropped(records: Records) -> No
 def test_a_baseline_comes_back_by_its_digest(records: Records) -> None:
     values = {"signals": {"llm.words": [0.1, 0.2], "vlm.category": ["a"]}, "per_minute": 60.5}
     with records.transaction() as transaction:
-        key = transaction.add_baseline("shop", values)
-        assert transaction.add_baseline("shop", dict(reversed(values.items()))) == key
+        key = transaction.add_baseline("shop", canonical(values))
+        assert transaction.add_baseline("shop", canonical(dict(reversed(values.items())))) == key
     assert records.baseline_data(key) == values
 
 
 @pytest.mark.parametrize("forged", [b"not deflated", b"x\x9c\xab\xae\x05\x00\x01u\x00\xf9"])
 def test_a_baseline_that_is_not_what_its_digest_says_is_refused(records: Records, file: Path, forged: bytes) -> None:
     with records.transaction() as transaction:
-        key = transaction.add_baseline("shop", {"signals": {}})
+        key = transaction.add_baseline("shop", canonical({"signals": {}}))
     sql(file, "update baseline set body = ?", forged)
     with pytest.raises(RecordsError, match="do not match their digest"):
         records.baseline_data(key)

@@ -13,6 +13,7 @@ import pytest
 
 from syscard import edits as e
 from syscard.declare import declaring
+from syscard.digest import canonical
 from syscard.errors import ChainBroken
 from syscard.live import Live, WatcherNow
 from syscard.records.store import Records
@@ -36,7 +37,7 @@ def records(where: Path) -> Iterator[Records]:
     with found.transaction() as transaction:
         drafts = declaring(transaction.newest("shop")[0], build.declared(), build.HUMAN, NOW)
         transaction.append("shop", drafts, cause="apply", recorded=NOW)
-        key = transaction.add_baseline("shop", {"llm.grounded": [0.9, 0.8]})
+        key = transaction.add_baseline("shop", canonical({"llm.grounded": [0.9, 0.8]}))
         body = e.SetBaseline(name="launch", start=NOW, end=NOW, requests=2, data_digest=key, approved_by="lead",
                              agreement_p=None, watched=(), too_constant=())  # fmt: skip
         live = Live(as_of=NOW, watcher=WatcherNow(requests=2))

@@ -240,19 +240,15 @@ def set_baseline(
     from syscard_tui.wiring import author
 
     house, ref = options_of(context).house(), options_of(context).ref()
-    worker = DriftWorker()
-    try:
-        with house.records() as records:
-            watcher = house.watcher(records, worker)
-            called = name or records.current(ref).monitors.get("baseline", {}).get("name", "baseline")
-            start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
-            found: SetBaseline | None
-            if check:
-                found = watcher.proposed_baseline(ref, called, start, end, approved_by or author().name)
-            else:
-                found = watcher.set_baseline(ref, called, author(), start, end, approved_by).baseline
-    finally:
-        worker.close()
+    with house.records() as records:
+        watcher = house.watcher(records, DriftWorker())
+        called = name or records.current(ref).monitors.get("baseline", {}).get("name", "baseline")
+        start, end = (m.replace(tzinfo=UTC) if m and m.tzinfo is None else m for m in (since, until))
+        found: SetBaseline | None
+        if check:
+            found = watcher.proposed_baseline(ref, called, start, end, approved_by or author().name)
+        else:
+            found = watcher.set_baseline(ref, called, author(), start, end, approved_by).baseline
     body = found.model_dump(mode="json") if found else {}
     _say_baseline(body, as_json=as_json)
     if disagreeing(body):
