@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from syscard.attribution import INPUTS, Attribution, PartVerdict, Verdict
 from syscard_monitors.attribution.damage import Shares, shares
@@ -51,6 +52,12 @@ def attribute(table: Table, targets: Sequence[Target] = (), options: Options = U
         targets: promises; the one whose share of misses rose most is shared out.
         options: limits and seed.
     """
+    # Of matrices this small a second thread makes nothing faster, it only waits busily; and one adds in one order.
+    with threadpool_limits(1, "blas"):
+        return _attributed(table, targets, options)
+
+
+def _attributed(table: Table, targets: Sequence[Target], options: Options) -> Attribution:
     parents = screened(table)
     found = tested(table, parents)
     seen = harm(table, targets)
