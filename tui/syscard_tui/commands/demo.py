@@ -255,7 +255,7 @@ class _Demo:
         say(f"INC-{worst.number} in words  (from a template, no language model; {shown})")
         texts = (
             *worst.note,
-            f"Not known: {'; '.join(worst.unknowns)}.",
+            f"Not known: {'; '.join(worst.unknowns) or 'nothing was written down as not known'}.",
             f"Look at: trace {' '.join(f'{t[:8]}..' for t in worst.traces)}",
             f"Do first: {worst.do_first}",
         )
