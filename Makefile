@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk
+.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk bench-cards
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -93,6 +93,10 @@ bench-monitors: .venv/.stamp
 # Who is named for a fault, beside what people look at instead. Short: ARGS="--cases 30".
 bench-risks: .venv/.stamp
 	@$(PY) -m benchmarks.risks $(ARGS)
+
+# A card of 2,000 claims and 10,000 edits: folded, read back, verified and drawn. Half a minute.
+bench-cards: .venv/.stamp
+	@$(PY) -m benchmarks.cards $(ARGS)
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg

@@ -232,6 +232,14 @@ class Incident(Value):
         return self.floor or self.severity
 
 
+def evidence_of(resting: ClaimCard | Incident) -> tuple[str, ...]:
+    """Digests of the evidence that a claim or an incident rests on."""
+    if isinstance(resting, ClaimCard):
+        return tuple(s.evidence for s in resting.slices if s.evidence)
+    found = (resting.attributed_by, *(finding.evidence for finding in resting.findings))
+    return tuple(digest for digest in found if digest)
+
+
 class SilenceCard(Value):
     """A silence and whether somebody ended it."""
 
@@ -303,10 +311,9 @@ class Card(Value):
     def rests_on(self) -> frozenset[str]:
         """Digests of the evidence that is still needed to read this card."""
         newest = frozenset(sorted(self.incidents)[-INCIDENTS_SHOWN:])
-        shown = (i for n, i in self.incidents.items() if i.is_live or n in newest)
-        of_claims = (s.evidence for c in self.claims.values() for s in c.slices if s.evidence)
-        of_incidents = [(i.attributed_by, *(f.evidence for f in i.findings)) for i in shown]
-        return frozenset((*of_claims, *(e for found in of_incidents for e in found if e)))
+        shown = [i for n, i in self.incidents.items() if i.is_live or n in newest]
+        resting: list[ClaimCard | Incident] = [*self.claims.values(), *shown]
+        return frozenset(digest for one in resting for digest in evidence_of(one))
 
     def evidence_id(self, digest_or_none: str | None) -> str | None:
         """`E-7` for an evidence digest."""

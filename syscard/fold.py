@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import reduce
 from typing import Any, Final
 
 from syscard import edits as e
@@ -20,17 +19,15 @@ from syscard.card import (
     Frequency,
     InteractionCard,
     Observed,
+    PartCard,
     RiskCard,
 )
 from syscard.disparity import CompareGroups
+from syscard.patch import Bench, Changes, Rows
 from syscard.risks import AssessRisks
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
-_LETS_GO: Final = frozenset(
-    ("declare", "claim", "incident.open", "incident.state", "incident.reopen", "incident.merge", "incident.attribution")
-)
-"""Kinds of edits after which something may rest on less evidence than before."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -41,32 +38,20 @@ def empty_card(system: str) -> Card:
 
 def fold(edits: Iterable[e.Edit], *, start: Card | str) -> Card:
     """Apply edits in order, from an empty card (named by its system) or from an earlier version."""
-    card = empty_card(start) if isinstance(start, str) else start
-    return reduce(apply, edits, card)
+    bench = Bench(empty_card(start) if isinstance(start, str) else start)
+    for edit in edits:
+        rule: Callable[[Card, Any, e.Edit], Changes] = _RULES[edit.body.kind]
+        newest = max(bench.card.observed, edit.draft.observed)
+        bench.change({**rule(bench.card, edit.body, edit), "version": edit.version, "observed": newest})
+    return bench.card
 
 
 def apply(card: Card, edit: e.Edit) -> Card:
     """One edit onto the card."""
-    rule: Callable[[Card, Any, e.Edit], dict[str, Any]] = _RULES[edit.body.kind]
-    changes = rule(card, edit.body, edit)
-    newest = max(card.observed, edit.draft.observed)
-    after = card.model_copy(update={**changes, "version": edit.version, "observed": newest})
-    return _without_let_go(card, after) if edit.body.kind in _LETS_GO else after
+    return fold((edit,), start=card)
 
 
-def _without_let_go(before: Card, after: Card) -> Card:
-    """Evidence leaves the card with the edit that lets go of it; all of it would make every look slower than the last.
-
-    Only what was rested on can be let go of: evidence comes before the edit that rests on it. Looking at one edit at a
-    time, the card is the same whether it was folded from the beginning or from an earlier version.
-    """
-    let_go = (before.rests_on - after.rests_on) & after.evidence.keys()
-    if not let_go:
-        return after
-    return after.model_copy(update={"evidence": {k: v for k, v in after.evidence.items() if k not in let_go}})
-
-
-def _declare(card: Card, body: e.Declare, edit: e.Edit) -> dict[str, Any]:
+def _declare(card: Card, body: e.Declare, edit: e.Edit) -> Changes:
     at = edit.draft.observed
     match body.section:
         case "system":
@@ -78,24 +63,21 @@ def _declare(card: Card, body: e.Declare, edit: e.Edit) -> dict[str, Any]:
         case "interaction":
             return {"interactions": _declared_part(card.interactions, body, _new_interaction(body, at))}
         case "claim":
-            return {"claims": _keyed(card.claims, body, _new_claim(body, at))}
+            return {"claims": _keyed(body, _new_claim(body, at))}
         case "risk":
-            return {"risks": _keyed(card.risks, body, RiskCard(id=body.ref, declared=body.body or {}))}
+            return {"risks": _keyed(body, RiskCard(id=body.ref, declared=body.body or {}))}
         case "unknown":
-            return {"unknowns": _keyed(card.unknowns, body, body.body or {})}
+            return {"unknowns": _keyed(body, body.body or {})}
 
 
-def _keyed(table: dict[str, Any], body: e.Declare, value: Any) -> dict[str, Any]:
-    others = {k: v for k, v in table.items() if k != body.ref}
-    return others if body.body is None else {**table, body.ref: value}
+def _keyed(body: e.Declare, value: Any) -> Rows:
+    return Rows({}, frozenset((body.ref,))) if body.body is None else Rows({body.ref: value})
 
 
-def _declared_part(table: dict[str, Any], body: e.Declare, new: Any) -> dict[str, Any]:
+def _declared_part(table: dict[str, Any], body: e.Declare, new: Any) -> Rows:
     """A part that spans already know keeps what was observed of it."""
     known = table.get(body.ref)
-    if known and body.body is not None:
-        return {**table, body.ref: known.model_copy(update={"declared": body.body})}
-    return _keyed(table, body, new)
+    return _keyed(body, known.model_copy(update={"declared": body.body}) if known else new)
 
 
 def _new_component(body: e.Declare, at: datetime) -> ComponentCard:
@@ -113,20 +95,20 @@ def _new_claim(body: e.Declare, at: datetime) -> ClaimCard:
     return ClaimCard(id=body.ref, declared=body.body or {}, slices=(waiting,), since=at)
 
 
-def _baseline(_card: Card, body: e.SetBaseline, _edit: e.Edit) -> dict[str, Any]:
+def _baseline(_card: Card, body: e.SetBaseline, _edit: e.Edit) -> Changes:
     return {"baseline": body}
 
 
-def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> dict[str, Any]:
+def _evidence(card: Card, body: e.AddEvidence, edit: e.Edit) -> Changes:
     key = edit.draft.digest
     if key in card.evidence:
         return {}
     number = card.evidence_count + 1
     new = Evidence(id=f"E-{number}", digest=key, observed=edit.draft.observed, figure=body)
-    return {"evidence": {**card.evidence, key: new}, "evidence_count": number}
+    return {"evidence": Rows({key: new}), "evidence_count": number}
 
 
-def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
+def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> Changes:
     new = {told.name: told.state for told in body.told}
     found: dict[str, Compared] = {}
     for name in body.compared:
@@ -139,7 +121,7 @@ def _groups(card: Card, body: CompareGroups, edit: e.Edit) -> dict[str, Any]:
     return {"groups": found}
 
 
-def _assess(card: Card, body: AssessRisks, edit: e.Edit) -> dict[str, Any]:
+def _assess(card: Card, body: AssessRisks, edit: e.Edit) -> Changes:
     new = {told.name: told for told in body.told}
     at, found, counted = edit.draft.observed, dict[str, Assessed](), _frequencies(body, edit)
     calibrated = {f"{told.risk} {told.about}": told for told in body.calibrations}
@@ -172,30 +154,30 @@ def _frequencies(body: AssessRisks, edit: e.Edit) -> dict[str, Frequency]:
     }
 
 
-def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> dict[str, Any]:
+def _claim(card: Card, body: e.SetClaim, edit: e.Edit) -> Changes:
     before = card.claims.get(body.claim)
     if before is None:
         return {}
     after = before.model_copy(update={"slices": body.slices, "assessed": edit.draft.observed})
     if after.status != before.status:
         after = after.model_copy(update={"since": edit.draft.observed})
-    return {"claims": {**card.claims, body.claim: after}}
+    return {"claims": Rows({body.claim: after})}
 
 
-def _part(card: Card, body: e.SetPart, edit: e.Edit) -> dict[str, Any]:
-    changes: dict[str, Any] = {"state": body.state, "why": body.why, "incident": body.incident}
-    part = card.parts.get(body.ref)
+def _part(card: Card, body: e.SetPart, edit: e.Edit) -> Changes:
+    changes: Changes = {"state": body.state, "why": body.why, "incident": body.incident}
+    part: PartCard | None = card.components.get(body.ref) or card.interactions.get(body.ref)
     if part is None:
         return {}
     if part.state != body.state:
         changes["since"] = edit.draft.observed
     table = "components" if body.ref in card.components else "interactions"
-    return {table: {**getattr(card, table), body.ref: part.model_copy(update=changes)}}
+    return {table: Rows({body.ref: part.model_copy(update=changes)})}
 
 
-def _observe(card: Card, body: e.Observe, edit: e.Edit) -> dict[str, Any]:
+def _observe(card: Card, body: e.Observe, edit: e.Edit) -> Changes:
     if body.what == "edge":
-        return {"interactions": {**card.interactions, body.ref: _seen_edge(card, body, edit)}}
+        return {"interactions": Rows({body.ref: _seen_edge(card, body, edit)})}
     known = card.components.get(body.ref) or ComponentCard(ref=body.ref, declared=None, since=edit.draft.observed)
     if body.what != "component":
         seen = Observed(
@@ -207,7 +189,7 @@ def _observe(card: Card, body: e.Observe, edit: e.Edit) -> dict[str, Any]:
             previous=body.previous,
         )
         known = known.model_copy(update={"observed": (*known.observed, seen)})
-    return {"components": {**card.components, body.ref: known}}
+    return {"components": Rows({body.ref: known})}
 
 
 def _seen_edge(card: Card, body: e.Observe, edit: e.Edit) -> InteractionCard:
@@ -219,24 +201,24 @@ def _seen_edge(card: Card, body: e.Observe, edit: e.Edit) -> InteractionCard:
     return known.model_copy(update=seen)
 
 
-def _periodic(card: Card, body: e.PeriodicReport, _edit: e.Edit) -> dict[str, Any]:
+def _periodic(card: Card, body: e.PeriodicReport, _edit: e.Edit) -> Changes:
     return {"reports": (*card.reports, body)[-REPORTS_SHOWN:]}
 
 
-def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> dict[str, Any]:
+def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> Changes:
     risk = card.risks.get(body.risk)
     if risk is None:
         return {}
     seen = risk.model_copy(update={"observed_in": (*risk.observed_in, body.incident), "says": (*risk.says, body.says)})
-    return {"risks": {**card.risks, body.risk: seen}}
+    return {"risks": Rows({body.risk: seen})}
 
 
-def _nothing(_card: Card, _body: Any, _edit: e.Edit) -> dict[str, Any]:
+def _nothing(_card: Card, _body: Any, _edit: e.Edit) -> Changes:
     """What was done to the spans changes no promise and no figure."""
     return {}
 
 
-_RULES: Final[dict[str, Callable[[Card, Any, e.Edit], dict[str, Any]]]] = {
+_RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "declare": _declare,
     "baseline": _baseline,
     "evidence": _evidence,

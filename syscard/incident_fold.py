@@ -10,8 +10,8 @@ from syscard import incident_edits as ie
 from syscard.attribution import component_of
 from syscard.card import SEVERITIES, Card, Incident, IncidentEvent, SilenceCard
 from syscard.incident_keys import group_key
+from syscard.patch import Changes, Rows
 
-Changes = dict[str, Any]
 _CLOSED: Final = ("resolved", "false_positive")
 
 
@@ -25,7 +25,7 @@ def with_event(card: Card, number: int, edit: e.Edit, what: str, text: str | Non
     incident = card.incidents[number]
     event = IncidentEvent(at=edit.draft.observed, author=author_name(edit), what=what, text_sha256=text)
     after = incident.model_copy(update={**changes, "events": (*incident.events, event)})
-    return {"incidents": {**card.incidents, number: after}}
+    return {"incidents": Rows({number: after})}
 
 
 def worst(severities: Iterable[str]) -> str:
@@ -33,7 +33,7 @@ def worst(severities: Iterable[str]) -> str:
     return min(severities, key=SEVERITIES.index)
 
 
-def _open(card: Card, body: e.OpenIncident, edit: e.Edit) -> Changes:
+def _open(_card: Card, body: e.OpenIncident, edit: e.Edit) -> Changes:
     shared = body.model_dump(exclude={"kind", "findings", "impact"})
     opened = IncidentEvent(at=edit.draft.observed, author=author_name(edit), what="opened")
     new = Incident(
@@ -44,7 +44,7 @@ def _open(card: Card, body: e.OpenIncident, edit: e.Edit) -> Changes:
         opened=edit.draft.observed,
         events=(opened,),
     )
-    return {"incidents": {**card.incidents, body.number: new}}
+    return {"incidents": Rows({body.number: new})}
 
 
 def _extend(card: Card, body: e.ExtendIncident, edit: e.Edit) -> Changes:
@@ -134,7 +134,7 @@ def _impact(card: Card, body: ie.ImpactIncident, _edit: e.Edit) -> Changes:
     incident = card.incidents[body.number]
     gathered = max(incident.gathered, body.gathered)
     after = incident.model_copy(update={"impact": body.impact, "gathered": gathered})
-    return {"incidents": {**card.incidents, body.number: after}}
+    return {"incidents": Rows({body.number: after})}
 
 
 def _assign(card: Card, body: ie.AssignIncident, edit: e.Edit) -> Changes:
@@ -155,9 +155,8 @@ def _merge(card: Card, body: ie.MergeIncident, edit: e.Edit) -> Changes:
     }
     over: Changes = {"state": "merged", "merged_into": into.number, "resolved": edit.draft.observed}
     first = with_event(card, into.number, edit, f"INC-{source.number} was merged into it", **taken)
-    return with_event(
-        card.model_copy(update=first), source.number, edit, f"merged into INC-{into.number}", **over, **_let_go()
-    )
+    then = with_event(card, source.number, edit, f"merged into INC-{into.number}", **over, **_let_go())
+    return {"incidents": first["incidents"] | then["incidents"]}
 
 
 def _let_go() -> Changes:
@@ -188,13 +187,13 @@ def _postmortem(card: Card, body: ie.AttachPostmortem, edit: e.Edit) -> Changes:
     return with_event(card, body.number, edit, f"postmortem {body.name} ({body.sha256[:12]})", postmortems=known)
 
 
-def _silence(card: Card, body: ie.Silence, edit: e.Edit) -> Changes:
-    return {"silences": {**card.silences, body.id: SilenceCard(declared=body, author=author_name(edit))}}
+def _silence(_card: Card, body: ie.Silence, edit: e.Edit) -> Changes:
+    return {"silences": Rows({body.id: SilenceCard(declared=body, author=author_name(edit))})}
 
 
 def _end_silence(card: Card, body: ie.EndSilence, edit: e.Edit) -> Changes:
     ended = card.silences[body.id].model_copy(update={"ended": edit.draft.observed})
-    return {"silences": {**card.silences, body.id: ended}}
+    return {"silences": Rows({body.id: ended})}
 
 
 def _attribute(card: Card, body: ie.AttributeIncident, edit: e.Edit) -> Changes:
