@@ -22,6 +22,7 @@ from syscard.finding import Value
 from syscard.incident_edits import AssessIncident, Impact, Silence
 from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
 from syscard.risks import Assessment, Calibration, RiskState
+from syscard.snapshots import SnapshotCard
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
@@ -285,6 +286,8 @@ class Card(Value):
     # Cards of earlier releases have none: their digests must stay what they are.
     reports: tuple[PeriodicReport, ...] = Field(default=(), exclude_if=lambda reports: not reports)
     """The newest `REPORTS_SHOWN` of those that are made every so often, oldest first."""
+    snapshots: tuple[SnapshotCard, ...] = Field(default=(), exclude_if=lambda snapshots: not snapshots)
+    """The newest `SNAPSHOTS_SHOWN`, oldest first."""
 
     @property
     def digest(self) -> str:

@@ -22,6 +22,7 @@ from syscard.finding import Sampling, Value
 from syscard.incident_edits import Impact, IncidentBody
 from syscard.incident_states import IncidentState
 from syscard.risks import AssessRisks
+from syscard.snapshots import Snapshot
 
 
 class AuthorKind(StrEnum):
@@ -353,6 +354,7 @@ Body = Annotated[
     | AssessRisks
     | Hold
     | Erasure
+    | Snapshot
     | IncidentBody,
     Field(discriminator="kind"),
 ]

@@ -25,6 +25,7 @@ from syscard.card import (
 from syscard.disparity import CompareGroups
 from syscard.patch import Bench, Changes, Rows
 from syscard.risks import AssessRisks
+from syscard.snapshots import Snapshot, with_snapshot
 from syscard.system import edge_ends
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
@@ -213,6 +214,10 @@ def _risk(card: Card, body: e.RiskSeen, _edit: e.Edit) -> Changes:
     return {"risks": Rows({body.risk: seen})}
 
 
+def _snapshot(card: Card, body: Snapshot, edit: e.Edit) -> Changes:
+    return {"snapshots": with_snapshot(card.snapshots, body, edit.draft.observed)}
+
+
 def _nothing(_card: Card, _body: Any, _edit: e.Edit) -> Changes:
     """What was done to the spans changes no promise and no figure."""
     return {}
@@ -231,5 +236,6 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "risks": _assess,
     "hold": _nothing,
     "erasure": _nothing,
+    "snapshot": _snapshot,
     **incident_fold.RULES,
 }
