@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from syscard.approvals import Approval
 from syscard.attribution import Attribution
 from syscard.digest import digest
 from syscard.edits import (
@@ -19,10 +20,12 @@ from syscard.edits import (
     SliceStatus,
 )
 from syscard.finding import Value
+from syscard.gate_runs import GateRun
 from syscard.incident_edits import AssessIncident, Impact, Silence
 from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
 from syscard.risks import Assessment, Calibration, RiskState
 from syscard.snapshots import SnapshotCard
+from syscard.waivers import Waiver
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
 PartState = Literal["ok", "broken", "inherited", "unknown"]
@@ -288,6 +291,12 @@ class Card(Value):
     """The newest `REPORTS_SHOWN` of those that are made every so often, oldest first."""
     snapshots: tuple[SnapshotCard, ...] = Field(default=(), exclude_if=lambda snapshots: not snapshots)
     """The newest `SNAPSHOTS_SHOWN`, oldest first."""
+    waivers: dict[str, Waiver] = Field(default={}, exclude_if=lambda waivers: not waivers)
+    """Every one that was granted, by `W-1`, whether it still holds or not."""
+    approvals: tuple[Approval, ...] = Field(default=(), exclude_if=lambda approvals: not approvals)
+    """The newest decisions on this card and on those before it, oldest first."""
+    gate_runs: tuple[GateRun, ...] = Field(default=(), exclude_if=lambda runs: not runs)
+    """The newest of those that were written down, oldest first."""
 
     @property
     def digest(self) -> str:

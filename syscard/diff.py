@@ -24,7 +24,7 @@ class Change:
     """One thing that a reader of the card must know."""
 
     kind: str
-    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `version`, `declared` or `baseline`."""
+    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `version`, `declared`, `waiver` or `baseline`."""
     mark: Mark
     """`+` came, `-` went or changed, `=` stands as it should again, `?` is not known any more."""
     text: str
@@ -39,7 +39,7 @@ def material_diff(before: CardJson, after: CardJson) -> tuple[Change, ...]:
 
 
 _Ranked = Iterator[tuple[int, Change]]
-# Ranks: 0 broken claims, 1 incidents, 2 claims no longer known, 3 parts, 4 risks, 5 claims that hold again,
+# Ranks: 0 broken claims, 1 incidents, 2 claims no longer known, 3 parts, 4 risks and waivers, 5 claims that hold again,
 # 6 incidents over, 7 parts that are well again, 8 parts and versions that came or went, 9 declared text, 10 the rest.
 
 
@@ -232,6 +232,20 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
 
 
+def _waivers(before: CardJson, after: CardJson) -> _Ranked:
+    for ref, old, new in _both(before, after, "waivers"):
+        if new is None or (old is not None and old["revoked"] == new["revoked"]):
+            continue
+        scope = f" for {', '.join(map(one_line, new['scope']))}" if new["scope"] else ""
+        what = f"{ref} {one_line(new['rule'])}{scope}"
+        if new["revoked"]:
+            by = one_line(new["revoked"]["by"])
+            yield 4, Change("waiver", "=", _said("REVOKED", f"{what}, by {by}"), ref)
+        else:
+            by = one_line(new["approver"])
+            yield 4, Change("waiver", "-", _said("WAIVED", f"{what} until {new['expires'][:10]}, granted by {by}"), ref)
+
+
 def _baseline(before: CardJson, after: CardJson) -> _Ranked:
     old, new = before.get("baseline"), after.get("baseline")
     if old == new:
@@ -245,5 +259,5 @@ def _baseline(before: CardJson, after: CardJson) -> _Ranked:
 
 
 _RULES: Final[tuple[Callable[[CardJson, CardJson], _Ranked], ...]] = (
-    _claims, _incidents, _parts, _risks, _unknowns, _versions, _declared, _baseline,
+    _claims, _incidents, _parts, _risks, _unknowns, _versions, _declared, _waivers, _baseline,
 )  # fmt: skip

@@ -14,15 +14,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
+from syscard.approvals import Approve
 from syscard.baseline import Degenerate, Halves
 from syscard.digest import GENESIS, digest, iso
 from syscard.disparity import CompareGroups
 from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
+from syscard.gate_runs import RunGate
 from syscard.incident_edits import Impact, IncidentBody
 from syscard.incident_states import IncidentState
 from syscard.risks import AssessRisks
 from syscard.snapshots import Snapshot
+from syscard.waivers import RevokeWaiver, Waive
 
 
 class AuthorKind(StrEnum):
@@ -355,6 +358,10 @@ Body = Annotated[
     | Hold
     | Erasure
     | Snapshot
+    | Waive
+    | RevokeWaiver
+    | Approve
+    | RunGate
     | IncidentBody,
     Field(discriminator="kind"),
 ]

@@ -18,6 +18,7 @@ from syscard.health import watcher_line as watcher_line
 from syscard.incident_faces import IncidentFace, evidence_ids, incident_faces
 from syscard.incident_states import HELD_STATES
 from syscard.samples import sample_mark
+from syscard.signing import waived, waiver_rows
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
@@ -84,6 +85,8 @@ class ClaimRow:
     """How the requests behind its figures were sampled, in words; empty where none says so."""
     fresh: bool = True
     """False where the watcher is silent: then `holds` is only what it was when last looked at."""
+    waived: str = ""
+    """`waived until 2026-12-31 (W-1)`: beside the status, which stays what it is; empty where no waiver holds."""
 
     @property
     def mark(self) -> str:
@@ -154,7 +157,7 @@ def overview(view: View, now: datetime) -> Overview:
     state = watcher_state(watcher, now)
     fresh = state in ("alive", "errors")
     waiting = tuple(i for i in incident_faces(view) if i.is_open)
-    claims = tuple(claim_row(view, ref, fresh=fresh) for ref in card["claims"])
+    claims = tuple(claim_row(view, ref, fresh=fresh, at=now) for ref in card["claims"])
     parts = tuple(_part_rows(card, live, fresh))
     doubts = (*doubts_of_watching(card, watcher, now), *_doubts(card, claims))
     verdict, since = _verdict(waiting, claims, parts, sure=not doubts)
@@ -172,7 +175,7 @@ def overview(view: View, now: datetime) -> Overview:
         incidents=waiting,
         parts=parts,
         claims=claims,
-        also=tuple(_also(card, as_of)),
+        also=(*_also(card, as_of), *_waivers(view, now)),
         gate_blocked=view["gate"]["blocked"],
         gate=_gate_line(view["gate"], fresh),
         watcher_state=state,
@@ -270,8 +273,8 @@ def _weight(signal: dict[str, Any]) -> float:
     return abs(float(signal["effect"] or 0.0)) / float(signal["tolerance"] or 1.0)
 
 
-def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
-    """One claim with its figures, or with why there are none."""
+def claim_row(view: View, ref: str, *, fresh: bool = True, at: datetime | None = None) -> ClaimRow:
+    """One claim with its figures, or why there are none; waivers as of a moment, or of when the view was written."""
     raw = view["card"]["claims"][ref]
     telling = telling_slice(raw)
     declared = raw["declared"]
@@ -288,12 +291,21 @@ def claim_row(view: View, ref: str, *, fresh: bool = True) -> ClaimRow:
         slices=tuple(f"{one_line(s['slice'])}: {s['status']}, {slice_text(s, declared)}" for s in raw["slices"][1:]),
         sample=sample_mark(telling.get("sampled")),
         fresh=fresh,
+        waived=waived(view, at).get(ref, ""),
     )
 
 
 def _also(card: dict[str, Any], as_of: datetime) -> list[str]:
     today = as_of.astimezone(UTC).date().isoformat()
     return [*_held_back(card), *_open_questions(card, today), *_risks_to_know(card, today), *_review_due(card, today)]
+
+
+def _waivers(view: View, now: datetime) -> Iterable[str]:
+    """Rules that a gate does not count for a time."""
+    for row in waiver_rows(view, now):
+        if row.state == "holds":
+            scope = f" for {', '.join(row.scope)}" if row.scope else ""
+            yield f"{row.id} waives {row.rule}{scope} until {row.expires[:10]}, granted by {row.approver}"
 
 
 def _held_back(card: dict[str, Any]) -> Iterable[str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from syscard import edits as e
-from syscard import incident_fold
+from syscard import incident_fold, signing_fold
 from syscard.card import (
     REPORTS_SHOWN,
     Assessed,
@@ -238,4 +238,5 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "erasure": _nothing,
     "snapshot": _snapshot,
     **incident_fold.RULES,
+    **signing_fold.RULES,
 }

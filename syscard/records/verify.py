@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from syscard.approvals import Approve
 from syscard.card import Card
 from syscard.digest import digest, text_digest
 from syscard.disparity import CompareGroups
-from syscard.edits import Erasure, Hold, NoteOnIncident, SetBaseline
+from syscard.edits import Body, Erasure, Hold, NoteOnIncident, SetBaseline
 from syscard.edits import verify as verify_chain
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
@@ -16,6 +17,7 @@ from syscard.records.store import Records
 from syscard.risks import AssessRisks, Calibration
 from syscard.view import verdict_json
 from syscard.views import View
+from syscard.waivers import Waive
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,19 @@ def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
 
 
 def _erased(records: Records, ref: str, texts: dict[str, str]) -> int:
-    bodies = (edit.body for edit in records.edits(ref))
-    named = [b.text_sha256 if isinstance(b, NoteOnIncident) else b.reason_sha256 for b in bodies
-             if isinstance(b, NoteOnIncident | Hold)]  # fmt: skip
-    return sum(digest not in texts for digest in named)
+    named = (key for edit in records.edits(ref) for key in _texts_of(edit.body))
+    return sum(key not in texts for key in named)
+
+
+def _texts_of(body: Body) -> tuple[str, ...]:
+    """Digests of the free texts that an edit names."""
+    match body:
+        case NoteOnIncident():
+            return (body.text_sha256,)
+        case Hold():
+            return (body.reason_sha256,)
+        case Waive():
+            return (body.reason_sha256, body.control_sha256)
+        case Approve(comment_sha256=str(comment)):
+            return (comment,)
+    return ()

@@ -32,6 +32,7 @@ from syscard.render.incident_note import passages
 from syscard.render.interaction import agreed, declared_here, incident_rows, review, risk_lines, traffic
 from syscard.render.kept_reports import files_text, reports_lines
 from syscard.render.risks import of_declared, section_lines
+from syscard.render.signing import approval_lines, gate_run_lines, waiver_lines
 from syscard.render.standing import rules_text, standing
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
@@ -60,6 +61,9 @@ def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = ()) ->
         ("RISKS", _risks(card, width)),
         ("UNKNOWNS", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
+        *((("WAIVERS", waiver_lines(view, width)),) if card.get("waivers") else ()),
+        *((("APPROVALS", approval_lines(view, width)),) if card.get("approvals") else ()),
+        *((("GATE RUNS", gate_run_lines(view, width)),) if card.get("gate_runs") else ()),
         ("BASELINE", _baseline(card, width)),
         *((("REPORTS", reports_lines(card, width, gone)),) if card.get("reports") else ()),
         ("TRACING", _tracing(view, width)),
@@ -90,7 +94,8 @@ def _claims(view: View, width: int) -> Iterator[str]:
     for ref in view["card"]["claims"]:
         row = claim_row(view, ref)
         evidence = f"  {row.evidence}" if row.evidence else ""
-        yield from wrap(f"{pad(row.word, 8)} {row.id}", width, first=f"{row.mark} ")
+        flag = f"  {row.waived}" if row.waived else ""
+        yield from wrap(f"{pad(row.word, 8)} {row.id}{flag}", width, first=f"{row.mark} ")
         yield from wrap(f"{row.says} ({row.about})", width, first=" " * 11)
         yield from wrap(row.text + evidence, width, first=" " * 11)
 

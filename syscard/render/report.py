@@ -260,6 +260,7 @@ def _claim_row(view: View, ref: str, claim: dict[str, Any]) -> tuple[str, ...]:
     overall, row = claim["slices"][0], claim_row(view, ref)
     _, status, *figures = _slice_cells(view["card"], overall, claim["declared"])
     status = row.word if claim_status(claim) == overall["status"] else f"{row.word} in a group"
+    status += f", {row.waived}" if row.waived else ""
     promise = f"{row.says} {one_line(claim['declared'].get('expect', '?'))} ({row.about})"
     return one_line(ref), promise, status, *figures, stamp(row.since)
 

@@ -216,7 +216,8 @@ def in_order(claims: Iterable[ClaimRow]) -> list[ClaimRow]:
 def claim_line(claim: ClaimRow, now: datetime) -> str:
     """Figures, promise, and for what broke, since when; with the evidence behind them."""
     since = f"  since {clock(claim.since, now)}" if claim.status == "broken" else ""
-    return f"{claim.text}{since}{f'  {claim.evidence}' if claim.evidence else ''}"
+    beside = "".join(f"  {text}" for text in (claim.evidence, claim.waived) if text)
+    return f"{claim.text}{since}{beside}"
 
 
 def closing_lines(overview: Overview, now: datetime, width: int) -> Iterator[Line]:
