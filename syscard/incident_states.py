@@ -74,5 +74,10 @@ def refusal(number: int, state: str, to: str) -> str | None:
     return f"INC-{number} is {_words(state)} already: from there it can become {ways}"
 
 
+def hides(state: str, into: str) -> bool:
+    """Whether merging keeps from people what waits for them: an accepted incident calls nobody until its time."""
+    return state in OPEN_STATES and into == "accepted_risk"
+
+
 def _words(state: str) -> str:
     return state.replace("_", " ")

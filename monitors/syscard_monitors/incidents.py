@@ -96,6 +96,8 @@ class _Story:
     drafts: list[Draft] = field(default_factory=list)
     quiet: dict[int, int] = field(default_factory=dict)
     reached: dict[int, Reached] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
+    """What a risk that joined keeps open, whether or not the rest is quiet."""
 
     def fires(self, number: int, reached: Reached, drafts: Iterable[Draft]) -> None:
         """An incident of which something is in breach."""
@@ -272,19 +274,21 @@ def _extend(window: _Window, incident: Incident, listed: Sequence[Finding], seve
 def _settle(window: _Window, begun: set[str], firing: Firing, told: _Story) -> None:
     """Count quiet windows of every live incident, and end those that were quiet for long enough."""
     own = owners(window.card) | dict.fromkeys(begun, 0)
-    off = (f for f in window.findings if f.state is State.BREACH and f.severity != "note")
+    off = frozenset(f.key for f in window.findings if f.state is State.BREACH and f.severity != "note")
     seen = Seen(
         states={f.key: f.state for f in window.findings},
         owners=own,
         configured=firing.configured,
-        loose=any(f.key not in own for f in off),
+        loose=any(key not in own for key in off),
         at=window.at,
+        off=off,
     )
     for incident in window.card.live_incidents:
         number = incident.number
         if number in told.quiet:
             continue
         told.quiet[number] = seen.quiet_runs(incident, firing.quiet.get(number, 0))
+        told.held |= {number} if seen.holds(incident) else set()
         body = ended(incident, told.quiet[number], seen, firing.rebaselined)
         if isinstance(body, MoveIncident):
             last = told.reached.pop(number).due(incident, over=True)
@@ -300,7 +304,7 @@ def _silenced(window: _Window, told: _Story, joining: Container[int]) -> Sequenc
     if not card.silences and all(i.state != "accepted_risk" for i in card.live_incidents):
         return ()
     after = fold(provisional(told.drafts, window.at), start=card)
-    firing = {n for n, runs in told.quiet.items() if not runs or n in joining}
+    firing = {n for n, runs in told.quiet.items() if not runs or n in joining or n in told.held}
     return due_moves(after, window.at, firing, window.author)
 
 

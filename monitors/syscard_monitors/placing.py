@@ -19,6 +19,7 @@ from syscard.incident_keys import overflow_fingerprint, signal_of
 from syscard.incident_states import REOPEN_WITHIN
 from syscard.system import SYSTEM
 from syscard_monitors.graph import Graph
+from syscard_monitors.settling import ROLLOUT, is_quiet
 
 MOST_OPEN: Final = 20
 """Incidents of a system that are open or held back, beside the one that gathers the rest."""
@@ -27,8 +28,6 @@ MOST_A_DAY: Final = 30
 MOST_LISTED: Final = 50
 """Findings that an incident lists, with their evidence; the others are counted."""
 _DAY: Final = timedelta(days=1)
-_ROLLOUT: Final = "IR-14"
-"""The risk that a component runs what nobody declared: its incident takes what else its rollout changes there."""
 
 
 def are_risks(findings: Iterable[Finding | IncidentFinding]) -> bool:
@@ -121,8 +120,11 @@ class Placing:
 
     @cached_property
     def _others(self) -> tuple[Incident, ...]:
-        """What merely had no room lies on no path."""
-        return tuple(i for i in self.live if i.fingerprint != self._overflow)
+        """What merely had no room lies on no path, and what only a risk keeps open is over for all else."""
+        return tuple(i for i in self.live if i.fingerprint != self._overflow and not self._is_over(i))
+
+    def _is_over(self, incident: Incident) -> bool:
+        return is_quiet(incident, self.quiet.get(incident.number, 0))
 
     def _is_near(self, incident: Incident, root: str, members: Sequence[Finding]) -> bool:
         """Whether what begins lies on the path of an incident; parts that nobody declared lie on none of it."""
@@ -135,7 +137,7 @@ class Placing:
     def _inhibits(self, incident: Incident, root: str) -> bool:
         """Whether an incident upstream pages already and is not over, or tells of a rollout of this very component."""
         end = self.graph.end_of(root)
-        if any(f.about == end and signal_of(f.key, f.about) == _ROLLOUT for f in incident.findings):
+        if any(f.about == end and signal_of(f.key, f.about) == ROLLOUT for f in incident.findings):
             return True
         pages = incident.severity == "page" and incident.number in self.quiet
         return pages and self.graph.end_of(incident.subject) in self.graph.upstream(end)

@@ -138,6 +138,29 @@ def allowed(card: Card, number: int, to: str) -> None:
         raise UsageError(refused)
 
 
+def may_merge(card: Card, number: int, into: int, *, force: bool) -> None:
+    """Refuse to merge into what is over, and unless it is forced, what is open into what somebody has accepted.
+
+    Raises:
+        NotOnTheCard: there is no such incident.
+        UsageError: it may not be merged.
+    """
+    from syscard.errors import UsageError
+    from syscard.incident_states import hides
+
+    allowed(card, number, "merged")
+    known(card.incidents, into)
+    source, target = card.incidents[number], card.incidents[into]
+    if not target.is_live:
+        raise UsageError(f"INC-{into} is {target.state}: merge into one that is open")
+    if hides(source.state, target.state) and not force:
+        until = f"until {target.accepted_until:%Y-%m-%d %H:%M} UTC " if target.accepted_until else ""
+        raise UsageError(
+            f"INC-{into} is accepted {until}and calls nobody: INC-{number} (an open {source.severity}) would be hidden "
+            f"in it; merge INC-{into} into INC-{number}, or add --force"
+        )
+
+
 def words_of(text: str, what: str) -> str:
     """Free text that says something, cut to a length.
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syscard.attribution import Attribution
 from syscard.card import SEVERITIES
 from syscard.edits import ExtendIncident, MoveIncident, OpenIncident, ReopenIncident
 from syscard.finding import Finding, State
 from syscard.incident_edits import (
+    AttributeIncident,
     EndSilence,
     GroupReached,
     HoldIncident,
@@ -482,3 +484,28 @@ def test_a_risk_that_a_silence_does_not_cover_brings_back_the_quiet_incident_tha
     assert watch.numbers == {1: "suppressed"}
     watch.window(ok(), finding("vlm", State.BREACH, signal="IR-17").model_copy(update={"risk": "IR-17"}))
     assert watch.numbers == {1: "open"}
+
+
+@pytest.mark.parametrize(("state", "seen"), [("open", State.BREACH), ("resolved", State.OK)])
+def test_an_acceptance_that_runs_out_while_only_a_risk_is_still_seen_calls_again(
+    watch: Watch, state: str, seen: State
+) -> None:
+    watch.window(finding("vlm"), finding("vlm", signal="IR-17", risk="IR-17"))
+    until = window(watch.index + 5).start
+    watch.people(MoveIncident(number=1, state="accepted_risk", until=until, approver="lead"))
+    calm(watch, 4, finding("vlm", signal="IR-17", risk="IR-17"))
+    assert watch.numbers == {1: "accepted_risk"}
+    calm(watch, 1, finding("vlm", seen, signal="IR-17", risk="IR-17"))
+    assert watch.numbers == {1: state}
+
+
+@pytest.mark.parametrize(("first", "state"), [("vlm", "resolved"), ("llm", "open")])
+def test_what_only_repeats_the_attribution_of_an_incident_does_not_keep_it_open(
+    watch: Watch, first: str, state: str
+) -> None:
+    """IR-14 of a part that an open incident says changed itself is over with the incident: it would never be."""
+    watch.window(finding("vlm"), finding("vlm", signal="IR-14", risk="IR-14"))
+    found = Attribution(first=first, n_before=900, n_now=100, method="hc3", confidence="medium")
+    watch.people(AttributeIncident(number=1, attribution=found))
+    calm(watch, RESOLVE_AFTER, finding("vlm", signal="IR-14", risk="IR-14"))
+    assert watch.numbers == {1: state}

@@ -293,12 +293,33 @@ def test_a_risk_joins_the_incident_of_its_path_though_that_is_quiet_already(watc
     assert [f.risk for f in watch.only.findings] == [None, "IR-05"]
 
 
-def test_a_risk_that_joined_holds_no_incident_open(watch: Watch) -> None:
+def test_a_risk_that_joined_keeps_the_incident_open_until_it_is_seen_no_more(watch: Watch) -> None:
+    watch.window(finding())
+    watch.window(finding(), risk(), begun=["vlm->llm.IR-05"])
+    for _ in range(RESOLVE_AFTER + 2):
+        watch.window(finding(state=State.OK), risk(), begun=())
+    assert watch.numbers == {1: "open"}
+    watch.window(finding(state=State.OK), risk(state=State.OK))
+    assert watch.numbers == {1: "resolved"}
+
+
+def test_a_note_that_joined_holds_no_incident_open(watch: Watch) -> None:
+    """As a risk whose severity has fallen to that of its reading."""
     watch.window(finding())
     watch.window(finding(), risk(), begun=["vlm->llm.IR-05"])
     for _ in range(RESOLVE_AFTER):
-        watch.window(finding(state=State.OK), risk(), begun=())
-    assert watch.only.state == "resolved"
+        watch.window(finding(state=State.OK), risk().model_copy(update={"severity": "note"}), begun=())
+    assert watch.numbers == {1: "resolved"}
+
+
+def test_what_only_a_risk_keeps_open_takes_nothing_that_begins_below_it(watch: Watch) -> None:
+    """Its signals are calm: what breaks now is another matter, though the incident paged."""
+    watch.window(finding(severity="page"))
+    watch.window(finding(), risk("vlm"), begun=["vlm.IR-05"])
+    for _ in range(RESOLVE_AFTER):
+        watch.window(finding(state=State.OK), risk("vlm"), begun=())
+    watch.window(finding(state=State.OK), risk("vlm"), finding("llm", signal="words"), begun=["llm.words"])
+    assert watch.numbers == {1: "open", 2: "open"}
 
 
 def test_an_incident_of_risks_alone_is_over_with_them(watch: Watch) -> None:

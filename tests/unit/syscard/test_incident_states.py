@@ -15,7 +15,7 @@ from syscard import incident_edits as ie
 from syscard.card import SEVERITIES, Card, Incident
 from syscard.edits import AuthorKind
 from syscard.fold import apply, empty_card
-from syscard.incident_states import CANDIDATE, LIVE_STATES, OPEN_STATES, may_move, refusal
+from syscard.incident_states import CANDIDATE, LIVE_STATES, OPEN_STATES, hides, may_move, refusal
 from tests.unit.build import HUMAN, MONITOR, chained, draft, member, opening
 
 STATES = (
@@ -65,6 +65,12 @@ def test_a_move_that_is_not_allowed_is_refused_in_one_line(state: str, to: str, 
     assert found is not None
     assert found.startswith(says)
     assert "\n" not in found
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_only_what_is_open_is_hidden_and_only_in_what_was_accepted(state: str) -> None:
+    assert hides(state, "accepted_risk") == (state in OPEN_STATES)
+    assert not any(hides(state, into) for into in ("open", "acknowledged", "mitigating", "suppressed"))
 
 
 def test_an_allowed_move_is_not_refused() -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syscard_tui.commands import accounting, attribution, silencing
-from syscard_tui.incident_writing import Number, allowed, known, move, note_on, number_of, until_of, words_of, write
+from syscard_tui.incident_writing import (
+    Number,
+    allowed,
+    known,
+    may_merge,
+    move,
+    note_on,
+    number_of,
+    until_of,
+    words_of,
+    write,
+)
 from syscard_tui.options import AsJson, options_of, say, say_json
 
 if TYPE_CHECKING:
@@ -216,18 +227,15 @@ def merge(
     context: typer.Context,
     incident: Number,
     into: Annotated[str, typer.Argument(help="The incident that it is part of.", metavar="INTO")],
+    force: Annotated[bool, typer.Option("--force", help="Also into an accepted one, which calls nobody.")] = False,
 ) -> None:
     """Make an incident part of another, which takes its findings and keeps the worse severity."""
-    from syscard.errors import UsageError
     from syscard.incident_edits import MergeIncident
 
     number, target = number_of(incident), number_of(into)
 
     def make(card: Any, _at: Any) -> list[MergeIncident]:
-        allowed(card, number, "merged")
-        known(card.incidents, target)
-        if not card.incidents[target].is_live:
-            raise UsageError(f"INC-{target} is {card.incidents[target].state}: merge into one that is open")
+        may_merge(card, number, target, force=force)
         return [MergeIncident(number=number, into=target)]
 
     card = write(options_of(context), f"merged {incident}", make)
