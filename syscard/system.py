@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from syscard.blindspots import Topic
 from syscard.metric import parse_metric
 from syscard.risks import RiskId
+from syscard.stated_regimes import Regime
 from syscard.trace_links import checked_template
 from syscard.units import Day, Duration, parse_duration, parse_expectation
 
@@ -94,7 +95,7 @@ class Identity(Declared):
     out_of_scope: tuple[Text, ...] = Field(min_length=1)
     limitations: tuple[Text, ...] = Field(min_length=1)
     oversight: Text | None = None
-    regimes: dict[str, Literal["applicable", "not_applicable", "voluntary", "unclear"]] = {}
+    regimes: dict[str, Regime] = {}
     review: Review
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from syscard.attribution_text import verdict_lines
@@ -15,6 +16,7 @@ from syscard.incident_faces import IncidentFace, incident_faces
 from syscard.owners import owner_of
 from syscard.render.baselines import halves_text
 from syscard.render.blindspots import matrix_text
+from syscard.render.crosswalks import crosswalk_lines
 from syscard.render.facts import (
     answered,
     evidence_value,
@@ -48,8 +50,8 @@ _RULES: Final = {
 }
 
 
-def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = ()) -> str:
-    """The whole card; `gone` are digests of files of reports that are not there any more."""
+def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = (), now: datetime | None = None) -> str:
+    """The whole card; `gone` are digests of files of reports that are not there, `now` is when the view was written."""
     card = view["card"]
     sections = (
         ("", _identity(view, width)),
@@ -66,6 +68,7 @@ def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = ()) ->
         *((("GATE RUNS", gate_run_lines(view, width)),) if card.get("gate_runs") else ()),
         ("BASELINE", _baseline(card, width)),
         *((("REPORTS", reports_lines(card, width, gone)),) if card.get("reports") else ()),
+        ("CROSSWALKS", crosswalk_lines(view, width, now)),
         ("TRACING", _tracing(view, width)),
         ("EVIDENCE", _evidence(view, width)),
     )

@@ -9,6 +9,7 @@ import typer
 
 from syscard_tui.commands import (
     cards,
+    crosswalks,
     declaring,
     demo,
     discover,
@@ -50,6 +51,7 @@ discover.register(app)
 spans.register(app)
 watching.register(app)
 cards.register(app)
+crosswalks.register(app)
 incidents.register(app)
 notifying.register(app)
 risks.register(app)

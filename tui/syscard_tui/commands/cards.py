@@ -75,16 +75,20 @@ def show(
 ) -> None:
     """The whole card, or that of one part: contract, traffic, risks with likelihood and impact, incidents."""
     from syscard.blindspots import blind_spots
+    from syscard.clock import system_clock
     from syscard.render.cardtext import card_text
+    from syscard.render.crosswalks import summaries
     from syscard_tui.pages import gone_from
 
     view = options_of(context).view() if version is None else _older(context, version_number(version))
+    now = system_clock() if version is None else None
     if part is not None:
         _show_part(view, part, as_json=as_json)
     elif as_json:
-        say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)]})
+        maps = [one.model_dump(mode="json") for one in summaries(view, now)]
+        say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)], "crosswalks": maps})
     else:
-        say(card_text(view, gone=gone_from(options_of(context).home(), view)))
+        say(card_text(view, gone=gone_from(options_of(context).home(), view), now=now))
 
 
 def _show_part(view: View, ref: str, *, as_json: bool) -> None:
