@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from syscard.errors import NothingDeclared, RecordsError, UsageError
 
 View = dict[str, Any]
+Row = dict[str, Any]
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def _reading(records: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
             yield connection
     except sqlite3.Error as error:
-        if "no such table: view" in str(error) and _is_being_made(records):
+        if "no such table" in str(error) and _is_being_made(records):
             raise _no_card(records) from error
         raise RecordsError(f"{records}: {error}: run: syscard doctor") from error
 
@@ -98,3 +99,50 @@ def version_stamp(records: Path) -> int:
     with _reading(records) as connection:
         row = connection.execute("select coalesce(sum(stamp), 0) from view").fetchone()
     return int(row[0])
+
+
+def versions(records: Path, system: str, *, before: int | None = None, most: int = 50) -> list[dict[str, Any]]:
+    """Newest versions of a system's card, newest first; only those earlier than `before`, where it is given.
+
+    Of each: `version`, `cause`, `edits` (how many), `observed` (event time of its last edit), `author` (`human:mara`),
+    `link` (of its last edit).
+
+    Raises:
+        NothingDeclared: there are no records yet.
+        RecordsError: the file cannot be read.
+    """
+    query = (
+        "select version, cause, draft, link, n from edit join (select system s, max(seq) m, count(*) n from edit "
+        "where system = ? and version < ? group by version) on system = s and seq = m order by version desc limit ?"
+    )
+    with _reading(records) as connection:
+        rows = connection.execute(query, (system, before if before is not None else _NO_VERSION, most)).fetchall()
+    return [_version(*row) for row in rows]
+
+
+_NO_VERSION: Final = 2**62
+
+
+def _version(version: int, cause: str, draft: str, link: str, edits: int) -> dict[str, Any]:
+    try:
+        said = json.loads(draft)
+        author = f"{said['author']['kind']}:{said['author']['name']}"
+        return {"version": version, "cause": cause, "edits": edits, "observed": said["observed"], "author": author,
+                "link": link}  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordsError(f"an edit of v{version} cannot be read: run: syscard card verify") from error
+
+
+def edit_rows(records: Path, system: str, *, after: int = 0, until_version: int | None = None) -> Iterator[Row]:
+    """Stored edits in order, from behind `after`, up to and with one version: what `syscard.stored_edits` reads.
+
+    Raises:
+        NothingDeclared: there are no records yet.
+        RecordsError: the file cannot be read.
+    """
+    query = "select * from edit where system = ? and seq > ? and version <= ? order by seq"
+    with _reading(records) as connection:
+        found = connection.execute(query, (system, after, until_version if until_version is not None else _NO_VERSION))
+        names = [column[0] for column in found.description]
+        for row in found:
+            yield dict(zip(names, row, strict=True))

@@ -22,11 +22,12 @@ from sqlmodel import Session, col, create_engine, delete, select
 from syscard.card import Card
 from syscard.digest import iso, text_digest
 from syscard.edits import Draft, Edit, chain
-from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
+from syscard.errors import MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
 from syscard.gates import Policy
 from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
+from syscard.stored_edits import edit_of
 from syscard.view import build_view, with_live
 
 HEAD: Final = "0005"
@@ -363,18 +364,7 @@ def _edit_row(system: str, edit: Edit) -> EditRow:
 
 
 def _edit(row: EditRow) -> Edit:
-    try:
-        return Edit(
-            seq=row.seq,
-            version=row.version,
-            cause=row.cause,
-            draft=Draft.model_validate(json.loads(row.draft)),
-            recorded=datetime.fromisoformat(row.recorded),
-            previous=row.previous,
-            link=row.link,
-        )
-    except ValueError as error:
-        raise ChainBroken(f"edit {row.seq} (v{row.version}): it is no edit that was ever written") from error
+    return edit_of(row.model_dump())
 
 
 def _inflated(body: bytes) -> bytes:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from syscard.errors import NothingDeclared, RecordsError, UsageError
+from syscard.errors import ChainBroken, NothingDeclared, RecordsError, UsageError
 from syscard.records.store import Records
-from syscard.views import choose, read_view, systems, version_stamp
-from tests.unit.build import GATE, NOW, component, draft
+from syscard.stored_edits import edit_of
+from syscard.views import choose, edit_rows, read_view, systems, version_stamp, versions
+from tests.unit.build import GATE, HUMAN, NOW, component, draft
 
 HEAVY = {
     "pydantic",
@@ -127,3 +128,51 @@ def test_reading_writes_nothing(holding: Callable[..., Path]) -> None:
     read_view(file)
     version_stamp(file)
     assert file.read_bytes() == before
+
+
+@pytest.fixture
+def with_a_past(tmp_path: Path) -> Path:
+    """Five versions of one system, the third of two edits by a human; another system beside it."""
+    file = tmp_path / "records.db"
+    with closing(Records.open(file, GATE)) as records, records.transaction() as transaction:
+        for number in range(1, 6):
+            batch = [draft(component("llm", {"owner": f"o{number}"}), minute=number)]
+            batch += [draft(component("cf"), minute=9, author=HUMAN)] if number == 3 else []
+            transaction.append("shop", batch, cause=f"look {number}", recorded=NOW)
+        transaction.append("bank", [draft(component())], cause="apply", recorded=NOW)
+    return file
+
+
+def test_versions_are_told_newest_first_with_who_made_them_and_of_how_many_edits(with_a_past: Path) -> None:
+    told = versions(with_a_past, "shop")
+    assert [one["version"] for one in told] == [5, 4, 3, 2, 1]
+    third = told[2]
+    link = [row["link"] for row in edit_rows(with_a_past, "shop") if row["version"] == 3][-1]
+    assert third == {
+        "version": 3, "cause": "look 3", "edits": 2, "observed": "2026-11-22T14:09:00Z", "author": "human:mara",
+        "link": link,
+    }  # fmt: skip
+    assert [one["version"] for one in versions(with_a_past, "shop", before=4, most=2)] == [3, 2]
+    assert versions(with_a_past, "zoo") == []
+
+
+def test_stored_edits_read_without_a_database_library_are_those_of_the_records(with_a_past: Path) -> None:
+    with closing(Records.open(with_a_past, GATE)) as records:
+        kept = list(records.edits("shop"))
+    assert [edit_of(row) for row in edit_rows(with_a_past, "shop")] == kept
+    assert [edit_of(row) for row in edit_rows(with_a_past, "shop", after=1, until_version=2)] == kept[1:2]
+
+
+def test_an_edit_that_was_never_written_is_named(with_a_past: Path) -> None:
+    with closing(sqlite3.connect(with_a_past)) as connection, connection:
+        connection.execute("update edit set draft = '{}' where seq = 2 and system = 'shop'")
+    with pytest.raises(ChainBroken, match=r"edit 2 \(v2\)"):
+        [edit_of(row) for row in edit_rows(with_a_past, "shop")]
+    with pytest.raises(RecordsError, match="an edit of v2 cannot be read: run: syscard card verify"):
+        versions(with_a_past, "shop")
+
+
+@pytest.mark.parametrize("read", [lambda f: versions(f, "shop"), lambda f: list(edit_rows(f, "shop"))])
+def test_without_records_there_is_no_past(read: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(NothingDeclared, match="has no card yet"):
+        read(tmp_path / "records.db")
