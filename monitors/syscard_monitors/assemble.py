@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from syscard.observation import CREATION, EVENTS, FEEDBACK, SDK_SCOPE
 from syscard.rotations import key_number
@@ -54,6 +54,14 @@ def place(end_us: int, trace_id: str, root_id: str) -> Frontier:
     return Frontier(end_us, f"{trace_id}/{root_id}")
 
 
+class Answer(NamedTuple):
+    """What came of a request, as feedback says it."""
+
+    accepted: bool
+    at_us: int
+    """When it came."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request: its times, and the values of its fields, as lists over repeated calls."""
@@ -73,6 +81,8 @@ class Request:
     """Which versions, models and prompts its components carried."""
     keys: frozenset[int] = frozenset({0})
     """Under which keys its words were hashed (`syscard.rotations.key_number`)."""
+    answer: Answer | None = None
+    """What came of it, where a stretch of time is looked at that is over (`syscard_monitors.answers`)."""
 
     @property
     def place(self) -> Frontier:

@@ -86,7 +86,7 @@ def assess(
     newest = [r for r in requests if r.end_us > since][-kept.MOST :]
     needed = log_needed(plan, _took(newest, pace_us))
     last = newest[-1].place.request if newest else ""
-    maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}", card)
+    maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}", card, known=memory.answers)
     maker.columns = (kept_columns or Kept()).moved_on(plan.baseline, plan.system, newest)
     readings = {name: _reading(plan, risk, about, maker) for name, (risk, about) in plan.risk_places.items()}
     rare = significant(readings, needed)
@@ -154,7 +154,7 @@ def _verdict(
     entry, asked = catalogue()[risk.id], calibration(plan, name).threshold
     before = memory.risks.get(name, Standing())
     large = reaches(reading, asked, before)
-    is_fresh = large and (not (is_rare or before.stands) or _shows(plan, risk, about, fresh, asked))
+    is_fresh = large and (not (is_rare or before.stands) or _shows(plan, name, reading, fresh, asked))
     at_us = fresh.requests[0].start_us if fresh.requests else 0
     standing = after(before, reading, asked, entry.least, at_us, is_rare=is_rare, is_fresh=is_fresh)
     told = assessment(entry, about, reading, standing, asked, needed)
@@ -162,10 +162,13 @@ def _verdict(
     return told
 
 
-def _shows(plan: Plan, risk: Risk, about: str, fresh: CaseMaker, threshold: float) -> bool:
+def _shows(plan: Plan, name: str, whole: Reading | Lacking, fresh: CaseMaker, threshold: float) -> bool:
     """Whether the newest requests alone show the effect; where they are too few to say, it is taken to go on."""
-    reading = _reading(plan, risk, about, fresh)
-    return isinstance(reading, Lacking) or reading.effect >= cleared(threshold, reading.scale)
+    newest = _reading(plan, *plan.risk_places[name], fresh)
+    if isinstance(newest, Lacking) or isinstance(whole, Lacking):
+        return True
+    effect = newest.aspects.get(whole.aspect) if whole.aspect else newest.effect
+    return effect is None or effect >= cleared(threshold, newest.scale)
 
 
 def calibration(plan: Plan, name: str) -> Calibration:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from syscard.finding import Finding, State
 from syscard.live import HISTORY
+from syscard_monitors.answers import Came, body_of, read_answers
 from syscard_monitors.assemble import Frontier, micros
 from syscard_monitors.burn import Bins, budgets_body, read_budgets
 from syscard_monitors.edetector import Detector, read_detector
@@ -76,6 +77,8 @@ class Memory:
     """The newest vectors, by signal."""
     violating: dict[str, dict[str, int]] = field(default_factory=dict)
     quiet: dict[int, int] = field(default_factory=dict)
+    answers: dict[str, Came] = field(default_factory=dict)
+    """What came of the newest requests of which it is known."""
     reached: dict[int, Reached] = field(default_factory=dict)
     """How far each live incident reaches."""
     reach: dict[str, Reach] = field(default_factory=dict)
@@ -134,6 +137,7 @@ class Memory:
             "vectors": {key: [[s.by, s.stratum, list(s.vector)] for s in found] for key, found in self.vectors.items()},
             "violating": self.violating,
             "quiet": {str(k): v for k, v in self.quiet.items()},
+            "answers": body_of(self.answers),
             "reached": {str(k): r.body() for k, r in self.reached.items()},
             "reach": {ref: list(reach) for ref, reach in self.reach.items()},
             "tracing": self.tracing,
@@ -180,6 +184,7 @@ def recall(body: Mapping[str, Any]) -> Memory:
         },
         violating=dict(body["violating"]),
         quiet={int(k): v for k, v in body["quiet"].items()},
+        answers=read_answers(body.get("answers", {})),  # earlier releases had none
         reached={int(k): read_reached(r) for k, r in body.get("reached", {}).items()},  # earlier releases had none
         reach={ref: Reach(*counts) for ref, counts in body.get("reach", {}).items()},  # earlier releases had none
         tracing=list(body.get("tracing", ())),  # likewise

@@ -27,7 +27,7 @@ from syscard.runs import MOST_DEATHS, set_aside
 from syscard.steps import At, Step, untold
 from syscard.system import System
 from syscard.words import one_line
-from syscard_monitors import assessing, baseline, groups, reports
+from syscard_monitors import answers, assessing, baseline, groups, reports
 from syscard_monitors.anew import Anew, anew
 from syscard_monitors.assemble import Request, micros
 from syscard_monitors.assessing import Assessing
@@ -260,7 +260,7 @@ class Watcher:
 
     def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
         system = system_of(self._records.current(ref))
-        requests = between(self._scan, system, since, until, micros(self._clock()), self._rotated()).requests
+        requests = answers.answered(between(self._scan, system, since, until, micros(self._clock()), self._rotated()))
         return baseline.measure_baseline(system, self._signals(system), requests)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
@@ -311,6 +311,7 @@ class Watcher:
         """
         ref, window = plan.system.system.ref, window_of(memory.windows, requests)
         end = micros(window.end)
+        memory.answers = answers.added(memory.answers, feedback)
         own, errors = sums_of(plan, requests, feedback)
         changed, gone = sums.add(plan.system, end, own), sums.forget(plan.system, end)
         findings = findings_of(known, plan, memory, requests, window, running.telling(self._worker.p_values), feedback)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeVar
 from syscard.card import Card
 from syscard.risks import Scale
 from syscard.system import EDGE, System, edge_ends
-from syscard_monitors.assemble import Request
+from syscard_monitors.answers import Known, answer_to, names_of
+from syscard_monitors.assemble import Answer, Request
 from syscard_monitors.strata import Strata
 
 MOST_TRACES = 3
@@ -68,6 +69,24 @@ class Case:
     memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was computed of these requests together already, whatever the place."""
     columns: Columns = field(kw_only=True)
+    known: Known = field(default_factory=dict, repr=False)
+    """What feedback says of requests."""
+
+    @cached_property
+    def now_us(self) -> int:
+        """End of the newest request."""
+        return max((request.end_us for request in self.requests), default=0)
+
+    def answers(self) -> list[Answer | None]:
+        """What had come of each request by the end of the newest; of a baseline, too, so that it is looked at alike."""
+        return self.once("answers", self._answers)
+
+    def _answers(self) -> list[Answer | None]:
+        found: Iterable[Answer | None] = (request.answer for request in self.requests)
+        if self.known:
+            named = zip(self.requests, self.columns.of("names of spans", names_of), strict=True)
+            found = (answer_to(request, names, self.known) for request, names in named)
+        return [one if one is not None and one.at_us <= self.now_us else None for one in found]
 
     def numbers(self, name: str) -> list[float | None]:
         """The mean of a field over the calls of each request; None where no call says a number."""
@@ -116,6 +135,10 @@ class Reading:
     severity: str = ""
     """Where this reading alone is less grave than the catalogue says."""
     traces: tuple[str, ...] = ()
+    aspect: str = ""
+    """Which of several effects it is; empty where a risk has only one."""
+    aspects: Mapping[str, float] = field(default_factory=dict)
+    """Every effect that these requests tell of, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +183,8 @@ class CaseMaker:
     """What the seeds of places are made of."""
     card: Card | None = None
     columns: Columns | None = None
+    known: Known = field(default_factory=dict)
+    """What feedback says of requests."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def case(self, about: str) -> Case:
@@ -168,12 +193,16 @@ class CaseMaker:
         columns = self._columns()
         strata = columns.of(("stratum", named), lambda request: self.strata.of_one(named, request))
         seed = seed_of(f"{self.seed}/{about}")
-        return Case(self.system, about, self.requests, strata, seed, self.card, self._memo, columns=columns)
+        return Case(
+            self.system, about, self.requests, strata, seed, self.card, self._memo, columns=columns, known=self.known
+        )
 
     def part(self, start: int, size: int) -> CaseMaker:
         """The same over some of the requests; what was computed of each of them is not computed again."""
         some = self.requests[start : start + size]
-        return CaseMaker(self.system, self.strata, some, self.seed, self.card, Columns(some, self._columns(), start))
+        return CaseMaker(
+            self.system, self.strata, some, self.seed, self.card, Columns(some, self._columns(), start), self.known
+        )
 
     def _columns(self) -> Columns:
         self.columns = self.columns or Columns(self.requests)

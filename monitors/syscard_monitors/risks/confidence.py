@@ -10,6 +10,7 @@ from syscard.system import System
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks import roles
 from syscard_monitors.risks.base import Case, Lacking, Reading, examples
+from syscard_monitors.risks.predicting import halves_reading, usual_halves
 from syscard_monitors.risks.statistics import upper_tail
 from syscard_monitors.stats import Z95, quantile
 
@@ -52,16 +53,18 @@ class Miscalibration:
         return roles.of_kind(system, "vision-language", "retriever", "guard")
 
     def usual(self, case: Case) -> dict[str, Any] | Lacking:
-        """Bins of equal size: their limits, calls, right ones and summed confidence."""
+        """Bins of equal size: their limits, calls, right ones and summed confidence; or halves by feedback."""
         told = _pairs(case)
         if len(told) < BINS:
-            return roles.needs(f"{case.about}.confidence and {case.about}.agrees")
+            return self._by_feedback(case)
         sure = sorted(c for c, _ in told)
         limits = sorted({quantile(sure, (i + 1) / BINS) for i in range(BINS - 1)})
         return {"limits": limits, "bins": [list(b) for b in _binned(told, limits)]}
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
-        """The rise, with a one-sided z by the delta method."""
+        """The rise, with a one-sided z by the delta method; by feedback what is lost of what confidence tells."""
+        if "halves" in usual:
+            return halves_reading(case, usual)
         told = _pairs(case)
         if not told:
             return roles.needs(f"{case.about}.confidence and {case.about}.agrees")
@@ -91,6 +94,13 @@ class Miscalibration:
             share=sum(wrong) / len(wrong),
             traces=examples(case.requests, wrong),
         )
+
+    def _by_feedback(self, case: Case) -> dict[str, Any] | Lacking:
+        sure, answers = case.numbers(f"{case.about}.confidence"), case.answers()
+        if all(c is None for c in sure) or all(a is None for a in answers):
+            what = f"{case.about}.confidence and {case.about}.agrees"
+            return Lacking(f"needs {what}, or feedback that says what was accepted")
+        return usual_halves(case)
 
 
 def _pairs(case: Case) -> list[_Pair]:

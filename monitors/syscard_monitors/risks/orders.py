@@ -18,6 +18,8 @@ from syscard_monitors.stats import Rates, quantile, rule_of_three
 
 MOST_LISTED: Final = 64
 """Items of a list that spans keep: of a longer one it cannot be said what is not in it."""
+LEAST_ANSWERED: Final = 20
+"""Requests of which it is known what became of them, on either side, for what overriding costs."""
 _OFFERS: Final = ("ranking", "retriever")
 _TAKES: Final = ("vision-language", "llm", "agent", "guard")
 
@@ -74,13 +76,16 @@ class Override(ChangeRisk):
         change = super().assess(case, usual)
         if isinstance(change, Lacking):
             return change
-        cost = regret(case, self.marks(case))
+        change = replace(change, aspect="change", aspects={"change": change.effect})
+        marks = self.marks(case)
+        cost = regret(case, marks)
         if cost is None:
-            return replace(change, says=f"{change.says}; what that costs is unknown: needs accepted on requests")
+            return replace(change, says=f"{change.says}; what that costs is unknown: {_untold(case, marks)}")
+        both = {"change": change.effect, "cost": cost.difference}
         says = f"{change.says}; of overridden ones {cost.difference:+.1%} fewer are accepted than of like ones kept"
         p = change.p_value if change.p_value is not None else 1.0
         if p <= cost.p_value:
-            return replace(change, says=says, p_value=min(1.0, 2 * p))
+            return replace(change, says=says, p_value=min(1.0, 2 * p), aspects=both)
         return replace(
             change,
             says=says,
@@ -92,6 +97,8 @@ class Override(ChangeRisk):
             value=1 - cost.now,
             reference=1 - cost.before,
             unit="share",
+            aspect="cost",
+            aspects=both,
         )
 
 
@@ -99,21 +106,42 @@ def regret(case: Case, overridden: Marks | Lacking) -> Rise | None:
     """How much oftener what was overridden is not accepted than what was kept, within strata of the ranking's score.
 
     Args:
-        case: the requests; `accepted` on them or on the part that answers says what became of each.
+        case: the requests; `accepted` on them or on the part that answers says what became of each, else feedback.
         overridden: whether another item came first, by request.
 
     Returns:
-        None where no request says what became of it, or none has its like on the other side.
+        None where too few say what became of them, or none has its like on the other side.
     """
-    names = ("accepted", f"{case.target}.accepted", f"{roles.caller(case.system)}.accepted")
-    accepted = case.columns.of(("accepted", *names), lambda request: _accepted(request, names))
+    accepted = _known(case)
     lists = [f"{s}|{b}" for s, b in zip(case.strata, _score_bands(case), strict=True)]
     if isinstance(overridden, Lacking):
         return None
     lost = [None if a is None else not a for a in accepted]
     over = [x if mark else None for x, mark in zip(lost, overridden, strict=True)]
     kept = [x if mark is False else None for x, mark in zip(lost, overridden, strict=True)]
+    if min(sum(x is not None for x in side) for side in (over, kept)) < LEAST_ANSWERED:
+        return None
     return rise(counted(over, lists), counted(kept, lists))
+
+
+def _untold(case: Case, overridden: Marks | Lacking) -> str:
+    """What is missing to say what overriding costs."""
+    marks = [None] * len(case.requests) if isinstance(overridden, Lacking) else overridden
+    told = [mark for mark, a in zip(marks, _known(case), strict=True) if a is not None]
+    if not told:
+        return "needs accepted on requests, or feedback on them"
+    return (
+        f"needs {LEAST_ANSWERED} answers on overridden ones and as many on kept ones, "
+        f"has {told.count(True)} and {told.count(False)}"
+    )
+
+
+def _known(case: Case) -> list[bool | None]:
+    """Whether what each request offered was accepted: as it says itself, or as feedback has said by now."""
+    names = ("accepted", f"{case.target}.accepted", f"{roles.caller(case.system)}.accepted")
+    said = case.columns.of(("accepted", *names), lambda request: _accepted(request, names))
+    later = case.answers()
+    return [s if s is not None else (a.accepted if a else None) for s, a in zip(said, later, strict=True)]
 
 
 def _accepted(request: Request, names: Sequence[str]) -> bool | None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from syscard.card import Card
 from syscard.risks import Assessment, catalogue
 from syscard.system import System
+from syscard_monitors.assemble import Answer, Request
 from syscard_monitors.risks.base import CaseMaker, Lacking, Reading, Risk
 from syscard_monitors.risks.verdicts import Standing, after, assessment
 from syscard_monitors.strata import strata_of
 from tests.unit.build import declared
+from tests.unit.monitors.build import SECOND
 from tests.unit.monitors.risks.build import Making, made
 
 RARE: Final = 1e-4
@@ -32,10 +35,19 @@ def alone(
 ) -> dict[str, Assessment]:
     """What is found of a risk by place, where two assessments say the same."""
     system = system or declared()
-    known, newest = made(usual, before), made(now, count, first=before)
+    known, newest = heard(made(usual, before)), heard(made(now, count, first=before))
     strata = strata_of(system, (*system.components, *system.interactions), known)
     old, new = CaseMaker(system, strata, known, "old"), CaseMaker(system, strata, newest, "new", card)
     return {about: _verdict(risk, about, old, new) for about in risk.places(system)}
+
+
+def heard(requests: Sequence[Request]) -> tuple[Request, ...]:
+    """With `later` taken out of the values: (accepted, after so many seconds), as feedback said it."""
+    return tuple(replace(r, answer=_answer(r.end_us, r.values.pop("later", None))) for r in requests)
+
+
+def _answer(end_us: int, said: list[tuple[bool, int]] | None) -> Answer | None:
+    return Answer(said[0][0], end_us + said[0][1] * SECOND) if said else None
 
 
 def _verdict(risk: Risk, about: str, old: CaseMaker, new: CaseMaker) -> Assessment:

@@ -238,7 +238,10 @@ def test_harder_pictures_of_which_it_is_rightly_less_sure_are_no_miscalibration(
 
 def test_without_confidence_calibration_is_unknown() -> None:
     found = alone(Miscalibration(), shop, shop)["vlm"]
-    assert (found.state, found.why) == ("unknown", "needs vlm.confidence and vlm.agrees")
+    assert (found.state, found.why) == (
+        "unknown",
+        "needs vlm.confidence and vlm.agrees, or feedback that says what was accepted",
+    )
 
 
 def missing(share: float) -> Making:
