@@ -10,12 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from syscard_monitors.assemble import Answer, Request
-
-if TYPE_CHECKING:
-    from syscard_monitors.look import Stretch
 
 MOST: Final = 1_000
 """Answers that are remembered, the newest; risks look at fewer requests."""
@@ -80,12 +77,10 @@ def answer_to(request: Request, names: Iterable[str], known: Known) -> Answer | 
     return Answer(came.accepted, came.at_us)
 
 
-def answered(stretch: Stretch) -> tuple[Request, ...]:
-    """The requests of a stretch that is over, each with what came of it."""
-    if not stretch.feedback:
-        return stretch.requests
-    known = added({}, stretch.feedback, most=len(stretch.feedback))
-    return tuple(replace(r, answer=answer_to(r, names_of(r), known)) for r in stretch.requests)
+def answered(requests: Sequence[Request], feedback: Sequence[Request]) -> tuple[Request, ...]:
+    """Requests of a time that is over, each with what came of it."""
+    known = added({}, feedback, most=len(feedback))
+    return tuple(replace(r, answer=answer_to(r, names_of(r), known)) for r in requests) if known else (*requests,)
 
 
 def body_of(known: Known) -> dict[str, list[Any]]:

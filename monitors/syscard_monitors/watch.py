@@ -260,7 +260,8 @@ class Watcher:
 
     def _measured_baseline(self, ref: str, since: datetime | None, until: datetime | None) -> baseline.BaselineData:
         system = system_of(self._records.current(ref))
-        requests = answers.answered(between(self._scan, system, since, until, micros(self._clock()), self._rotated()))
+        found = between(self._scan, system, since, until, micros(self._clock()), self._rotated())
+        requests = answers.answered(found.requests, found.feedback)
         return baseline.measure_baseline(system, self._signals(system), requests)
 
     def _signals(self, system: System) -> tuple[Signal, ...]:
