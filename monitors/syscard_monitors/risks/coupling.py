@@ -7,14 +7,13 @@ depend on each other is asked of the baseline; only those are watched, the close
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from syscard.system import System
 from syscard_monitors.assemble import Request
 from syscard_monitors.risks.base import Case, Lacking, Reading, mean_of
-from syscard_monitors.risks.statistics import LogOdds, correlation, line, log_odds, rank_correlation, two_sided
+from syscard_monitors.risks.statistics import correlation, line, rank_correlation, two_sided
 from syscard_monitors.stats import Z95, evenly, mean, quantile
 
 MOST_FIELDS: Final = 12
@@ -32,8 +31,6 @@ _LEFT_OUT: Final = ("latency_ms", "call", "input_tokens", "output_tokens", "erro
 _CLIPPED: Final = (0.01, 0.99)
 """Quantiles of the baseline beyond which values are cut: one outlier must not turn a line."""
 _LEAST_CORRELATION: Final = 0.15
-_LOGIT: Final = math.sqrt(3) / math.pi
-"""Standard deviations to a unit of log odds, of a logistic variable (Chinn 2000)."""
 BUCKET: Final = 25
 
 
@@ -48,10 +45,9 @@ class _Pair(NamedTuple):
     spreads: tuple[float, float]
     """Standard deviations within strata."""
     slope: float
+    """Of two yes/no fields the difference of two shares. Log odds ratios said nothing where one decides the other."""
     variance: float
     n: int
-    binary: bool
-    """Then `slope` is a log odds ratio."""
 
 
 class _OfPairs:
@@ -69,6 +65,8 @@ class _OfPairs:
 
 
 def _too_few(known: Sequence[_Pair]) -> Lacking:
+    if not known:
+        return Lacking("the baseline was set before yes/no fields were compared so: syscard baseline set")
     return Lacking(f"needs n {LEAST} with {known[0].u} and {known[0].d}", LEAST)
 
 
@@ -104,10 +102,6 @@ def _change(case: Case, pair: _Pair) -> tuple[_Pair, float, float, int] | None:
     rows = _rows(case, pair)
     if len(rows) < LEAST:
         return None
-    if pair.binary:
-        now = _odds(rows)
-        error = math.sqrt(now.variance + pair.variance)
-        return pair, (now.value - pair.slope) * _LOGIT, error * _LOGIT, len(rows)
     found = line(*_centred(rows))
     if found is None or not found.error:
         return None
@@ -180,8 +174,6 @@ def _moves(case: Case, pair: _Pair) -> _Moves | None:
 
 
 def _standard_slope(pair: _Pair) -> float:
-    if pair.binary:
-        return max(-1.0, min(1.0, pair.slope * _LOGIT * pair.spreads[0]))
     return pair.slope * pair.spreads[0] / pair.spreads[1]
 
 
@@ -203,10 +195,11 @@ def _kept_pairs(case: Case) -> dict[str, Any] | Lacking:
 
 
 def read_pairs(usual: Mapping[str, Any]) -> list[_Pair]:
-    """From their JSON form."""
+    """From their JSON form; earlier releases told by log odds ratios of yes/no fields, which are left out."""
     return [
-        _Pair(u, d, (tuple(bx), tuple(by)), (dict(mx), dict(my)), (sx, sy), slope, variance, n, binary)
-        for u, d, (bx, by), (mx, my), (sx, sy), slope, variance, n, binary in usual["pairs"]
+        _Pair(u, d, (tuple(bx), tuple(by)), (dict(mx), dict(my)), (sx, sy), slope, variance, n)
+        for u, d, (bx, by), (mx, my), (sx, sy), slope, variance, n, *by_odds in usual["pairs"]
+        if by_odds != [True]
     ]
 
 
@@ -244,8 +237,7 @@ def _correlated(xs: Sequence[float | None], ys: Sequence[float | None], strata: 
 def _pair(case: Case, u: str, d: str) -> _Pair | None:
     told = [tuple(v for v in case.numbers(name) if v is not None) for name in (u, d)]
     bounds = tuple((quantile(one, _CLIPPED[0]), quantile(one, _CLIPPED[1])) for one in told)
-    binary = all({*one} <= {0.0, 1.0} for one in told)
-    draft = _Pair(u, d, (bounds[0], bounds[1]), ({}, {}), (1.0, 1.0), 0.0, 0.0, 0, binary)
+    draft = _Pair(u, d, (bounds[0], bounds[1]), ({}, {}), (1.0, 1.0), 0.0, 0.0, 0)
     rows = _rows(case, draft)
     xs, ys = _centred(rows)
     found = line(xs, ys)
@@ -253,9 +245,6 @@ def _pair(case: Case, u: str, d: str) -> _Pair | None:
         return None
     by_stratum = _means(rows)
     draft = draft._replace(means=by_stratum, spreads=(found.spread_x, found.spread), n=len(rows))
-    if binary:
-        odds = _odds(rows)
-        return draft._replace(slope=odds.value, variance=odds.variance)
     return draft._replace(slope=found.slope, variance=found.error**2)
 
 
@@ -298,15 +287,3 @@ def _centred(rows: Sequence[_Row]) -> tuple[list[float], list[float]]:
     """Both less the mean of their stratum: what differs between strata is no dependence."""
     mx, my = _means(rows)
     return [x - mx[s] for x, _, s in rows], [y - my[s] for _, y, s in rows]
-
-
-def _odds(rows: Sequence[_Row]) -> LogOdds:
-    """Log odds ratio over strata, each by how much it says (Woolf 1955)."""
-    known = [o for of in _grouped(rows).values() for o in _table(of)]
-    weight = math.fsum(1 / o.variance for o in known)
-    return LogOdds(math.fsum(o.value / o.variance for o in known) / weight, 1 / weight)
-
-
-def _table(rows: Sequence[_Row]) -> Iterator[LogOdds]:
-    cells = Counter((x, y) for x, y, _ in rows)
-    yield log_odds(*(cells[cell] for cell in ((1, 1), (1, 0), (0, 1), (0, 0))))

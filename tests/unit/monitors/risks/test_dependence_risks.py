@@ -12,6 +12,7 @@ from syscard_monitors.risks.coupling import MOST_PAIRS, Coupling, read_pairs
 from syscard_monitors.risks.propagation import Propagation
 from syscard_monitors.strata import Strata
 from tests.unit.build import declared
+from tests.unit.monitors.risks.alone import alone
 from tests.unit.monitors.risks.build import Making, assessed, made, shop
 
 EDGE = "vlm->llm"
@@ -112,9 +113,40 @@ def agreeing(both: float, *, yes: float = 0.6) -> Making:
     return making
 
 
-def test_yes_and_no_are_compared_by_odds_ratios() -> None:
+def test_yes_and_no_are_compared_by_shares() -> None:
     assert assessed("IR-02", agreeing(0.9), agreeing(0.6))[EDGE].state == "seen"
     assert assessed("IR-02", agreeing(0.9), agreeing(0.9, yes=0.3))[EDGE].state == "not seen"
+
+
+def deciding(known: float, *, cites: float = 0.9, guesses: float = 0.01) -> Making:
+    """A shop whose rationales cite a history only where there is one: one field all but decides the other."""
+
+    def making(rng: random.Random, number: int) -> dict[str, Any]:
+        has = rng.random() < known
+        cited = rng.random() < (cites if has else guesses)
+        return {**shop(rng, number), "vlm.known": has, "llm.rationale.cites_history": cited}
+
+    return making
+
+
+def test_where_one_field_all_but_decides_another_a_change_shows_and_chance_does_not() -> None:
+    """By log odds ratios the windows of such a baseline differed by a standard deviation: nothing larger ever came."""
+    usual = deciding(0.95)
+    assert alone(Coupling(), usual, deciding(0.95, guesses=0.9))[EDGE].state == "seen"
+    for now in (usual, deciding(0.6)):
+        found = alone(Coupling(), usual, now)[EDGE]
+        assert found.state == "not seen"
+        assert found.effect is not None
+        assert found.effect < 0.15
+
+
+def test_pairs_that_an_earlier_release_told_by_odds_are_left_out() -> None:
+    system, requests = declared(), made(deciding(0.9), 300)
+    case = CaseMaker(system, Strata(), requests, "x").case(EDGE)
+    kept: Any = Coupling().usual(case)
+    old = {"pairs": [[*pair, True] for pair in kept["pairs"]]}
+    assert read_pairs({"pairs": [[*pair, False] for pair in kept["pairs"]]}) == read_pairs(kept) != []
+    assert getattr(Coupling().assess(case, old), "why", "").endswith("syscard baseline set")
 
 
 def test_parts_without_numbers_or_without_dependence_are_unknown() -> None:
