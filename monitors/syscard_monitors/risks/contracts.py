@@ -22,6 +22,10 @@ LATELY: Final = 100
 """Newest requests that are looked at for edges: those that came since the last assessment."""
 MOST_WORDS: Final = 20
 """Different texts that a field may have to count as one of a few words."""
+OPTIONAL: Final = 0.05
+"""Share of the baseline's calls that may lack a field which all others hand on. What is lacking more often is handed on
+where it is asked for: how often that is goes by the traffic, and it is missed only where nobody hands it on any more.
+"""
 _NO_CONTRACT: Final = (
     "call", "error", "error_type", "latency_ms", "version", "model", "model_response", "prompt", "fallback",
     "data.asof",
@@ -52,7 +56,7 @@ class ContractChange:
         names = _common(case)
         if not names:
             return roles.needs(f"fields of {case.about}")
-        contracts = {name: _contract(case, name) for name in names}
+        contracts = {name: _contract(case, name) | _optional(case, name) for name in names}
         broken = _broken(case, contracts)
         return {"fields": {n: {**c, "off": kept(_marks(broken, n), case.strata)} for n, c in contracts.items()}}
 
@@ -83,12 +87,14 @@ def _undeclared(case: Case) -> Reading | Lacking:
 
 def _of_fields(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> Reading | Lacking:
     broken = _broken(case, contracts)
-    off = {name for of in broken if of for name in of}
+    gone = _gone(case, contracts)
+    off = {name for of in broken if of for name in of} | {*gone}
+    before = {name: gone.get(name, contract["off"]) for name, contract in contracts.items()}
     # What no more requests break than their like did is no worse; of fields that are all well, one speaks for all.
-    all_marks = {name: _marks(broken, name) for name in sorted(off)}
-    worse = {name: of for name, of in all_marks.items() if _more(of, case.strata, contracts[name]["off"])}
+    all_marks = {name: _lost(broken) if name in gone else _marks(broken, name) for name in sorted(off)}
+    worse = {name: of for name, of in all_marks.items() if _more(of, case.strata, before[name])}
     marks = worse or {name: _marks(broken, name) for name in list(contracts)[:1]}
-    rises = {name: rise_of(of, case.strata, contracts[name]["off"]) for name, of in marks.items()}
+    rises = {name: rise_of(of, case.strata, before[name]) for name, of in marks.items()}
     found = {name: more for name, more in rises.items() if more is not None}
     if not found:
         return roles.needs(f"{case.about}.call")
@@ -118,8 +124,32 @@ def _contract(case: Case, name: str) -> dict[str, Any]:
     return {"types": sorted({_word_for(kind) for kind in {*map(type, said)}}), "words": sorted(words) if closed else []}
 
 
+def _optional(case: Case, name: str) -> dict[str, Any]:
+    """Of a field that is often not handed on: calls without it, by stratum."""
+    call, field = f"{case.about}.call", f"{case.about}.{name}"
+    lacks = case.columns.of(("lacks", field), lambda request: _lacks(request, call, field, f"{case.about}.error"))
+    told = [mark for mark in lacks if mark is not None]
+    return {"lacks": kept(lacks, case.strata)} if sum(told) > OPTIONAL * len(told) else {}
+
+
+def _lacks(request: Request, call: str, field: str, error: str) -> bool | None:
+    values = request.values
+    return None if call not in values or any(values.get(error, ())) else not values.get(field)
+
+
+def _gone(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Sequence[int]]]:
+    """Optional fields that no call hands on any more, each with the calls of the baseline that had none, by stratum."""
+    there = {*roles.fields_of(case, case.about)}
+    told = ((name, contract["lacks"]) for name, contract in contracts.items() if "lacks" in contract)
+    return {name: lacks for name, lacks in told if f"{case.about}.{name}" not in there}
+
+
+def _lost(broken: Sequence[tuple[str, ...] | None]) -> Marks:
+    return [None if of is None else True for of in broken]
+
+
 def _broken(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...] | None]:
-    """The fields that each request lacks, or gives with another type or a word never seen.
+    """The fields that each request lacks though it should not, or gives with another type or a word never seen.
 
     None where nothing was called, or a call failed: then nothing is handed on.
     """
@@ -148,18 +178,21 @@ class _Check(NamedTuple):
     field: str
     types: frozenset[str]
     words: frozenset[str]
+    needed: bool
 
 
 def _check(ref: str, name: str, contract: Mapping[str, Any]) -> _Check:
-    return _Check(name, f"{ref}.{name}", frozenset(contract["types"]), frozenset(contract["words"]))
+    return _Check(
+        name, f"{ref}.{name}", frozenset(contract["types"]), frozenset(contract["words"]), "lacks" not in contract
+    )
 
 
 def _breaks(values: Mapping[str, Sequence[Any]], ref: str, checks: Iterable[_Check]) -> tuple[str, ...] | None:
     if f"{ref}.call" not in values or any(values.get(f"{ref}.error", ())):
         return None
     found: list[str] = []
-    for name, field, types, words in checks:
-        for value in values.get(field) or (_MISSING,):
+    for name, field, types, words, needed in checks:
+        for value in values.get(field) or ((_MISSING,) if needed else ()):
             kind = _WORDS.get(type(value), "text")
             if kind not in types or (words and kind == "text" and value not in words):
                 found.append(name)

@@ -151,6 +151,29 @@ def test_a_mix_of_customers_for_whom_a_field_was_always_left_out_breaks_no_contr
     assert alone(ContractChange(), mix(0.2), mix(0.7))["cf"].state == "not seen"
 
 
+def labelled(share: float, label: Any = "hat", first: str = "hat") -> Making:
+    """A shop in which the vlm names what it sees only where it is asked for, in some requests."""
+
+    def making(rng: random.Random, number: int) -> dict[str, Any]:
+        said = {"vlm.label": label if rng.random() < 0.5 else first} if rng.random() < share else {}
+        return {**shop(rng, number), **said}
+
+    return making
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_what_was_never_always_there_follows_the_traffic_and_breaks_no_contract(share: float) -> None:
+    """No segment tells apart who asks for it: other customers ask more seldom, or more often."""
+    assert alone(ContractChange(), labelled(0.3), labelled(share))["vlm"].state == "not seen"
+
+
+@pytest.mark.parametrize("now", [labelled(0), labelled(0.3, label=7), labelled(0.3, label="x-17")])
+def test_what_was_not_always_there_is_missed_where_it_is_gone_and_held_to_its_type_and_words(now: Making) -> None:
+    found = alone(ContractChange(), labelled(0.3), now)["vlm"]
+    assert found.state == "seen"
+    assert "vlm.label" in found.says
+
+
 @pytest.mark.parametrize(("hidden", "state"), [(True, "seen"), (False, "not seen")])
 def test_an_edge_that_nobody_declared_is_seen_with_the_first_requests_that_show_it(
     monkeypatch: pytest.MonkeyPatch, hidden: bool, state: str
