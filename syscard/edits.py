@@ -12,13 +12,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from syscard.approvals import Approve
 from syscard.baseline import Degenerate, Halves
 from syscard.digest import GENESIS, digest, iso
 from syscard.disparity import CompareGroups
-from syscard.errors import ChainBroken
 from syscard.finding import Sampling, Value
 from syscard.gate_runs import RunGate
 from syscard.incident_edits import Impact, IncidentBody
@@ -365,7 +364,6 @@ Body = Annotated[
     | IncidentBody,
     Field(discriminator="kind"),
 ]
-_BODY: TypeAdapter[Body] = TypeAdapter(Body)
 
 
 class Draft(Value):
@@ -453,36 +451,3 @@ def link_digest(previous: str, content: str, seq: int, version: int, cause: str,
             "recorded": iso(recorded),
         }
     )
-
-
-def verify(edits: Iterable[Edit]) -> int:
-    """Recompute the whole chain.
-
-    Returns:
-        The number of edits.
-
-    Raises:
-        ChainBroken: names the first edit that does not follow.
-    """
-    previous, count, version = GENESIS, 0, 0
-    for count, edit in enumerate(edits, start=1):
-        if edit.seq != count or edit.version not in (version, version + 1):
-            raise ChainBroken(f"edit {edit.seq} (v{edit.version}): an edit is missing or out of place before it")
-        # Digested anew, whatever the draft says it is.
-        content = digest(edit.draft.content())
-        expected = link_digest(previous, content, edit.seq, edit.version, edit.cause, edit.recorded)
-        if edit.previous != previous or edit.link != expected:
-            raise ChainBroken(
-                f"edit {edit.seq} (v{edit.version}, {edit.body.kind}): its digest does not match its content"
-            )
-        previous, version = edit.link, edit.version
-    return count
-
-
-def read_body(stored: dict[str, Any]) -> Body:
-    """A stored body as today's kind; old kinds are upcast here.
-
-    Raises:
-        pydantic.ValidationError: a kind or a shape that was never written.
-    """
-    return _BODY.validate_python(stored)

@@ -19,11 +19,12 @@ from typing import Any
 
 from benchmarks.cards.large import START, Size, history
 from syscard.card import Card
-from syscard.edits import Edit, verify
+from syscard.edits import Edit
 from syscard.fold import fold
 from syscard.gates import Policy, read_policy
 from syscard.records.store import Records
 from syscard.render.snapshot import html, markdown
+from syscard.stored import verify
 from syscard.view import build_view
 from syscard_configs import read_text
 
@@ -64,10 +65,10 @@ def _works(edits: tuple[Edit, ...], card: Card) -> Iterator[tuple[str, Callable[
     yield "digest of the card", lambda: card.digest
     yield "render HTML", lambda: html(view)
     yield "render Markdown", lambda: markdown(view)
-    yield "verify", lambda: verify(edits)
     with tempfile.TemporaryDirectory() as folder:
         records = _stored(Path(folder) / "records.db", edits, gate)
         yield "read back and fold", lambda: records.card(_SYSTEM)
+        yield "read back and verify", lambda: verify(records.stored(_SYSTEM))
         records.close()
 
 

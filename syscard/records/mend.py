@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from syscard.edits import verify
 from syscard.fold import fold
 from syscard.live import Live
 from syscard.records.store import Records
 from syscard.records.tables import EditRow, TextRow, ViewRow
+from syscard.stored import verify
 
 
 def rebuild_views(records: Records, recorded: datetime) -> list[str]:
@@ -28,8 +28,8 @@ def rebuild_views(records: Records, recorded: datetime) -> list[str]:
 
 
 def _rebuilt(records: Records, ref: str, recorded: datetime) -> bool:
+    verify(records.stored(ref))
     edits = list(records.edits(ref))
-    verify(edits)
     card = fold(edits, start=ref)
     with records.transaction() as transaction:
         row = transaction.session.get(ViewRow, ref)

@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ from syscard.fold import empty_card, fold
 from syscard.gates import Policy
 from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
-from syscard.stored_edits import edit_of
+from syscard.stored import Stored, read, written
 from syscard.view import build_view, with_live
 
 HEAD: Final = "0005"
@@ -115,12 +116,15 @@ class Records:
 
     def edits(self, system: str, *, after: int = 0, until_version: int | None = None) -> Iterator[Edit]:
         """Edits in order, from behind `after`, up to and with one version."""
+        yield from map(read, self.stored(system, after=after, until_version=until_version))
+
+    def stored(self, system: str, *, after: int = 0, until_version: int | None = None) -> list[Stored]:
+        """The same as they are stored, to be verified."""
         with self._session() as session:
             query = select(EditRow).where(EditRow.system == system, EditRow.seq > after).order_by(col(EditRow.seq))
             if until_version is not None:
                 query = query.where(EditRow.version <= until_version)
-            for row in session.exec(query):
-                yield _edit(row)
+            return [_stored(row) for row in session.exec(query)]
 
     def card(self, system: str, version: int | None = None) -> Card:
         """A version of the card, folded from its edits.
@@ -155,6 +159,11 @@ class Records:
             query = select(TallyRow).where(TallyRow.system == system)
             rows = session.exec(query.order_by(col(TallyRow.end_us), col(TallyRow.promise)))
             return [(row.promise, row.end_us, json.loads(row.body)) for row in rows]
+
+    def texts(self, system: str) -> dict[str, str]:
+        """Free text by the digest under which it is stored."""
+        with self._session() as session:
+            return Transaction(session, self._gate).texts(system)
 
     def group_sums(self, system: str) -> dict[int, dict[str, Any]]:
         """Sums by group of every day that is kept, the oldest first."""
@@ -210,11 +219,12 @@ class Transaction:
             live: what the monitors know now; None leaves it as it was.
         """
         card, head = self.newest(system)
-        edits = chain(drafts, head=head, cause=cause, recorded=recorded)
-        if not edits:
+        rows = [written(edit) for edit in chain(drafts, head=head, cause=cause, recorded=recorded)]
+        if not rows:
             self._set_live(system, live, recorded)
             return card
-        self._session.add_all(_edit_row(system, edit) for edit in edits)
+        self._session.add_all(EditRow(system=system, **asdict(row)) for row in rows)
+        edits = [read(row) for row in rows]  # the card is of what was written, to the last digit
         for body in texts:
             self._session.merge(TextRow(sha256=text_digest(body), system=system, body=body))
         card = fold(edits, start=card)
@@ -321,7 +331,8 @@ class Transaction:
         self._session.merge(BaselineRow(digest=key, system=system, body=zlib.compress(body)))
         return key
 
-    def _texts(self, system: str) -> dict[str, str]:
+    def texts(self, system: str) -> dict[str, str]:
+        """Free text by the digest under which it is stored."""
         rows = self._session.exec(select(TextRow).where(TextRow.system == system).order_by(TextRow.sha256))
         return {row.sha256: row.body for row in rows}
 
@@ -339,7 +350,7 @@ class Transaction:
 
     def write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime) -> None:
         """Write what the faces read."""
-        texts = self._texts(card.system)
+        texts = self.texts(card.system)
         view = build_view(card, live, gate=self._gate, head=head.link, edits=head.seq, texts=texts, written=recorded)
         self._put_view(self._session.get(ViewRow, card.system) or ViewRow(system=card.system, stamp=0, body=""), view)
 
@@ -350,21 +361,12 @@ class Transaction:
         self._session.flush()
 
 
-def _edit_row(system: str, edit: Edit) -> EditRow:
-    return EditRow(
-        system=system,
-        seq=edit.seq,
-        version=edit.version,
-        cause=edit.cause,
-        draft=json.dumps(edit.draft.content(), separators=(",", ":")),
-        recorded=iso(edit.recorded),
-        previous=edit.previous,
-        link=edit.link,
-    )
+def _stored(row: EditRow) -> Stored:
+    return Stored(row.seq, row.version, row.cause, row.draft, row.recorded, row.previous, row.link)
 
 
 def _edit(row: EditRow) -> Edit:
-    return edit_of(row.model_dump())
+    return read(_stored(row))
 
 
 def _inflated(body: bytes) -> bytes:
@@ -381,6 +383,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: Any) -> None:
         dbapi.isolation_level = None
+        # Bytes that are no text are found by whoever verifies, and told by their row; they end no reading.
+        dbapi.text_factory = lambda data: data.decode("utf-8", "replace")
         for pragma in (f"busy_timeout={_PATIENCE_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
             dbapi.execute(f"PRAGMA {pragma}")
         _use_wal(dbapi)

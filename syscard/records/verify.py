@@ -9,12 +9,14 @@ from syscard.card import Card
 from syscard.digest import digest, text_digest
 from syscard.disparity import CompareGroups
 from syscard.edits import Body, Erasure, Hold, NoteOnIncident, SetBaseline
-from syscard.edits import verify as verify_chain
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
+from syscard.head import Head, anchored
 from syscard.live import GroupsNow
 from syscard.records.store import Records
 from syscard.risks import AssessRisks, Calibration
+from syscard.stored import Stored
+from syscard.stored import verify as verify_chain
 from syscard.view import verdict_json
 from syscard.views import View
 from syscard.waivers import Waive
@@ -36,9 +38,11 @@ class Verified:
     """Holds that were lifted, because what they held went with a person."""
     calibrations: tuple[Calibration, ...] = ()
     """Thresholds of risks that rest on windows of the baseline."""
+    anchor: Stored | None = None
+    """The edit that an older head is of."""
 
 
-def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verified:
+def verify_system(records: Records, ref: str, view: View, gate: Policy, kept: Head | str | None = None) -> Verified:
     """Recompute everything that can be, for `card verify` and `doctor` alike.
 
     Live values rest on spans, not on edits: they cannot be recomputed here, but the gate's verdict on them can. What
@@ -49,18 +53,22 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
         ref: the system.
         view: what the faces are drawn from.
         gate: the policy that the view's verdict was made with.
+        kept: an older head of the chain, which somebody kept elsewhere.
 
     Raises:
         ChainBroken: names the first thing that does not follow.
         RecordsError: the records cannot be read.
     """
-    count = verify_chain(records.edits(ref))
+    rows = records.stored(ref)
+    count = verify_chain(rows)
     card = records.card(ref)
+    anchor = _anchored(records, ref, rows, kept) if kept is not None else None
     _same_card(ref, view, card, count)
     _same_baselines(ref, records)
     calibrations = _same_calibrations(ref, records, card)
     _same_groups(ref, records, card, view)
-    if changed := [key for key, text in view["texts"].items() if text_digest(text) != key]:
+    texts = records.texts(ref)
+    if changed := [key for key, text in (*texts.items(), *view["texts"].items()) if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
     if view["gate"] != verdict_json(decide(gate, view["card"], view["live"])):
         raise ChainBroken(
@@ -70,7 +78,17 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy) -> Verif
     erasures = [edit.body for edit in records.edits(ref) if isinstance(edit.body, Erasure)]
     evidence = sum(erasure.evidence for erasure in erasures)
     holds = sum(erasure.holds for erasure in erasures)
-    return Verified(count, card, _erased(records, ref, view["texts"]), evidence, len(erasures), holds, calibrations)
+    return Verified(
+        count, card, _erased(records, ref, view["texts"]), evidence, len(erasures), holds, calibrations, anchor
+    )
+
+
+def _anchored(records: Records, ref: str, rows: list[Stored], kept: Head | str) -> Stored:
+    """The older head is in the chain, and the card of its version is the one that it names."""
+    found = anchored(rows, kept)
+    if not isinstance(kept, str) and records.card(ref, kept.version).digest != kept.digest:
+        raise ChainBroken(f"{ref}: the card v{kept.version} is not the one that the head of {kept.at} names")
+    return found
 
 
 def _same_card(ref: str, view: View, card: Card, count: int) -> None:

@@ -14,8 +14,9 @@ from syscard.home import Home
 from syscard.system import System
 from syscard.views import View, read_view
 from syscard.words import cells
-from syscard_tui.commands.cards import _in_order, _say_verdict, write_snapshot
+from syscard_tui.commands.cards import _say_verdict, write_snapshot
 from syscard_tui.commands.spans import _span_line
+from syscard_tui.commands.versions import _in_order
 from syscard_tui.wiring import House
 from tests.faces import sample
 from tests.unit import build

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard.disparity import CompareGroups, Disparity, GroupFigure
-from syscard.edits import chain, read_body
+from syscard.edits import Draft, chain
 from syscard.fold import fold
 from syscard.live import GroupsNow
 from syscard_monitors.comparing import VALID_FOR, is_material, updated
@@ -120,7 +120,7 @@ def test_cards_without_groups_have_the_digest_that_they_always_had() -> None:
 def test_an_edit_reads_back_as_it_was_written() -> None:
     _, (only,) = updated(None, now(told("x", figure("a"), figure("b", None))), renew=False)
     (edit,) = chain([only], head=None, cause="groups compared", recorded=NOW)
-    assert read_body(edit.draft.content()["body"]) == only.body
+    assert Draft.model_validate(edit.draft.content()).body == only.body
 
 
 _VALUES = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 1), st.integers(1, 999)), min_size=1, max_size=5)

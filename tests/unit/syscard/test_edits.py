@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,16 +14,22 @@ from syscard import edits as e
 from syscard.digest import GENESIS
 from syscard.errors import ChainBroken
 from syscard.fold import fold
+from syscard.stored import verify, written
 from tests.unit.build import HUMAN, NOW, chained, component, draft, evidence, histories
 
 FEW = settings(max_examples=40)
 Batches = tuple[tuple[e.Draft, ...], ...]
 
 
+def verified(edits: Sequence[e.Edit]) -> int:
+    """How many edits there are, once they have been verified as they would be stored."""
+    return verify(map(written, edits))
+
+
 def named_by(edits: tuple[e.Edit, ...]) -> int:
     """The edit that a broken chain names."""
     with pytest.raises(ChainBroken) as caught:
-        e.verify(edits)
+        verified(edits)
     return int(str(caught.value).split()[1])
 
 
@@ -31,14 +37,14 @@ def named_by(edits: tuple[e.Edit, ...]) -> int:
 @given(histories())
 def test_a_chain_of_valid_edits_verifies(batches: Batches) -> None:
     edits = chained(batches)
-    assert e.verify(edits) == len(edits) == sum(map(len, batches))
+    assert verified(edits) == len(edits) == sum(map(len, batches))
     assert [x.seq for x in edits] == list(range(1, len(edits) + 1))
     assert edits[0].previous == GENESIS
     assert all(later.previous == before.link for before, later in pairwise(edits))
 
 
 def test_no_edits_are_a_chain_too() -> None:
-    assert e.verify(()) == 0
+    assert verified(()) == 0
     assert e.chain((), head=None, cause="nothing", recorded=NOW) == ()
 
 
@@ -98,7 +104,7 @@ def test_any_other_order_breaks_the_chain(batches: Batches, random: Any) -> None
     edits = list(chained(batches))
     shuffled = random.sample(edits, len(edits))
     if shuffled == edits:
-        assert e.verify(shuffled) == len(edits)
+        assert verified(shuffled) == len(edits)
     else:
         first = next(new.seq for new, old in zip(shuffled, edits, strict=True) if new.seq != old.seq)
         assert named_by(tuple(shuffled)) == first
@@ -110,7 +116,7 @@ def test_a_history_that_was_written_anew_ends_in_another_link(batches: Batches, 
     """A forger who rewrites everything is told by the newest link, kept elsewhere."""
     honest = chained(batches)
     forged = chained([*others, *batches])
-    assert e.verify(forged) == len(forged)
+    assert verified(forged) == len(forged)
     assert honest[-1].link != forged[-1].link
 
 
@@ -142,7 +148,7 @@ def test_a_draft_is_the_same_after_being_stored_and_read(batches: Batches) -> No
     for edit in chained(batches):
         read = e.Draft.model_validate(edit.draft.content())
         assert read.digest == edit.draft.digest
-        assert e.read_body(edit.draft.content()["body"]) == read.body
+        assert read.body == edit.body
 
 
 @pytest.mark.parametrize(
@@ -150,7 +156,7 @@ def test_a_draft_is_the_same_after_being_stored_and_read(batches: Batches) -> No
 )
 def test_a_body_that_was_never_written_is_not_read(stored: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        e.read_body(stored)
+        e.Draft.model_validate({**draft(component()).content(), "body": stored})
 
 
 def test_only_a_human_may_be_named_as_a_human() -> None:
@@ -201,5 +207,5 @@ def test_what_later_releases_say_of_what_was_seen_changes_no_older_digest() -> N
     old = e.Observe.model_validate(seen)
     assert old.model_dump(mode="json").keys() == {"kind", *seen}
     new = old.model_copy(update={"examples": ("t@1",), "previous": "1"})
-    assert e.read_body(new.model_dump(mode="json")) == new
+    assert e.Draft.model_validate(draft(new).content()).body == new
     assert draft(old).digest != draft(new).digest

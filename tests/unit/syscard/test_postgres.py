@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from syscard.digest import canonical
-from syscard.edits import verify
 from syscard.errors import RecordsError
 from syscard.records.store import Records
+from syscard.stored import verify
 from tests.unit.build import GATE, NOW, component, draft
 
 pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
@@ -75,7 +75,7 @@ def test_a_fresh_database_can_be_opened_by_several_at_once(server: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(open_and_write, range(3)))
     with closing(Records.open(server, GATE)) as records:
-        assert verify(records.edits("fresh")) == 3
+        assert verify(records.stored("fresh")) == 3
 
 
 def test_what_is_written_there_is_read_there(server: str) -> None:
@@ -104,7 +104,7 @@ def test_writers_at_once_make_one_unbroken_chain_there_too(server: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, range(3)))
     with closing(Records.open(server, GATE)) as records:
-        assert verify(records.edits("busy")) == 24
+        assert verify(records.stored("busy")) == 24
         assert records.current("busy") == records.card("busy")
 
 

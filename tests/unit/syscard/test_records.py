@@ -16,11 +16,11 @@ from hypothesis import given, settings
 
 from syscard import edits as e
 from syscard.digest import canonical, text_digest
-from syscard.edits import verify
 from syscard.errors import ChainBroken, MissingExtra, NotOnTheCard, RecordsError
 from syscard.fold import empty_card, fold
 from syscard.live import Live, WatcherNow
 from syscard.records.store import HEAD, Records, _use_wal
+from syscard.stored import verify
 from syscard.views import read_view, systems, version_stamp
 from tests.unit.build import GATE, HUMAN, NOW, component, draft, evidence, histories, opening
 
@@ -54,7 +54,7 @@ def test_an_appended_batch_is_one_version_of_the_chain(records: Records) -> None
     put(records, component("cf"), component("vlm"))
     put(records, evidence())
     edits = list(records.edits("shop"))
-    assert verify(edits) == 3
+    assert verify(records.stored("shop")) == 3
     assert [x.version for x in edits] == [1, 1, 2]
     assert records.systems() == ["shop"]
 
@@ -109,13 +109,13 @@ def test_several_batches_in_one_transaction_follow_each_other(records: Records) 
         for ref in ("a", "b"):
             transaction.append("shop", [draft(component(ref))], cause=ref, recorded=NOW)
         assert transaction.newest("shop")[0].parts.keys() == {"a", "b"}
-    assert verify(records.edits("shop")) == 2
+    assert verify(records.stored("shop")) == 2
 
 
 def test_two_systems_have_two_chains(records: Records) -> None:
     put(records, component("a"), system="one")
     put(records, component("b"), system="two")
-    assert [verify(records.edits(s)) for s in ("one", "two")] == [1, 1]
+    assert [verify(records.stored(s)) for s in ("one", "two")] == [1, 1]
     assert records.current("one").parts.keys() == {"a"}
 
 
@@ -159,7 +159,7 @@ def test_writers_at_once_make_one_unbroken_chain(file: Path, records: Records) -
 
     with closing(other), ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
-    assert verify(records.edits("shop")) == 40
+    assert verify(records.stored("shop")) == 40
     assert records.current("shop") == records.card("shop")
     assert len(records.current("shop").parts) == 40
 
@@ -208,7 +208,7 @@ def test_free_text_stands_beside_its_edit_and_can_be_erased_without_breaking_the
     assert read_view(file)["texts"] == {text_digest("looking"): "looking"}
     assert "looking" not in sql(file, "select group_concat(draft) from edit")[0][0]
     sql(file, "delete from free_text")
-    assert verify(records.edits("shop")) == 2
+    assert verify(records.stored("shop")) == 2
 
 
 @pytest.mark.parametrize("column", ["cause", "recorded", "previous", "link", "draft", "version"])
@@ -221,22 +221,24 @@ def test_a_row_that_somebody_changed_is_named(records: Records, file: Path, colu
     else:
         sql(file, f"update edit set {column} = ? where seq = 2", other or "f" * 64)
     with pytest.raises(ChainBroken, match=r"^edit 2 "):
-        verify(records.edits("shop"))
+        verify(records.stored("shop"))
 
 
 @pytest.mark.parametrize("draft_text", ["", "{", "{}", "[]", '{"body": {"kind": "gossip"}}'])
 def test_a_row_that_is_no_edit_any_more_breaks_the_chain_too(records: Records, file: Path, draft_text: str) -> None:
     put(records, component("a"), component("b"))
     sql(file, "update edit set draft = ? where seq = 2", draft_text)
+    with pytest.raises(ChainBroken, match=r"^edit 2 \(v1\): "):
+        verify(records.stored("shop"))
     with pytest.raises(ChainBroken, match=r"^edit 2 \(v1\): it is no edit"):
-        verify(records.edits("shop"))
+        list(records.edits("shop"))
 
 
 def test_a_row_that_somebody_deleted_is_missed(records: Records, file: Path) -> None:
     put(records, component("a"), component("b"), component("c"))
     sql(file, "delete from edit where seq = 2")
     with pytest.raises(ChainBroken, match=r"edit 3 .* missing or out of place"):
-        verify(records.edits("shop"))
+        verify(records.stored("shop"))
 
 
 def test_what_monitors_remember_is_replaced(records: Records) -> None:
@@ -344,7 +346,7 @@ def test_opening_again_keeps_what_is_there(file: Path) -> None:
         with closing(Records.open(file, GATE)) as records:
             put(records, component(ref))
     with closing(Records.open(file, GATE)) as records:
-        assert verify(records.edits("shop")) == 2
+        assert verify(records.stored("shop")) == 2
 
 
 def test_a_fresh_home_can_be_opened_by_several_at_once(file: Path) -> None:
@@ -358,7 +360,7 @@ def test_a_fresh_home_can_be_opened_by_several_at_once(file: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(open_and_write, range(4)))
     with closing(Records.open(file, GATE)) as records:
-        assert verify(records.edits("shop")) == 4
+        assert verify(records.stored("shop")) == 4
 
 
 class Refuses:

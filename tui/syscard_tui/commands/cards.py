@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syscard_tui.commands import versions
 from syscard_tui.options import AsJson, options_of, say, say_json, version_number
 
 if TYPE_CHECKING:
@@ -31,12 +32,11 @@ def register(app: typer.Typer) -> None:
     app.command("graph")(graph)
     app.command("snapshot")(snapshot)
     app.command("gate")(gate)
-    card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify.")
+    card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify, head.")
     card.command("show")(show)
     card.command("why")(why)
-    card.command("history")(history)
-    card.command("diff")(diff)
     card.command("verify")(verify)
+    versions.register(card)
     app.add_typer(card, name="card")
 
 
@@ -131,78 +131,27 @@ def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json
         raise NotOnTheCard(f"no claim '{claim}'; there is: {', '.join(view['card']['claims'])}")
 
 
-def history(context: typer.Context, as_json: AsJson = False) -> None:
-    """Every version: when, why, by whom, how many edits."""
-    from syscard.digest import iso
-
-    options = options_of(context)
-    house, ref = options.house(), options.ref()
-    versions: dict[int, dict[str, Any]] = {}
-    with house.records() as records:
-        for edit in records.edits(ref):
-            row = versions.setdefault(edit.version, {"version": edit.version, "cause": edit.cause, "edits": 0})
-            author = f"{edit.draft.author.kind}:{edit.draft.author.name}"
-            row |= {"edits": row["edits"] + 1, "observed": iso(edit.draft.observed), "author": author}
-            row["link"] = edit.link
-    if as_json:
-        say_json(list(versions.values()))
-        return
-    for row in versions.values():
-        say(
-            f"v{row['version']:<4} {row['observed'][:19]}Z  {row['edits']:>3} edits  {row['author']:<16} {row['cause']}"
-        )
-
-
-def diff(
+def verify(
     context: typer.Context,
-    before: Annotated[str, typer.Argument(help="A version, e.g. v2.")],
-    after: Annotated[str | None, typer.Argument(help="A later one; the newest if left out.")] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="An older head: a file of `card head --out`, or its link.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What changed between two versions that a leader should read."""
-    from syscard.diff import material_diff
-    from syscard.render.cardtext import diff_text
-
-    options = options_of(context)
-    house, ref = options.house(), options.ref()
-    first, last = _in_order(before, after)
-    with house.records() as records:
-        old = records.card(ref, first).model_dump(mode="json")
-        new = records.card(ref, last).model_dump(mode="json")
-    changes = material_diff(old, new)
-    if as_json:
-        say_json([asdict(c) for c in changes])
-    else:
-        say(diff_text(changes) if changes else "no material change")
-
-
-def _in_order(before: str, after: str | None) -> tuple[int, int | None]:
-    """Both versions as numbers.
-
-    Raises:
-        UsageError: one is none, or the later one stands first: what was mended would read as broken.
-    """
-    from syscard.errors import UsageError
-
-    first, last = version_number(before), version_number(after) if after else None
-    if last is not None and last < first:
-        raise UsageError(f"v{first} is later than v{last}: write: syscard card diff v{last} v{first}")
-    return first, last
-
-
-def verify(context: typer.Context, as_json: AsJson = False) -> None:
     """Recompute chain, card, the baseline's digest and the gate. Exit 1 names the first thing that does not follow."""
+    from syscard.head import read_head
     from syscard.words import plural
     from syscard_tui.wiring import promote_policy
 
     options = options_of(context)
     house, ref, view = options.house(), options.ref(), options.view()
+    kept = read_head(head, ref) if head is not None else None
     with house.records() as records:
         from syscard.errors import ChainBroken
         from syscard.records.verify import verify_system
         from syscard_tui.pages import named
 
-        found = verify_system(records, ref, view, promote_policy())
+        found = verify_system(records, ref, view, promote_policy(), kept)
         reports = named(house, records, ref)
     if reports.changed:
         raise ChainBroken(f"{ref}: {reports.changed[0]} in reports/ is not the one whose digest the chain names")
@@ -211,9 +160,12 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
                   "erased_evidence": found.erased_evidence, "erasures": found.erasures,
                   "lifted_holds": found.lifted_holds, "gone_reports": sorted(reports.gone),
+                  "anchor": {"seq": found.anchor.seq, "version": found.anchor.version} if found.anchor else None,
                   "calibrations": [one.model_dump(mode="json") for one in found.calibrations]})  # fmt: skip
         return
     say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
+    if found.anchor:
+        say(f"nothing up to {found.anchor.name} was rewritten since its head was taken")
     if found.calibrations:
         say(f"{len(found.calibrations)} thresholds of risks are what windows of the baseline give (syscard risk show)")
     for one in (one for one in found.calibrations if one.threshold > one.default):

@@ -223,9 +223,9 @@ class _Demo:
                 say(
                     f"     {'=' if claim.status == 'holds' else '?'} {claim.status.upper():<8} {_claim(claim)}"[:_WIDTH]
                 )
-        from syscard.edits import verify
+        from syscard.stored import verify
 
-        say(f"     chain of {verify(self._records.edits(self._ref))} edits verified: ok")
+        say(f"     chain of {verify(self._records.stored(self._ref))} edits verified: ok")
         self._went(before)
 
     def _went(self, before: Card) -> None:
