@@ -8,6 +8,8 @@
     │   └── HomeNotFound         no home was named and none was found upwards
     ├── MissingExtra             an optional part is not installed; names the extra
     ├── SystemFileError          system.yaml has problems; carries all of them
+    │   └── PolicyError          the policy of a gate has problems; likewise
+    ├── GateError                a gate could not be asked: an engine is not there, or gives no verdict
     ├── TraceError               spans that cannot be taken
     │   ├── BadSpanData          not decodable as what it says it is      (HTTP 400)
     │   ├── BodyTooLarge         over the limit after inflating           (HTTP 413)
@@ -83,6 +85,14 @@ class SystemFileError(SyscardError):
         super().__init__("\n".join(p.text(path) for p in problems))
         self.path = path
         self.problems = problems
+
+
+class PolicyError(SystemFileError):
+    """The policy of a gate has problems; `str()` lists every one of them, a line each."""
+
+
+class GateError(SyscardError):
+    """A gate could not be asked: its engine is not there, is not the one that it must be, or gives no verdict."""
 
 
 class TraceError(SyscardError):

@@ -18,7 +18,7 @@ from syscard.health import watcher_line as watcher_line
 from syscard.incident_faces import IncidentFace, evidence_ids, incident_faces
 from syscard.incident_states import HELD_STATES
 from syscard.samples import sample_mark
-from syscard.signing import waived, waiver_rows
+from syscard.signing import gate_reasons, waived, waiver_rows
 from syscard.slices import claim_status, telling_slice
 from syscard.slices import slice_text as slice_text  # faces are asked for it
 from syscard.views import View
@@ -162,6 +162,7 @@ def overview(view: View, now: datetime) -> Overview:
     doubts = (*doubts_of_watching(card, watcher, now), *_doubts(card, claims))
     verdict, since = _verdict(waiting, claims, parts, sure=not doubts)
     identity = card["identity"]
+    reasons = gate_reasons(view, now)
     return Overview(
         system=one_line(card["system"]),
         name=one_line(identity.get("name", card["system"])),
@@ -176,8 +177,8 @@ def overview(view: View, now: datetime) -> Overview:
         parts=parts,
         claims=claims,
         also=(*_also(card, as_of), *_waivers(view, now)),
-        gate_blocked=view["gate"]["blocked"],
-        gate=_gate_line(view["gate"], fresh),
+        gate_blocked=bool(reasons),
+        gate=_gate_line(view["gate"], reasons, fresh),
         watcher_state=state,
         requests=watcher.get("requests", 0),
         traffic=traffic_line(watcher),
@@ -340,10 +341,12 @@ def _review_due(card: dict[str, Any], today: str) -> Iterable[str]:
         yield f"review of this card was due {one_line(due)}"
 
 
-def _gate_line(gate: dict[str, Any], fresh: bool) -> str:
-    if not gate["blocked"]:
-        return f"{one_line(gate['stage'])} {'open' if fresh else 'was open when last decided: nobody has looked since'}"
-    return f"{one_line(gate['stage'])} BLOCKED: {'; '.join(one_line(r) for r in gate['reasons'])}"
+def _gate_line(gate: dict[str, Any], reasons: tuple[str, ...], fresh: bool) -> str:
+    if reasons:
+        return f"{one_line(gate['stage'])} BLOCKED: {'; '.join(map(one_line, reasons))}"
+    held = ", ".join(dict.fromkeys(ref for one in gate.get("waived", ()) for ref in one["waivers"]))
+    by = f", resting on {held}" if held else ""
+    return f"{one_line(gate['stage'])} {'open' if fresh else 'was open when last decided: nobody has looked since'}{by}"
 
 
 def since_text(since: datetime, now: datetime) -> str:

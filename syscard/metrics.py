@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from syscard.card import SEVERITIES
+from syscard.signing import gate_reasons
 from syscard.slices import claim_status
 from syscard.words import moment, one_line
 
@@ -101,7 +102,7 @@ def of_view(view: dict[str, Any], now: datetime) -> Iterator[Sample]:
     claims = Counter[tuple[str, ...]]((claim_status(c),) for c in card["claims"].values())
     yield from _counted("syscard_claims", system, claims)
     gate = view["gate"]
-    yield Sample("syscard_gate_blocked", (system, label(gate["stage"])), float(gate["blocked"]))
+    yield Sample("syscard_gate_blocked", (system, label(gate["stage"])), float(bool(gate_reasons(view, now))))
     yield Sample("syscard_edits_total", (system,), view["edits"])
     yield Sample("syscard_card_version", (system,), card["version"])
     yield from _of_watcher(system, watcher, now)

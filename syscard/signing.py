@@ -135,6 +135,14 @@ def _approval(one: dict[str, Any], texts: dict[str, str], material: str) -> Appr
     )
 
 
+def gate_reasons(view: View, at: datetime) -> tuple[str, ...]:
+    """Why the gate of a view is blocked at a moment: a waiver that has run out since holds nothing back any more."""
+    gate = view["gate"]
+    over = (one for one in gate.get("waived", ()) if (end := moment(one["until"])) is None or end <= at)
+    rearmed = (f"{one['reason']}, no longer waived ({', '.join(one['waivers'])})" for one in over)
+    return (*gate["reasons"], *rearmed)
+
+
 def run_lines(view: View) -> Iterator[str]:
     """The newest runs of gates, the newest first, a line each."""
     for run in reversed(view["card"].get("gate_runs", ())):

@@ -107,9 +107,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"one of {', '.join(names)}" if names else ""
 
 
-def known_keys(place: Place) -> tuple[str, ...]:
-    """The keys that may stand at a place, as the file spells them."""
-    shape = _bare(reduce(_child_type, place, System))
+def known_keys(place: Place, root: type[BaseModel] = System) -> tuple[str, ...]:
+    """The keys that may stand at a place of a file of a shape, as the file spells them."""
+    shape = _bare(reduce(_child_type, place, root))
     if not (isinstance(shape, type) and issubclass(shape, BaseModel)):
         return ()
     return tuple(info.alias or name for name, info in shape.model_fields.items())

@@ -6,29 +6,24 @@ Three passes: `syscard.yaml_tree` makes plain values that know their lines, pyda
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from syscard.errors import Problem, SystemFileError, UsageError
+from syscard.shape_problems import Shape
 from syscard.system import EDGE, About, AttributeName, Identifier, Ref, System
 from syscard.system_checks import (
     Fault,
     Lines,
     Place,
     faults,
-    known_keys,
-    line_of,
     located,
-    nearest,
     shown,
     warnings,
-    where,
 )
 from syscard.system_examples import EXAMPLES
 from syscard.system_rest import faults_beside
@@ -104,7 +99,7 @@ def _checked(tree: Tree) -> tuple[System | None, tuple[Problem, ...]]:
         system = System.model_validate(tree.values, by_alias=True, by_name=False)
     except ValidationError as error:
         beside = faults_beside(tree.values, error)
-        return None, (*_shape_problems(error, tree), *located(beside, tree.values, tree.lines))
+        return None, (*_SHAPE.problems(error, tree), *located(beside, tree.values, tree.lines))
     return system, located(faults(system), tree.values, tree.lines)
 
 
@@ -135,18 +130,6 @@ def _bytes(path: Path) -> bytes:
 # -------------------------------------------------------------------------------- from pydantic's words to plain ones
 
 
-_WANTS: Final = {
-    "string": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "finite": "a number",
-    "tuple": "a list",
-    "dict": "keys with values",
-    "model": "keys with values",
-}
-
-
 def _pattern(kind: Any) -> str:
     return str(get_args(kind)[1].pattern)
 
@@ -159,94 +142,16 @@ _NAMES: Final = {
     _pattern(AttributeName): ("an attribute has letters, digits and . _ - /", "shop.category, or shop.* for all below"),
     EDGE.pattern: ("an edge is two components and an arrow", "cf->llm"),
 }
-
-
-def _shape_problems(error: ValidationError, tree: Tree) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
-        place = _place(detail["loc"], tree)
-        # A list is also called too short when its entries are wrong; those are told one by one.
-        cascade = detail["type"] == "too_short" and bool(detail["input"])
-        if place not in tree.blames and not cascade:
-            what, write = _words(detail, place)
-            yield Problem(_line_of(detail, place, tree), where(place, tree.values), what, write)
-
-
-def _place(loc: Place, tree: Tree) -> Place:
-    """Where pydantic points; it marks a key, as against its value, by one more step."""
-    return loc[:-1] if loc[-1:] == ("[key]",) and loc not in tree.lines else loc
-
-
-def _line_of(detail: ErrorDetails, place: Place, tree: Tree) -> int:
-    about_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
-    return line_of(place, tree.key_lines if about_key else tree.lines)
-
-
-def _words(detail: ErrorDetails, place: Place) -> tuple[str, str]:
-    """What is wrong and what to write, for one thing that pydantic found."""
-    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if kind == "missing":
-        return "is missing", _example(place)
-    if kind == "extra_forbidden":
-        return _unknown_key(place)
-    if given is None or given in ("", [], {}):
-        return "is empty", _example(place)
-    if kind in ("literal_error", "enum"):
-        return _choice(str(given), re.findall(r"'([^']*)'", context["expected"]))
-    if kind == "string_pattern_mismatch":
-        what, write = _NAMES[context["pattern"]]
-        return f"'{shown(given)}' does not fit: {what}", write
-    if kind == "value_error":
-        what, _, write = str(context["error"]).partition("; write ")
-        return shown(what, 300), shown(write, 300)
-    return _wrong(kind, given, context), _example(place)
-
-
 _ADDRESSES: Final = frozenset({"url", "urls", "to", "target", "targets", "webhook", "webhooks", "apprise", "token"})
 
 
-def _unknown_key(place: Place) -> tuple[str, str]:
+def _unread(place: Place) -> tuple[str, str] | None:
     if "notify" in place[:-1] and place[-1] in _ADDRESSES:
         what = "is not declared here: an address holds a password, and this file is in git"
         return what, "SYSCARD_NOTIFY_URL in the environment, or a file named by SYSCARD_NOTIFY_FILE"
     if place == ("notify",):
         return "stands under monitors", "monitors: {notify: {repeat: 4h}}"
-    known = known_keys(place[:-1])
-    meant = nearest(str(place[-1]), known)
-    if meant in known:
-        return f"is not a key that is read here; did you mean {meant}?", meant
-    return "is not a key that is read here", meant
+    return None
 
 
-def _choice(given: str, known: list[str]) -> tuple[str, str]:
-    meant = nearest(given, known)
-    if len(known) > 1 and meant in known:
-        return f"'{shown(given)}' is not one of {', '.join(known)}; did you mean {meant}?", meant
-    return f"'{shown(given)}' is not known here", meant if len(known) > 1 else known[0]
-
-
-def _wrong(kind: str, given: object, context: dict[str, Any]) -> str:
-    """Words for a value of the wrong type or size."""
-    if kind == "string_too_short":
-        return "is empty"
-    if kind == "string_too_long":
-        return f"is longer than {context['max_length']} characters"
-    if kind.startswith("greater_than"):
-        return f"must be {'at least' if 'ge' in context else 'more than'} {next(iter(context.values())):g}"
-    wants = _WANTS.get(kind.split("_", 1)[0], "another kind of value")
-    if wants == "text" and isinstance(given, dict):
-        return "wants text; a colon and a space make it a key with a value: quote it"
-    return f"wants {wants}, has {_kind_of(given)}"
-
-
-def _kind_of(given: object) -> str:
-    if isinstance(given, dict):
-        return "keys with values"
-    return "a list" if isinstance(given, list) else f"'{shown(given)}'"
-
-
-def _example(place: Place) -> str:
-    """A line that would be right here, by the whole path first and by the last key next."""
-    keys = [step for step in place if isinstance(step, str)]
-    if not keys:
-        return ""
-    return EXAMPLES.get(".".join(keys)) or EXAMPLES.get(keys[-1], "")
+_SHAPE: Final = Shape(System, EXAMPLES, _NAMES, _unread)

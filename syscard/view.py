@@ -41,10 +41,12 @@ def build_view(
 
 def with_live(view: dict[str, Any], live: dict[str, Any] | None, gate: Policy, written: datetime) -> dict[str, Any]:
     """The same card with other live values: what most windows change is only these."""
-    verdict = verdict_json(decide(gate, view["card"], live))
+    verdict = verdict_json(decide(gate, view["card"], live, written))
     return {**view, "written": iso(written), "live": live, "gate": verdict}
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """A gate's verdict as a view keeps it."""
-    return {"stage": verdict.stage, "blocked": verdict.blocked, "reasons": list(verdict.reasons)}
+    """A gate's verdict as a view keeps it; what is waived says until when, as it blocks again then."""
+    waived = [{"until": c.waived_until, "waivers": list(c.waivers), "reason": c.reason} for c in verdict.waived]
+    known = {"stage": verdict.stage, "blocked": verdict.blocked, "reasons": list(verdict.reasons)}
+    return {**known, "waived": waived} if waived else known

@@ -140,7 +140,10 @@ def edit_rows(records: Path, system: str, *, after: int = 0, until_version: int 
         NothingDeclared: there are no records yet.
         RecordsError: the file cannot be read.
     """
-    query = "select seq, version, cause, draft, recorded, previous, link from edit where system = ? and seq > ? and version <= ? order by seq"
+    query = (
+        "select seq, version, cause, draft, recorded, previous, link from edit"
+        " where system = ? and seq > ? and version <= ? order by seq"
+    )
     with _reading(records) as connection:
         found = connection.execute(query, (system, after, until_version if until_version is not None else _NO_VERSION))
         names = [column[0] for column in found.description]

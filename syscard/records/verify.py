@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from syscard.approvals import Approve
 from syscard.card import Card
@@ -70,7 +71,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy, kept: He
     texts = records.texts(ref)
     if changed := [key for key, text in (*texts.items(), *view["texts"].items()) if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
-    if view["gate"] != verdict_json(decide(gate, view["card"], view["live"])):
+    if view["gate"] != verdict_json(decide(gate, view["card"], view["live"], datetime.fromisoformat(view["written"]))):
         raise ChainBroken(
             f"{ref}: the gate's verdict that the faces show is not the one that this card and its live values give: "
             "decide it anew with: syscard monitor --once"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 
 from syscard.signing import approval_rows, run_lines, waiver_rows
@@ -12,9 +13,9 @@ from syscard.words import pad, wrap
 _RUNS: int = 5
 
 
-def waiver_lines(view: View, width: int) -> Iterator[str]:
+def waiver_lines(view: View, width: int, at: datetime | None = None) -> Iterator[str]:
     """Every waiver: what for, until when, who granted it, why, and what is done meanwhile."""
-    for row in waiver_rows(view):
+    for row in waiver_rows(view, at):
         scope = f" for {', '.join(row.scope)}" if row.scope else ""
         yield from wrap(f"{row.rule}{scope}: {row.words}", width, first=f"  {pad(row.id, 5)} ", rest="        ")
         for label, text in (

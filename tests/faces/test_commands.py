@@ -11,10 +11,11 @@ from syscard.declare import declaring
 from syscard.errors import UsageError
 from syscard.gates import decide
 from syscard.home import Home
+from syscard.render.gates import verdict_lines
 from syscard.system import System
 from syscard.views import View, read_view
 from syscard.words import cells
-from syscard_tui.commands.cards import _say_verdict, write_snapshot
+from syscard_tui.commands.cards import write_snapshot
 from syscard_tui.commands.spans import _span_line
 from syscard_tui.commands.versions import _in_order
 from syscard_tui.wiring import House
@@ -31,11 +32,10 @@ def _undeclared(count: int) -> View:
     return view
 
 
-def test_names_from_spans_reach_the_terminal_as_plain_lines_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_from_spans_reach_the_terminal_as_plain_lines_of_80_columns() -> None:
     view = _undeclared(6)
-    verdict = decide(build.policy("undeclared_parts"), view["card"], view["live"])
-    _say_verdict(verdict, view)
-    lines = capsys.readouterr().out.splitlines()
+    verdict = decide(build.policy("undeclared_parts"), view["card"], view["live"], build.NOW)
+    lines = list(verdict_lines(verdict, 1))
     assert all(line.isprintable() and cells(line) <= 80 for line in lines)
     assert not any(line.startswith("  ok ") for line in lines)
     assert all(reason.isprintable() for reason in verdict.reasons)

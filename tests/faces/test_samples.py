@@ -107,16 +107,16 @@ def test_the_documents_carry_what_the_mark_is_made_of(view: View, face: Overview
 
 @pytest.mark.parametrize("metric", ["claims_broken", "claims_unknown", "claims_stale", "disparity_ratio", "requests"])
 def test_the_gate_says_which_of_its_figures_rest_on_a_sample(view: View, metric: str) -> None:
-    (check,) = decide(policy(metric), view["card"], view["live"]).checks
+    (check,) = decide(policy(metric), view["card"], view["live"], NOW).checks
     assert check.sample == MARK
-    assert decide(policy(metric), broken_view()["card"], broken_view()["live"]).checks[0].sample == ""
+    assert decide(policy(metric), broken_view()["card"], broken_view()["live"], NOW).checks[0].sample == ""
 
 
 def test_a_gate_that_is_blocked_says_so_in_its_reasons_too(view: View) -> None:
-    assert MARK in decide(policy("claims_broken"), view["card"], view["live"]).reasons[0]
+    assert MARK in decide(policy("claims_broken"), view["card"], view["live"], NOW).reasons[0]
     assert MARK in view["gate"]["reasons"][0]
     assert "incidents_open" in read_text("gates", "promote.yaml")
-    assert decide(policy("incidents_open"), view["card"], view["live"]).checks[0].sample == ""
+    assert decide(policy("incidents_open"), view["card"], view["live"], NOW).checks[0].sample == ""
 
 
 def test_only_some_claims_of_a_sample_are_named(view: View) -> None:
@@ -124,6 +124,6 @@ def test_only_some_claims_of_a_sample_are_named(view: View) -> None:
         {k: v for k, v in s.items() if k != "sampled"} for s in view["card"]["claims"]["grounded"]["slices"]
     ]
     view["card"]["claims"]["fast"]["slices"][0]["sampled"] = {**SAMPLED, "kept": 0.5, "towards": None}
-    (check,) = decide(policy("claims_broken"), view["card"], view["live"]).checks
+    (check,) = decide(policy("claims_broken"), view["card"], view["live"], NOW).checks
     assert "grounded" not in check.sample
     assert "fast sampled 1 in 2 by a tail sampler" in check.sample

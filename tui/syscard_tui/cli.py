@@ -13,11 +13,13 @@ from syscard_tui.commands import (
     declaring,
     demo,
     discover,
+    gating,
     incidents,
     keeping,
     notifying,
     reporting,
     risks,
+    signing,
     spans,
     watching,
 )
@@ -52,6 +54,8 @@ spans.register(app)
 watching.register(app)
 cards.register(app)
 crosswalks.register(app)
+gating.register(app)
+signing.register(app)
 incidents.register(app)
 notifying.register(app)
 risks.register(app)

@@ -35,6 +35,15 @@ class OneLineGroup(TyperGroup):
             return super().invoke(ctx)
 
 
+class GrantGroup(OneLineGroup):
+    """A group whose first word may be what is meant at once: `waive fair` is `waive grant fair`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant."""
+        known = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().resolve_command(ctx, args if known else ["grant", *args])
+
+
 @contextmanager
 def _one_line() -> Iterator[None]:
     try:

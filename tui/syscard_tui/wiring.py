@@ -18,7 +18,7 @@ from syscard.gates import Policy, read_policy
 from syscard.home import Home
 from syscard.rotations import rotations
 from syscard.steps import At, untold
-from syscard_configs import read_text
+from syscard_configs import names, read_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,18 +36,46 @@ def promote_policy(path: Path | None = None) -> Policy:
     """The gate's policy: a file of the user's, else ours.
 
     Raises:
-        UsageError: the file is none.
+        UsageError: the file cannot be read.
+        PolicyError: it is no policy; tells everything that is wrong.
     """
     if path is None:
         return read_policy(read_text("gates", "promote.yaml"), "gates/promote.yaml")
+    return read_policy(policy_bytes(path), str(path))
+
+
+def stage_policy(stage: str, path: Path | None = None) -> Policy:
+    """The policy of a stage: a file of the user's, else ours.
+
+    Raises:
+        UsageError: there is none for the stage, or the file cannot be read.
+        PolicyError: it is no policy; tells everything that is wrong.
+    """
     from syscard.errors import UsageError
 
+    if path is None and f"{stage}.yaml" not in names("gates"):
+        known = ", ".join(name.removesuffix(".yaml") for name in names("gates") if name.endswith(".yaml"))
+        raise UsageError(f"no policy ships for stage '{stage[:60]}', only for {known}: name a file with --policy")
+    found = promote_policy(path) if path else read_policy(read_text("gates", f"{stage}.yaml"), f"gates/{stage}.yaml")
+    if found.stage != stage:
+        raise UsageError(f"the policy is for stage '{found.stage}', not '{stage}': name another with --policy")
+    return found
+
+
+def policy_bytes(path: Path) -> bytes:
+    """What stands in a policy's file, as far as it may be read.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from syscard.errors import UsageError
+    from syscard.gates.rules import MAX_BYTES
+
     try:
-        return read_policy(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: {getattr(error, 'strerror', 'not UTF-8')}: name a policy file with --policy"
-        ) from error
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}: name a policy file with --policy") from error
 
 
 def author() -> Author:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from syscard import edits as e
-from syscard.errors import UsageError
+from syscard.errors import PolicyError
 from syscard.fold import fold
 from syscard.gates import Verdict, decide, read_policy
 from syscard.slices import claim_status
@@ -34,7 +34,7 @@ def standing(claim_id: str, *statuses: str, value: float | None = None) -> e.Set
 
 
 def asked(metric: str, of: dict[str, Any], live: dict[str, Any] | None = None, **rule: Any) -> Verdict:
-    return decide(policy(metric, **rule), of, live)
+    return decide(policy(metric, **rule), of, live, NOW)
 
 
 def value_of(metric: str, of: dict[str, Any], live: dict[str, Any] | None = None) -> float | None:
@@ -98,8 +98,10 @@ def test_the_disparity_is_the_largest_and_missing_where_one_is() -> None:
     two = [claim(ref, metric="disparity(accepted)", expect="<= 1.25") for ref in ("a", "b")]
     known = [standing("a", "holds", value=1.1), standing("b", "broken", value=1.6)]
     assert value_of("disparity_ratio", card(*known, claims=two)) == 1.6
-    assert value_of("disparity_ratio", card(known[0], claims=two)) is None
-    assert items_of("disparity_ratio", card(known[0], claims=two)) == ("b",)
+    (check,) = asked("disparity_ratio", card(known[0], claims=two), threshold=1.25).checks
+    assert (check.value, check.items) == (None, ("b",))
+    (check,) = asked("disparity_ratio", card(known[0], claims=two), threshold=1.05).checks
+    assert (check.value, check.items) == (1.1, ("a", "b"))
     assert value_of("disparity_ratio", card()) is None
 
 
@@ -142,26 +144,63 @@ def test_a_reason_says_the_figure_the_need_and_the_first_few_that_miss_it() -> N
 
 
 def test_the_policy_that_ships_is_one_and_blocks_what_was_never_measured() -> None:
-    verdict = decide(read_policy(read_text("gates", "promote.yaml"), "promote.yaml"), card(), None)
+    verdict = decide(read_policy(read_text("gates", "promote.yaml"), "promote.yaml"), card(), None, NOW)
     assert verdict.stage == "promote"
-    assert verdict.reasons == ("disparity ratio: no figure", "requests seen: no figure")
+    assert verdict.reasons == ("disparity ratio: no figure: there are none", "requests seen: no figure")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("stage: x\nrules: [", "p.yaml:2: not YAML"),
-        ("", "p.yaml: top: "),
-        ("[]", "p.yaml: top: "),
-        ("stage: x", "p.yaml: rules: field required"),
-        ("{stage: x, rules: []}", "p.yaml: rules: tuple should have at least 1 item"),
-        (f"{{stage: x, rules: [{RULE}], extra: 1}}", "p.yaml: extra: extra inputs"),
-        (f"{{stage: x, rules: [{RULE.replace('requests', 'luck')}]}}", "p.yaml: rules.0.metric: input should be"),
-        (f"{{stage: x, rules: [{RULE.replace('1}', 'many}')}]}}", "p.yaml: rules.0.threshold: "),
-        ("stage: 2026-13-01", "p.yaml: month must be in 1..12"),
+        ("stage: x\nrules: [", "p.yaml:2: "),
+        ("", "p.yaml:1: the file: is empty"),
+        ("[]", "p.yaml:1: the file: does not start with keys such as stage: and rules:"),
+        ("stage: x", "p.yaml:1: rules: is missing (write: rules: [{id: fair, "),
+        ("{stage: x, rules: []}", "p.yaml:1: rules: is empty"),
+        (f"{{stage: x, rules: [{RULE}], extra: 1}}", "p.yaml:1: extra: is not a key that is read here"),
+        (
+            f"stage: x\nrules:\n  - {RULE.replace('requests', 'request')}",
+            "p.yaml:3: rules[0] r.metric: 'request' is ",
+        ),
+        (f"{{stage: x, rules: [{RULE.replace('1}', 'many}')}]}}", "p.yaml:1: rules[0] r.threshold: wants a number"),
+        (f"{{stage: x, rules: [{RULE.replace('1}', 'nan}')}]}}", "p.yaml:1: rules[0] r.threshold: "),
+        (f"stage: x\nrules:\n  - {RULE}\n  - {RULE}", "p.yaml:4: rules[1] r.id: 'r' is there twice"),
+        (f"{{stage: x, rules: [{RULE[:-1]}, min_n: 3}}]}}", "p.yaml:1: rules[0] r.min_n: is not looked at by requests"),
+        (
+            f"{{stage: x, rules: [{RULE.replace('requests', 'claims_broken')[:-1]}, scope: {{cliams: [a]}}}}]}}",
+            "p.yaml:1: rules[0] r.scope.cliams: is not a key that is read here; did you mean claims?",
+        ),
+        (
+            f"{{stage: x, rules: [{RULE.replace('requests', 'approvals_missing')}]}}",
+            "p.yaml:1: rules[0] r.roles: is missing (write: roles: [risk-owner])",
+        ),
+        (
+            f"{{stage: x, rules: [{RULE}], waivers: {{at_most: soon}}}}",
+            "p.yaml:1: waivers.at_most: 'soon' is no ",
+        ),
     ],
 )
-def test_what_is_no_policy_is_refused_in_one_line_that_says_where(text: str, says: str) -> None:
-    with pytest.raises(UsageError, match=f"^{re.escape(says)}") as caught:
+def test_what_is_no_policy_is_refused_with_its_line_and_what_to_write(text: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=f"^{re.escape(says)}") as caught:
         read_policy(text, "p.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_everything_that_is_wrong_with_a_policy_is_told_at_once_in_the_order_of_the_file() -> None:
+    text = f"stage: x\nwaivers: {{most: 1d}}\nrules:\n  - {RULE.replace('>=', '=>')}\n  - {{id: b}}\n"
+    with pytest.raises(PolicyError) as caught:
+        read_policy(text, "p.yaml")
+    assert [p.line for p in caught.value.problems] == [2, 4, 5, 5, 5, 5]
+
+
+def test_a_policy_is_known_by_what_it_says_not_by_how_it_is_written() -> None:
+    plain, other = (f"{{stage: x, rules: [{rule}]}}" for rule in (RULE, RULE.replace("1}", "2}")))
+    same = f"# ours\nrules:\n  - {RULE[:-1]}, severity: block}}\nstage: 'x'\n"
+    assert read_policy(plain, "a").digest == read_policy(same, "b").digest != read_policy(other, "c").digest
+
+
+def test_a_policy_is_bounded() -> None:
+    with pytest.raises(PolicyError, match="larger than 1 MiB"):
+        read_policy(b"#" * (1 << 20) + b"\n\n", "p.yaml")
+    with pytest.raises(PolicyError, match="not UTF-8"):
+        read_policy(b"\xff\xfe\x00", "p.yaml")

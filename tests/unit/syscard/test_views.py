@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from syscard import stored
 from syscard.errors import ChainBroken, NothingDeclared, RecordsError, UsageError
 from syscard.records.store import Records
-from syscard.stored import Stored, read
 from syscard.views import choose, edit_rows, read_view, systems, version_stamp, versions
 from tests.unit.build import GATE, HUMAN, NOW, component, draft
 
@@ -57,7 +57,7 @@ def test_without_records_nothing_is_declared_and_it_says_what_to_do(
     read: Callable[[Path], object], tmp_path: Path
 ) -> None:
     with pytest.raises(NothingDeclared, match=r"has no card yet: .* syscard apply system\.yaml"):
-        asks(tmp_path / "records.db")
+        read(tmp_path / "records.db")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,20 +159,22 @@ def test_versions_are_told_newest_first_with_who_made_them_and_of_how_many_edits
 def test_stored_edits_read_without_a_database_library_are_those_of_the_records(with_a_past: Path) -> None:
     with closing(Records.open(with_a_past, GATE)) as records:
         kept = list(records.edits("shop"))
-    assert [read(Stored(**row)) for row in edit_rows(with_a_past, "shop")] == kept
-    assert [read(Stored(**row)) for row in edit_rows(with_a_past, "shop", after=1, until_version=2)] == kept[1:2]
+    assert [stored.read(stored.Stored(**row)) for row in edit_rows(with_a_past, "shop")] == kept
+    assert [
+        stored.read(stored.Stored(**row)) for row in edit_rows(with_a_past, "shop", after=1, until_version=2)
+    ] == kept[1:2]
 
 
 def test_an_edit_that_was_never_written_is_named(with_a_past: Path) -> None:
     with closing(sqlite3.connect(with_a_past)) as connection, connection:
         connection.execute("update edit set draft = '{}' where seq = 2 and system = 'shop'")
     with pytest.raises(ChainBroken, match=r"edit 2 \(v2\)"):
-        [read(Stored(**row)) for row in edit_rows(with_a_past, "shop")]
+        [stored.read(stored.Stored(**row)) for row in edit_rows(with_a_past, "shop")]
     with pytest.raises(RecordsError, match="an edit of v2 cannot be read: run: syscard card verify"):
         versions(with_a_past, "shop")
 
 
-@pytest.mark.parametrize("asks", [lambda f: versions(f, "shop"), lambda f: list(edit_rows(f, "shop"))])
-def test_without_records_there_is_no_past(asks: Callable[[Path], object], tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [lambda f: versions(f, "shop"), lambda f: list(edit_rows(f, "shop"))])
+def test_without_records_there_is_no_past(read: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(NothingDeclared, match="has no card yet"):
-        asks(tmp_path / "records.db")
+        read(tmp_path / "records.db")

@@ -1,4 +1,4 @@
-"""`status`, `card`, `fairness`, `snapshot`, `gate` and `tui`: the card, for whoever reads it."""
+"""`status`, `card`, `fairness`, `snapshot` and `tui`: the card, for whoever reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from syscard_tui.commands import versions
 from syscard_tui.options import AsJson, options_of, say, say_json, version_number
 
 if TYPE_CHECKING:
-    from syscard.gates import Check, Verdict
     from syscard.views import View
     from syscard_tui.wiring import House
 
@@ -31,7 +30,6 @@ def register(app: typer.Typer) -> None:
     app.command("fairness")(fairness)
     app.command("graph")(graph)
     app.command("snapshot")(snapshot)
-    app.command("gate")(gate)
     card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify, head.")
     card.command("show")(show)
     card.command("why")(why)
@@ -279,47 +277,3 @@ def _system_in(snapshot: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return document.get("system") if isinstance(document, dict) else None
-
-
-def gate(
-    context: typer.Context,
-    stage: Annotated[str, typer.Option(help="The stage that the policy must be for.")] = "promote",
-    policy: Annotated[Path | None, typer.Option("--policy", help="YAML of rules; else ours.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask whether this may be promoted: exit 0 yes, 1 no, 2 could not tell."""
-    from syscard.errors import UsageError
-    from syscard.gates import decide
-    from syscard_tui.wiring import promote_policy
-
-    rules = promote_policy(policy)
-    if rules.stage != stage:
-        raise UsageError(f"the policy is for stage '{rules.stage}', not '{stage}': name another with --policy")
-    view = options_of(context).view()
-    verdict = decide(rules, view["card"], view["live"])
-    if as_json:
-        say_json({"stage": stage, "blocked": verdict.blocked, "card": view["digest"], **asdict(verdict)})
-    else:
-        _say_verdict(verdict, view)
-    raise typer.Exit(1 if verdict.blocked else 0)
-
-
-def _say_verdict(verdict: Verdict, view: View) -> None:
-    """Names in it come from spans: each is made one line, and no line is wider than a terminal."""
-    from syscard.words import one_line, wrap
-
-    blocked = "BLOCKED" if verdict.blocked else "open"
-    say(f"{one_line(verdict.stage)} {blocked}   card v{view['card']['version']}")
-    for check in verdict.checks:
-        word = "ok" if check.passed else "FAILED" if check.severity == "block" else "warn"
-        for line in wrap(_check_text(check), _WIDTH, first=f"  {word:<6} "):
-            say(line)
-
-
-def _check_text(check: Check) -> str:
-    from syscard.words import one_line
-
-    value = "no figure" if check.value is None else f"{check.value:g}"
-    items = f"   {', '.join(map(one_line, check.items[:6]))}" if check.items and not check.passed else ""
-    sample = f"   {one_line(check.sample)}" if check.sample else ""
-    return f"{one_line(check.says)}: {value}, needs {check.op} {check.threshold:g}{items}{sample}"
