@@ -25,6 +25,7 @@ from syscard.incident_edits import AssessIncident, Impact, Silence
 from syscard.incident_states import LIVE_STATES, OPEN_STATES, IncidentState
 from syscard.risks import Assessment, Calibration, RiskState
 from syscard.snapshots import SnapshotCard
+from syscard.tags import Tag
 from syscard.waivers import Waiver
 
 ClaimStatus = Literal["holds", "broken", "unknown", "stale"]
@@ -297,6 +298,8 @@ class Card(Value):
     """The newest decisions on this card and on those before it, oldest first."""
     gate_runs: tuple[GateRun, ...] = Field(default=(), exclude_if=lambda runs: not runs)
     """The newest of those that were written down, oldest first."""
+    tags: dict[str, Tag] = Field(default={}, exclude_if=lambda tags: not tags)
+    """Names that people gave to versions."""
 
     @property
     def digest(self) -> str:

@@ -24,7 +24,8 @@ class Change:
     """One thing that a reader of the card must know."""
 
     kind: str
-    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `version`, `declared`, `waiver` or `baseline`."""
+    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `version`, `declared`, `waiver` or `baseline`; of
+    `syscard.diff_standing` also `approval`."""
     mark: Mark
     """`+` came, `-` went or changed, `=` stands as it should again, `?` is not known any more."""
     text: str
@@ -74,7 +75,8 @@ def _crossing(ref: str, old: Any, new: Any, was: str | None, now: str, card: Car
     rank, mark = _CROSSED.get(now, (2, "?"))
     if was is None and now == "unknown":
         rank, mark = 9, "+"
-    text = _said(now.upper(), f"{one_line(ref)}  {_moved(old, new)} ({_behind(new)})")
+    lost = "lost its evidence: " if was in ("holds", "broken") and now in ("unknown", "stale") else ""
+    text = _said(now.upper(), f"{one_line(ref)}  {lost}{_moved(old, new)} ({_behind(new)})")
     return rank, Change("claim", mark, text, _where(ref, new, card))
 
 

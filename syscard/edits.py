@@ -24,6 +24,7 @@ from syscard.incident_edits import Impact, IncidentBody
 from syscard.incident_states import IncidentState
 from syscard.risks import AssessRisks
 from syscard.snapshots import Snapshot
+from syscard.tags import TagVersion
 from syscard.waivers import RevokeWaiver, Waive
 
 
@@ -359,6 +360,7 @@ Body = Annotated[
     | Snapshot
     | Waive
     | RevokeWaiver
+    | TagVersion
     | Approve
     | RunGate
     | IncidentBody,

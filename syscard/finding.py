@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from syscard.digest import plain
+
 
 class State(StrEnum):
     """The words for one signal in one window."""
@@ -22,6 +24,12 @@ class Value(BaseModel):
     """Base of every value that travels: frozen, closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def same_as(self, other: Value | None) -> bool:
+        """Whether another says the same, to the digits that a digest knows: what was stored has no more."""
+        if type(self) is not type(other) or other is None:
+            return False
+        return bool(plain(self.model_dump(mode="json")) == plain(other.model_dump(mode="json")))
 
 
 class Window(Value):

@@ -27,6 +27,7 @@ from syscard.patch import Bench, Changes, Rows
 from syscard.risks import AssessRisks
 from syscard.snapshots import Snapshot, with_snapshot
 from syscard.system import edge_ends
+from syscard.tags import Tag, TagVersion
 
 NEVER_ASSESSED: Final = "nothing has been measured yet"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -218,6 +219,11 @@ def _snapshot(card: Card, body: Snapshot, edit: e.Edit) -> Changes:
     return {"snapshots": with_snapshot(card.snapshots, body, edit.draft.observed)}
 
 
+def _tag(_card: Card, body: TagVersion, edit: e.Edit) -> Changes:
+    given = Tag(version=body.version, at=edit.draft.observed, by=incident_fold.author_name(edit))
+    return {"tags": Rows({body.name: given})}
+
+
 def _nothing(_card: Card, _body: Any, _edit: e.Edit) -> Changes:
     """What was done to the spans changes no promise and no figure."""
     return {}
@@ -239,4 +245,5 @@ _RULES: Final[dict[str, Callable[[Card, Any, e.Edit], Changes]]] = {
     "snapshot": _snapshot,
     **incident_fold.RULES,
     **signing_fold.RULES,
+    "tag": _tag,
 }

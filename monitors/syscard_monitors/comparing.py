@@ -78,7 +78,7 @@ def _body(found: GroupsNow, new: Sequence[_Told], names: tuple[str, ...]) -> Com
 def _is_new(known: _Told | None, now: _Told, at: datetime, *, renew: bool) -> bool:
     if known is None:
         return True
-    return known.told != now if renew else is_material(known, now, at)
+    return not known.told.same_as(now) if renew else is_material(known, now, at)
 
 
 def is_material(known: _Told, now: _Told, at: datetime) -> bool:

@@ -136,7 +136,8 @@ def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
     }
     for told in shown:
         known = card.groups.get(told.name)
-        if known is None or known.evidence != told.evidence or held[known.evidence].get(told.name) != told.told:
+        kept = held[known.evidence].get(told.name) if known and known.evidence == told.evidence else None
+        if kept is None or not kept.told.same_as(told.told):
             raise ChainBroken(f"{ref}: the figures shown of {told.name} are not those of their evidence")
 
 

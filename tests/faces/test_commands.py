@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from syscard.declare import declaring
-from syscard.errors import UsageError
 from syscard.gates import decide
 from syscard.home import Home
 from syscard.render.gates import verdict_lines
@@ -17,7 +16,6 @@ from syscard.views import View, read_view
 from syscard.words import cells
 from syscard_tui.commands.cards import write_snapshot
 from syscard_tui.commands.spans import _span_line
-from syscard_tui.commands.versions import _in_order
 from syscard_tui.wiring import House
 from tests.faces import sample
 from tests.unit import build
@@ -39,14 +37,6 @@ def test_names_from_spans_reach_the_terminal_as_plain_lines_of_80_columns() -> N
     assert all(line.isprintable() and cells(line) <= 80 for line in lines)
     assert not any(line.startswith("  ok ") for line in lines)
     assert all(reason.isprintable() for reason in verdict.reasons)
-
-
-def test_versions_are_compared_from_the_older_to_the_newer() -> None:
-    assert _in_order("v2", "v9") == (2, 9)
-    assert _in_order("2", None) == (2, None)
-    assert _in_order("v2", "v2") == (2, 2)
-    with pytest.raises(UsageError, match="v9 is later than v2: write: syscard card diff v2 v9"):
-        _in_order("v9", "v2")
 
 
 def test_a_span_is_one_line_whatever_its_component_is_called() -> None:

@@ -164,3 +164,13 @@ def test_steps_follow_one_another_and_leave_other_kinds_and_newer_shapes_alone()
     other: dict[str, Any] = {"body": {"kind": "evidence"}}
     assert upcast(newest, steps) is newest
     assert upcast(other, steps) is other
+
+
+def test_a_figure_says_the_same_before_and_after_it_was_stored() -> None:
+    figure = evidence(0.1 + 0.2)
+    back = read(written(chained([[draft(figure)]])[0])).body
+    assert back != figure, "it has more digits than a digest knows"
+    assert figure.same_as(back)
+    assert not figure.same_as(evidence(0.3 + 1e-9))
+    assert not figure.same_as(None)
+    assert not figure.same_as(component())

@@ -66,7 +66,7 @@ def _document(made: Anew, compared: CrossCheck | None, *, check: bool) -> dict[s
         "since": made.incident.since,
         "until": made.until,
         "sampled": made.sampled,
-        "as_on_card": made.found == made.incident.attribution,
+        "as_on_card": made.found.same_as(made.incident.attribution),
         "attribution": made.found.model_dump(mode="json"),
     }
     return {**document, "check": compared.model_dump(mode="json") if compared else None} if check else document
@@ -94,7 +94,7 @@ def _card_text(made: Anew) -> str:
     kept = made.incident.attribution
     if kept is None:
         return "the card has no attribution of it; nothing was written"
-    if kept == made.found:
+    if kept.same_as(made.found):
         return "the card says the same; nothing was written"
     named = one_line(kept.first or "no part")
     other = "; the baseline or what is compared is another now" if kept.n_now == made.found.n_now else ""

@@ -1,20 +1,29 @@
-"""`card history`, `diff` and `head`: the versions of the card, and what holds them."""
+"""`card history`, `diff`, `tag` and `head`: the versions of the card, their names, and what holds them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syscard_tui.options import AsJson, options_of, say, say_json, version_number
+from syscard_tui.options import AsJson, options_of, say, say_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from syscard.card import Card
+    from syscard.diff import CardJson, Change
+    from syscard.edits import Body, Edit
+    from syscard.full_diff import FullChange
 
 
 def register(card: typer.Typer) -> None:
     """Add the commands to `card`."""
     card.command("history")(history)
-    card.command("diff")(diff)
+    card.command("diff", context_settings={"ignore_unknown_options": True})(diff)  # -1 is a version
+    card.command("tag", context_settings={"ignore_unknown_options": True})(tag)
     card.command("head")(head)
 
 
@@ -42,39 +51,90 @@ def history(context: typer.Context, as_json: AsJson = False) -> None:
 
 def diff(
     context: typer.Context,
-    before: Annotated[str, typer.Argument(help="A version, e.g. v2.")],
+    before: Annotated[str, typer.Argument(help="v2, a day or time (UTC, event time), a tag, latest, or -1.")],
     after: Annotated[str | None, typer.Argument(help="A later one; the newest if left out.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every difference by its key, too.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, e.g. for a pull request.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What changed between two versions that a leader should read."""
-    from syscard.diff import material_diff
-    from syscard.render.cardtext import diff_text
+    """What changed between two versions that a leader should read; with --full, everything."""
+    from syscard.diff_standing import whole_diff
 
     options = options_of(context)
     house, ref = options.house(), options.ref()
-    first, last = _in_order(before, after)
     with house.records() as records:
-        old = records.card(ref, first).model_dump(mode="json")
-        new = records.card(ref, last).model_dump(mode="json")
-    changes = material_diff(old, new)
-    if as_json:
+        edits = list(records.edits(ref))
+    first, last = _named(edits, ref, before, after)
+    old, new = (_card(edits, ref, version) for version in (first, last))
+    changes = whole_diff(old, new)
+    if as_json and not full:
         say_json([asdict(c) for c in changes])
+        return
+    everything = _everything(old, new) if full else None
+    if as_json:
+        say_json({"before": first, "after": last, "material": [asdict(c) for c in changes],
+                  "full": [asdict(c) for c in everything or ()]})  # fmt: skip
     else:
-        say(diff_text(changes) if changes else "no material change")
+        _say_difference(f"{ref} v{first} -> v{last}", changes, everything, as_markdown=as_markdown)
 
 
-def _in_order(before: str, after: str | None) -> tuple[int, int | None]:
-    """Both versions as numbers.
+def _everything(old: CardJson, new: CardJson) -> tuple[FullChange, ...]:
+    from syscard.full_diff import full_diff
 
-    Raises:
-        UsageError: one is none, or the later one stands first: what was mended would read as broken.
-    """
-    from syscard.errors import UsageError
+    return full_diff(old, new)
 
-    first, last = version_number(before), version_number(after) if after else None
-    if last is not None and last < first:
-        raise UsageError(f"v{first} is later than v{last}: write: syscard card diff v{last} v{first}")
-    return first, last
+
+def _say_difference(
+    title: str, changes: tuple[Change, ...], full: tuple[FullChange, ...] | None, *, as_markdown: bool
+) -> None:
+    from syscard.render.cardtext import diff_text
+    from syscard.render.difference import difference_markdown, full_text
+
+    if as_markdown:
+        say(difference_markdown(title, changes, full).rstrip("\n"))
+        return
+    say(diff_text(changes) if changes else "no material change")
+    if full is not None:
+        say("every difference:")
+        say(full_text(full))
+
+
+def _card(edits: list[Edit], ref: str, version: int) -> CardJson:
+    from syscard.fold import fold
+
+    return fold((edit for edit in edits if edit.version <= version), start=ref).model_dump(mode="json")
+
+
+def _named(edits: list[Edit], ref: str, before: str, after: str | None) -> tuple[int, int]:
+    from syscard.fold import fold
+    from syscard.tags import in_order, stamps
+
+    known = stamps((edit.version, edit.draft.observed) for edit in edits)
+    tags = fold((edit for edit in edits if edit.body.kind == "tag"), start=ref).tags
+    return in_order(before, after, known, tags)
+
+
+def tag(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Small letters, digits and . _ -, e.g. launch.")],
+    version: Annotated[str | None, typer.Argument(help="v2, a day, latest, ...; the newest if left out.")] = None,
+) -> None:
+    """Give a version of the card a name, for `card diff NAME`; a name that was given before moves to it."""
+    from syscard.tags import LATEST, TagVersion, checked_name, stamps, version_of, with_room
+    from syscard_tui.incident_writing import write
+
+    options = options_of(context)
+    checked_name(name)
+    ref = options.ref()
+    with options.house().records() as records:
+        known = stamps((edit.version, edit.draft.observed) for edit in records.edits(ref))
+
+    def make(card: Card, _at: datetime) -> list[Body]:
+        with_room(card.tags, name)
+        return [TagVersion(name=name, version=version_of(version or LATEST, known, card.tags))]
+
+    card = write(options, f"tag {name}", make)
+    say(f"{name} is v{card.tags[name].version}, card v{card.version}")
 
 
 def head(
