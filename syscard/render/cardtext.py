@@ -20,7 +20,6 @@ from syscard.render.crosswalks import crosswalk_lines
 from syscard.render.facts import (
     answered,
     evidence_value,
-    is_share_of_group,
     method_text,
     observed_text,
     referenced,
@@ -36,18 +35,11 @@ from syscard.render.kept_reports import files_text, reports_lines
 from syscard.render.risks import of_declared, section_lines
 from syscard.render.signing import approval_lines, gate_run_lines, waiver_lines
 from syscard.render.standing import rules_text, standing
-from syscard.samples import beside, sample_mark
-from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
+from syscard.samples import beside
 from syscard.views import View
 from syscard.words import cells, figure, moment, one_in, one_line, pad, plural, stamp, wrap
 
 _WIDTH: Final = 80
-_RULES: Final = {
-    "holds": "holds: the whole interval keeps the promise",
-    "broken": "broken: the whole interval violates the promise, in two windows (for == 0: one event is enough)",
-    "unknown": "unknown: the interval lies on both sides, n is too small, or nothing watches it",
-    "stale": "stale: the newest evidence is older than valid_for",
-}
 
 
 def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = (), now: datetime | None = None) -> str:
@@ -199,92 +191,6 @@ def _figure(item: dict[str, Any], width: int) -> list[str]:
     text = f"{one_line(fig['about'])} {one_line(fig['metric'])} {evidence_value(fig)}  n {fig['n']:,}  "
     text += f"to {stamp(moment(fig['window_end']))}  {method_text(fig) or 'by effect alone'}  {item['digest'][:12]}"
     return wrap(text, width, first=f"  {pad(item['id'], 6)}")
-
-
-def why_text(view: View, claim_id: str, width: int = _WIDTH) -> str:
-    """Why a claim has the status it has, and what would change it.
-
-    Raises:
-        NotOnTheCard: names the claims there are.
-    """
-    claims = view["card"]["claims"]
-    if claim_id not in claims:
-        known = ", ".join(map(one_line, claims)) or "none"
-        raise NotOnTheCard(f"no claim '{one_line(claim_id)}' on this card; there is: {known}")
-    return "\n".join(_why(view, claim_id, width)) + "\n"
-
-
-def _why(view: View, ref: str, width: int) -> Iterator[str]:
-    raw, row = view["card"]["claims"][ref], claim_row(view, ref)
-    declared, telling = raw["declared"], telling_slice(raw)
-    window = declared.get("window", {})
-    assessed = f", last assessed {stamp(moment(raw['assessed']))}" if raw["assessed"] else ", never assessed"
-    yield from wrap(f"{row.word} {row.id}  since {stamp(row.since)}{assessed}", width, rest="  ")
-    promise = f"{one_line(declared.get('metric', '?'))} {one_line(declared.get('expect', '?'))}"
-    terms = f"over {one_line(window.get('last', '?'))}, needs n {window.get('min_n', '?')}"
-    terms += f", valid for {one_line(declared.get('valid_for', '?'))}"
-    yield from _labelled("says", f"{row.says} ({row.about})", width)
-    yield from _labelled("promised", f"{promise} {terms}", width)
-    yield from _labelled("rule", _RULES[claim_status(raw)], width)
-    yield from _labelled("figure", _slice_line(telling, declared), width)
-    yield from _evidence_of(view, telling, width)
-    for slice_ in raw["slices"][1:]:
-        yield from _labelled("slice", f"{one_line(slice_['slice'])}: {_slice_line(slice_, declared)}", width)
-    for incident in _about(view, row.about):
-        yield from _labelled("incident", f"{incident.name} {incident.state}: {incident.title}", width)
-    yield from _labelled("would change", would_change(raw), width)
-
-
-def _slice_line(part: dict[str, Any], declared: dict[str, Any]) -> str:
-    if is_share_of_group(part, declared):
-        return f"share {beside(figures_text(part, {}), part.get('sampled'))}, n {part['n']:,} (shown, not judged alone)"
-    if part["value"] is None:
-        return f"{part['status'].upper()}: {beside(missing_text(part), part.get('sampled'))}"
-    why = f", {one_line(part['why'])}" if part["why"] else ""
-    figures = beside(figures_text(part, declared), part.get("sampled"))
-    return f"{part['status'].upper()}: {figures}, n {part['n']:,}{why}"
-
-
-def _evidence_of(view: View, part: dict[str, Any], width: int) -> Iterator[str]:
-    item = view["card"]["evidence"].get(part["evidence"] or "")
-    if item is None:
-        yield from _labelled("evidence", "none", width)
-        return
-    fig = item["figure"]
-    yield from _labelled("evidence", f"{item['id']}, {one_line(fig['method'] or 'no test')}", width)
-    if mark := sample_mark(fig.get("sampled")):
-        yield from _labelled("sample", f"{mark}; {plural(fig['sampled']['requests'], 'request')} looked at", width)
-    yield from _labelled("window", f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}", width)
-    yield from _labelled("digest", item["digest"], width)
-
-
-def _about(view: View, about: str) -> list[IncidentFace]:
-    names = {about, *about.split("->")}
-    return [i for i in incident_faces(view) if i.subject in names]
-
-
-def would_change(raw: dict[str, Any]) -> str:
-    """What it takes for the claim to hold, in words."""
-    declared, part = raw["declared"], telling_slice(raw)
-    where = "" if part["slice"] == "all" else f" in {one_line(part['slice'])}"
-    expect = one_line(declared.get("expect", "?"))
-    if part["needs"] and part["n"] < part["needs"]:
-        return f"needs n {part['needs']:,}, has {part['n']:,}{where}"
-    if part["value"] is None:
-        return f"a figure: {missing_text(part)}"
-    interval = figures_text(part, declared)
-    match claim_status(raw):
-        case "holds" if expect.startswith("=="):
-            return f"one event breaks it; now {interval}"
-        case "holds":
-            return f"it breaks when the whole interval violates {expect} in two windows; now {interval}"
-        case "broken":
-            bound = figure(part["high" if expect.startswith(">") else "low"], claim_unit(declared))
-            return f"the whole interval must be {expect}{where}; the nearer bound is {bound}"
-        case "stale":
-            return f"new evidence within {one_line(declared.get('valid_for', '?'))}"
-        case _:
-            return f"the interval {interval} must lie on one side of {expect}{where}: more requests narrow it"
 
 
 def incident_text(view: View, number: int, width: int = _WIDTH, *, gone: Collection[str] = ()) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from syscard.errors import NotOnTheCard
-from syscard.render.cardtext import card_text, incident_list_text, incident_text, part_text, why_text
+from syscard.render.cardtext import card_text, incident_list_text, incident_text, part_text
 from syscard.render.facts import referenced
+from syscard.render.why import why_text
 from syscard.views import View
 from syscard.words import cells
 

@@ -9,10 +9,11 @@ import pytest
 
 from syscard.faces import Overview, overview
 from syscard.gates import decide
-from syscard.render.cardtext import card_text, incident_text, part_text, why_text
+from syscard.render.cardtext import card_text, incident_text, part_text
 from syscard.render.report import report
 from syscard.render.snapshot import html, json_document, markdown
 from syscard.render.status import status_text
+from syscard.render.why import why_text
 from syscard.views import View
 from syscard_configs import read_text
 from tests.faces.sample import NOW, SAMPLED, broken_view, sampled_view

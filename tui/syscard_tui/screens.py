@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from syscard.diff import material_diff
 from syscard.faces import Overview, PartRow, overview
 from syscard.incident_faces import IncidentFace
-from syscard.render.cardtext import card_text, diff_text, incident_text, part_text, why_text
+from syscard.render.cardtext import card_text, diff_text, incident_text, part_text
 from syscard.render.paint import Line
 from syscard.render.status import (
     claim_counts,
@@ -29,6 +29,7 @@ from syscard.render.status import (
     status_text,
     who_has_it,
 )
+from syscard.render.why import why_text
 from syscard.words import clip, clock, wrap
 from syscard_tui.source import Snapshot, Trouble
 from syscard_tui.widgets import NOTHING, ClaimsTable, Facts, IncidentsTable, KeyedTable, PartsTable, plain

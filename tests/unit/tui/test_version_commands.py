@@ -39,7 +39,7 @@ def typed(tmp_path: Path) -> Typed:
         for drafts in batches:
             with records.transaction() as transaction:
                 transaction.append("shop", drafts, cause="look", recorded=NOW)
-    return lambda *words: CliRunner().invoke(app, ["--home", str(home.root), "card", *words], catch_exceptions=False)
+    return lambda *words: CliRunner().invoke(app, ["--home", str(home.root), "card", *words], catch_exceptions=True)
 
 
 def test_a_version_is_named_and_the_difference_since_it_is_asked_for_in_any_way(typed: Typed) -> None:
@@ -74,3 +74,10 @@ def test_a_head_that_was_kept_anchors_the_chain_that_went_on(typed: Typed, tmp_p
     assert f"nothing up to edit {head['seq']} (v4) was rewritten" in text
     anchor = json.loads(typed("verify", "--head", head["link"], "--json").output)["anchor"]
     assert anchor == {"seq": head["seq"], "version": 4}
+
+
+def test_why_reads_the_past_of_a_claim_from_the_chain(typed: Typed) -> None:
+    assert "history       v3" in typed("why", "grounded").output
+    document = json.loads(typed("why", "grounded", "--json").output)
+    assert [step["status"] for step in document["history"]] == ["unknown", "holds", "broken"]
+    assert typed("why", "fats", "--json").exit_code != 0

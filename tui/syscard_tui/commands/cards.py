@@ -116,17 +116,20 @@ def _older(context: typer.Context, version: int) -> View:
 
 
 def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """How the status of a claim came about."""
-    from syscard.errors import NotOnTheCard
-    from syscard.render.cardtext import why_text
+    """How the status of a claim came about, what speaks against it, and what would change it."""
+    from syscard.claim_history import claim_steps
+    from syscard.clock import system_clock
+    from syscard.render.why import there, why_document, why_text
 
-    view = options_of(context).view()
-    if not as_json:
-        say(why_text(view, claim))
-    elif claim in view["card"]["claims"]:
-        say_json(view["card"]["claims"][claim])
+    options = options_of(context)
+    view = options.view()
+    there(view, claim)
+    with options.house().records() as records:
+        steps = claim_steps(records.edits(options.ref()), claim)
+    if as_json:
+        say_json(why_document(view, claim, steps, system_clock()))
     else:
-        raise NotOnTheCard(f"no claim '{claim}'; there is: {', '.join(view['card']['claims'])}")
+        say(why_text(view, claim, steps=steps, now=system_clock()))
 
 
 def verify(
