@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,10 @@ class Value(BaseModel):
     """Base of every value that travels: frozen, closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def rounded(self) -> Self:
+        """The same with the digits that a digest knows: what is shown and what is stored are then one figure."""
+        return type(self).model_validate(plain(self.model_dump(mode="json")))
 
     def same_as(self, other: Value | None) -> bool:
         """Whether another says the same, to the digits that a digest knows: what was stored has no more."""

@@ -38,6 +38,7 @@ def updated(known: GroupsNow | None, found: GroupsNow, *, renew: bool) -> tuple[
         found: what was measured, without evidence.
         renew: whether every figure that differs is worth an edit, because somebody asked; else what is material.
     """
+    found = found.rounded()
     before = {told.name: told for told in known.told if told.evidence} if known else {}
     new = {told.name: told for told in found.told if _is_new(before.get(told.name), told, found.as_of, renew=renew)}
     names = tuple(told.name for told in found.told)
