@@ -272,6 +272,8 @@ class Card(Value):
     claims: dict[str, ClaimCard] = {}
     risks: dict[str, RiskCard] = {}
     unknowns: dict[str, dict[str, Any]] = {}
+    datasets: dict[str, dict[str, Any]] = Field(default={}, exclude_if=lambda datasets: not datasets)
+    """As in system.yaml, like `unknowns`."""
     baseline: SetBaseline | None = None
     incidents: dict[int, Incident] = {}
     # Cards of earlier releases have none: their digests must stay what they are.

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from syscard.blindspots import TOPICS
 from syscard.card import Card
+from syscard.documented import Dataset
 from syscard.live import Live
 from syscard.risks import catalogue
 from syscard.system import Claim, Component, Identity, Interaction, Monitors, Risk, Traces, Unknown
@@ -25,6 +26,7 @@ _DECLARED: Final[dict[tuple[str, ...], Any]] = {
     ("claims", "*", "declared"): Claim,
     ("risks", "*", "declared"): Risk,
     ("unknowns", "*"): Unknown,
+    ("datasets", "*"): Dataset,
     ("live",): Live,
 }
 """What a card keeps as plain JSON, by place: its shape."""

@@ -30,6 +30,7 @@ def _parts(system: System) -> Iterator[_Part]:
     yield "monitors", ref, body.get("monitors", {})
     yield from (("component", r, b) for r, b in body["components"].items())
     yield from (("interaction", r, b) for r, b in body.get("interactions", {}).items())
+    yield from (("dataset", r, b) for r, b in body.get("datasets", {}).items())
     for section in ("claim", "risk", "unknown"):
         yield from ((section, b["id"], b) for b in body.get(f"{section}s", []))
 
@@ -44,6 +45,7 @@ def _parts_of(card: Card) -> Iterator[_Part]:
     yield from (("claim", r, c.declared) for r, c in card.claims.items())
     yield from (("risk", r, k.declared) for r, k in card.risks.items())
     yield from (("unknown", r, b) for r, b in card.unknowns.items())
+    yield from (("dataset", r, b) for r, b in card.datasets.items())
 
 
 def system_of(card: Card) -> System:
@@ -63,6 +65,7 @@ def system_of(card: Card) -> System:
             "claims": [c.declared for c in card.claims.values()],
             "risks": [r.declared for r in card.risks.values()],
             "unknowns": list(card.unknowns.values()),
+            "datasets": card.datasets,
         }
     )
 

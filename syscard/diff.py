@@ -24,8 +24,8 @@ class Change:
     """One thing that a reader of the card must know."""
 
     kind: str
-    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `version`, `declared`, `waiver` or `baseline`; of
-    `syscard.diff_standing` also `approval`."""
+    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `dataset`, `version`, `declared`, `waiver` or
+    `baseline`; of `syscard.diff_standing` also `approval`."""
     mark: Mark
     """`+` came, `-` went or changed, `=` stands as it should again, `?` is not known any more."""
     text: str
@@ -184,6 +184,12 @@ def _unknowns(before: CardJson, after: CardJson) -> _Ranked:
             yield 9, _came("unknown", ref, new is not None, new or old, came="?", went="=")
 
 
+def _datasets(before: CardJson, after: CardJson) -> _Ranked:
+    for ref, old, new in _both(before, after, "datasets"):
+        if (old is None) != (new is None):
+            yield 9, _came("dataset", ref, new is not None, {"says": (new or old)["name"]})
+
+
 def _came(kind: str, ref: str, is_new: bool, declared: Any, came: Mark = "+", went: Mark = "-") -> Change:
     word = ("OPEN" if kind == "unknown" else "NEW") if is_new else ("CLOSED" if kind == "unknown" else "GONE")
     text = _said(word, f"{kind} {one_line(ref)}: {one_line(declared.get('says', ''))}")
@@ -209,9 +215,10 @@ def _declared(before: CardJson, after: CardJson) -> _Ranked:
         for ref, old, new in _both(before, after, table):
             if old is not None and new is not None:
                 yield from _texts(ref, ref, old["declared"] or {}, new["declared"] or {})
-    for ref, old, new in _both(before, after, "unknowns"):
-        if old is not None and new is not None:
-            yield from _texts(ref, ref, old, new)
+    for table in ("unknowns", "datasets"):
+        for ref, old, new in _both(before, after, table):
+            if old is not None and new is not None:
+                yield from _texts(ref, ref, old, new)
 
 
 def _texts(where: str, ref: str, old: dict[str, Any], new: dict[str, Any]) -> _Ranked:
@@ -261,5 +268,5 @@ def _baseline(before: CardJson, after: CardJson) -> _Ranked:
 
 
 _RULES: Final[tuple[Callable[[CardJson, CardJson], _Ranked], ...]] = (
-    _claims, _incidents, _parts, _risks, _unknowns, _versions, _declared, _waivers, _baseline,
+    _claims, _incidents, _parts, _risks, _unknowns, _datasets, _versions, _declared, _waivers, _baseline,
 )  # fmt: skip

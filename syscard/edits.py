@@ -48,7 +48,7 @@ class Declare(Value):
     """A part of system.yaml was added, changed or (`body` None) taken out."""
 
     kind: Literal["declare"] = "declare"
-    section: Literal["system", "traces", "component", "interaction", "monitors", "claim", "risk", "unknown"]
+    section: Literal["system", "traces", "component", "interaction", "monitors", "claim", "risk", "unknown", "dataset"]
     ref: str
     body: dict[str, Any] | None
 

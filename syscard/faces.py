@@ -336,9 +336,18 @@ def _risks_to_know(card: dict[str, Any], today: str) -> Iterable[str]:
 
 
 def _review_due(card: dict[str, Any], today: str) -> Iterable[str]:
-    due = (card["identity"].get("review") or {}).get("next")
-    if due and str(due) < today:
-        yield f"review of this card was due {one_line(due)}"
+    for what, declared in _reviewed(card):
+        due = ((declared or {}).get("review") or {}).get("next")
+        if due and str(due) < today:
+            yield f"review of {what} was due {one_line(due)}"
+
+
+def _reviewed(card: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any] | None]]:
+    """What may have a review of its own: the card, its parts, data and risks."""
+    yield "this card", card["identity"]
+    for table in ("components", "interactions", "risks"):
+        yield from ((one_line(ref), one["declared"]) for ref, one in card[table].items())
+    yield from ((f"data {one_line(ref)}", one) for ref, one in card.get("datasets", {}).items())
 
 
 def _gate_line(gate: dict[str, Any], reasons: tuple[str, ...], fresh: bool) -> str:

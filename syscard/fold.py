@@ -70,6 +70,8 @@ def _declare(card: Card, body: e.Declare, edit: e.Edit) -> Changes:
             return {"risks": _keyed(body, RiskCard(id=body.ref, declared=body.body or {}))}
         case "unknown":
             return {"unknowns": _keyed(body, body.body or {})}
+        case "dataset":
+            return {"datasets": _keyed(body, body.body or {})}
 
 
 def _keyed(body: e.Declare, value: Any) -> Rows:

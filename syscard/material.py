@@ -12,7 +12,7 @@ from syscard.digest import digest
 from syscard.slices import claim_status
 
 CardJson = dict[str, Any]
-_DECLARED: Final = ("identity", "traces", "monitors", "unknowns", "baseline")
+_DECLARED: Final = ("identity", "traces", "monitors", "unknowns", "datasets", "baseline")
 
 
 def material_digest(card: CardJson) -> str:

@@ -111,6 +111,8 @@ def _wrong(kind: str, given: object, context: dict[str, Any]) -> str:
         return "is empty"
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters"
+    if kind == "too_long":
+        return f"has more than {context['max_length']} entries"
     if kind.startswith("greater_than"):
         return f"must be {'at least' if 'ge' in context else 'more than'} {next(iter(context.values())):g}"
     wants = _WANTS.get(kind.split("_", 1)[0], "another kind of value")

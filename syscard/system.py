@@ -11,9 +11,21 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from syscard.blindspots import Topic
+from syscard.documented import (
+    MOST_DATASETS,
+    ComponentDocs,
+    Dataset,
+    Declared,
+    InteractionDocs,
+    Review,
+    RiskDocs,
+    SystemDocs,
+    Text,
+)
+from syscard.documented import Ref as Ref
 from syscard.metric import parse_metric
 from syscard.risks import RiskId
 from syscard.stated_regimes import Regime
@@ -26,8 +38,6 @@ EDGE: Final = re.compile(r"^([a-z][a-z0-9_-]*)->([a-z][a-z0-9_-]*)$")
 SYSTEM: Final = "system"
 """What is about the system as a whole is about this; no component can be called so."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Ref = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 EdgeRef = Annotated[str, StringConstraints(pattern=EDGE.pattern)]
 About = Annotated[str, StringConstraints(pattern=r"^(system|[a-z][a-z0-9_-]*(->[a-z][a-z0-9_-]*)?)$")]
@@ -53,12 +63,6 @@ ExpectationText = Annotated[str, AfterValidator(_expectation_text)]
 VersionText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
 
 
-class Declared(BaseModel):
-    """Base of everything declared: frozen, and no key that is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
-
-
 class Keep(StrEnum):
     """How much of a span's text is kept."""
 
@@ -76,14 +80,7 @@ class Owner(Declared):
     accountable: Text
 
 
-class Review(Declared):
-    """When a human looks at the card again."""
-
-    every: Duration
-    next: Day
-
-
-class Identity(Declared):
+class Identity(SystemDocs):
     """What the system is and what it is for."""
 
     ref: Ref
@@ -151,7 +148,7 @@ class Embed(Declared):
     """Whether a model that is not on the machine may be fetched from the hub; else only what is there is used."""
 
 
-class Component(Declared):
+class Component(ComponentDocs):
     """One part of the system."""
 
     kind: ComponentKind
@@ -173,7 +170,7 @@ class Component(Declared):
     """Whether a small vector and the grounding of its answers are kept; None: neither."""
 
 
-class Interaction(Declared):
+class Interaction(InteractionDocs):
     """One edge: what a component hands to another."""
 
     carries: tuple[Text, ...] = ()
@@ -293,7 +290,7 @@ class Claim(Declared):
     valid_for: Duration
 
 
-class Risk(Declared):
+class Risk(RiskDocs):
     """One known risk and what is done about it."""
 
     id: Identifier
@@ -330,6 +327,9 @@ class System(Declared):
     traces: Traces
     components: dict[Ref, Component] = Field(min_length=1)
     interactions: dict[EdgeRef, Interaction] = {}
+    datasets: Annotated[dict[Ref, Dataset], Field(max_length=MOST_DATASETS)] = Field(
+        default={}, exclude_if=lambda value: not value
+    )
     monitors: Monitors = Monitors()
     claims: tuple[Claim, ...] = ()
     risks: tuple[Risk, ...] = ()

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origi
 
 from pydantic import BaseModel
 
+from syscard.documented import ComponentDocs, Dataset, InteractionDocs, Review
 from syscard.errors import Problem
 from syscard.metric import Metric, parse_metric
 from syscard.system import SKEW, SYSTEM, Claim, System, edge_ends
@@ -55,6 +56,7 @@ def faults(system: System) -> tuple[Fault, ...]:
         *_tune_faults(system),
         *_claim_faults(system),
         *_risk_faults(system),
+        *_dataset_faults(system),
         *_id_faults(system),
         *_zero_faults(system),
         *_skew_faults(system),
@@ -306,6 +308,18 @@ def _risk_faults(system: System) -> Iterator[Fault]:
                 yield Fault(("risks", i, "watch", j), f"there is no claim '{watched}'", hint)
 
 
+def _dataset_faults(system: System) -> Iterator[Fault]:
+    for ref, component in system.components.items():
+        for i, name in enumerate(component.datasets):
+            if name not in system.datasets:
+                hint = nearest(name, system.datasets) or f"datasets: {{{name}: {{name: ..., owner: ...}}}}"
+                yield Fault(("components", ref, "datasets", i), f"there is no dataset '{name}'", hint)
+    for ref, dataset in system.datasets.items():
+        for i, name in enumerate(dataset.used_by):
+            if name not in system.components:
+                yield _no_component(("datasets", ref, "used_by", i), name, system)
+
+
 def _id_faults(system: System) -> Iterator[Fault]:
     """An id means one thing on the whole card: `card why X` has one answer."""
     first: dict[str, str] = {}
@@ -342,7 +356,8 @@ def _report_faults(system: System) -> Iterator[Fault]:
 
 
 def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
-    yield ("system", "review", "every"), system.system.review.every
+    for path, review, _ in _reviews(system):
+        yield (*path, "every"), review.every
     if system.traces.retain is not None:
         yield ("traces", "retain"), system.traces.retain
     if system.monitors.false_alarms:
@@ -377,12 +392,27 @@ def _past_days(system: System, today: date) -> Iterator[Fault]:
 
 
 def _days(system: System) -> Iterator[tuple[Place, date | None, str]]:
-    yield ("system", "review", "next"), system.system.review.next, "the card is due for a review"
+    for path, review, what in _reviews(system):
+        yield (*path, "next"), review.next, f"{what} is due for a review"
     for i, risk in enumerate(system.risks):
+        yield ("risks", i, "answer_by"), risk.answer_by, "whether it is a risk is still open"
         if risk.treatment == "accept":
             yield ("risks", i, "until"), risk.until, "the risk is no longer accepted"
     for i, unknown in enumerate(system.unknowns):
         yield ("unknowns", i, "answer_by"), unknown.answer_by, "the question is still open"
+
+
+def _reviews(system: System) -> Iterator[tuple[Place, Review, str]]:
+    """Every review that is declared: where, when, and of what."""
+    yield ("system", "review"), system.system.review, "the card"
+    tables: tuple[tuple[str, Mapping[str, ComponentDocs | InteractionDocs | Dataset]], ...] = (
+        ("components", system.components), ("interactions", system.interactions), ("datasets", system.datasets),
+    )  # fmt: skip
+    for name, table in tables:
+        yield from (((name, ref, "review"), one.review, ref) for ref, one in table.items() if one.review)
+    for i, risk in enumerate(system.risks):
+        if risk.review:
+            yield ("risks", i, "review"), risk.review, risk.id
 
 
 def _forgotten_windows(system: System) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from syscard.documented import Sha256Text
 from syscard.errors import Problem, SystemFileError, UsageError
 from syscard.shape_problems import Shape
 from syscard.system import EDGE, About, AttributeName, Identifier, Ref, System
@@ -140,6 +141,7 @@ _NAMES: Final = {
     _pattern(Identifier): ("an id has letters, digits, - and _, starting with a letter", "an id such as R-1"),
     _pattern(About): ("a claim or risk is about system, a component or an edge", "llm, vlm->llm or system"),
     _pattern(AttributeName): ("an attribute has letters, digits and . _ - /", "shop.category, or shop.* for all below"),
+    _pattern(Sha256Text): ("a digest is SHA-256: 64 digits 0-9 and a-f", "digest: sha256:..."),
     EDGE.pattern: ("an edge is two components and an arrow", "cf->llm"),
 }
 _ADDRESSES: Final = frozenset({"url", "urls", "to", "target", "targets", "webhook", "webhooks", "apprise", "token"})

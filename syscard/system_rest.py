@@ -17,7 +17,7 @@ from syscard.system_checks import Fault, faults
 
 Part = tuple[str | int, ...]
 _LISTS: Final = ("claims", "risks", "unknowns")
-_TABLES: Final = ("components", "interactions")
+_TABLES: Final = ("components", "interactions", "datasets")
 _DAY: Final = "2100-01-01"
 _IDENTITY: Final[dict[str, Any]] = {
     "ref": "x", "name": "x", "version": "x", "intended_use": "x", "users": ["x"], "out_of_scope": ["x"],
@@ -86,6 +86,7 @@ def _item(section: str, name: str) -> dict[str, Any]:
             mode="json", by_alias=True, exclude_none=True
         ),
         "interactions": {},
+        "datasets": {"name": "x", "owner": "x"},
         "claims": {k: said[k] for k in ("id", "about", "says")}
         | {"metric": "count(error)", "expect": "== 0", "window": {"last": "1d", "min_n": 1}, "valid_for": "1d"},
         "risks": said | {"treatment": "mitigate"},

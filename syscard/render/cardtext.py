@@ -19,6 +19,7 @@ from syscard.render.blindspots import matrix_text
 from syscard.render.crosswalks import crosswalk_lines
 from syscard.render.facts import (
     answered,
+    documented,
     evidence_value,
     method_text,
     observed_text,
@@ -55,6 +56,7 @@ def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = (), no
         ("RISKS", _risks(card, width)),
         ("UNKNOWNS", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
+        *((("DATASETS  (declared)", _datasets(card, width)),) if card.get("datasets") else ()),
         *((("WAIVERS", waiver_lines(view, width)),) if card.get("waivers") else ()),
         *((("APPROVALS", approval_lines(view, width)),) if card.get("approvals") else ()),
         *((("GATE RUNS", gate_run_lines(view, width)),) if card.get("gate_runs") else ()),
@@ -79,6 +81,9 @@ def _identity(view: View, width: int) -> Iterator[str]:
     yield ""
     for label, text in answered(identity):
         yield from _labelled(label, text, width)
+    if rows := list(documented(identity)):
+        yield from ("", "ALSO DECLARED  (by its team, not measured)")
+        yield from (line for label, text in rows for line in wrap(text, width, first=f"  {label}: ", rest="    "))
 
 
 def _labelled(label: str, text: str, width: int, indent: str = "  ") -> list[str]:
@@ -163,6 +168,15 @@ def _unknowns(card: dict[str, Any], width: int) -> Iterator[str]:
     for ref, unknown in card["unknowns"].items():
         due = f" ({one_line(unknown.get('owner', 'nobody'))}, by {one_line(unknown.get('answer_by', '?'))})"
         yield from wrap(one_line(unknown.get("says", "")) + due, width, first=f"? {one_line(ref)}  ")
+
+
+def _datasets(card: dict[str, Any], width: int) -> Iterator[str]:
+    for ref, dataset in card.get("datasets", {}).items():
+        yield from wrap(one_line(dataset.get("name", "")), width, first=f"  {one_line(ref)}  ")
+        users = [r for r, c in card["components"].items() if ref in ((c["declared"] or {}).get("datasets") or ())]
+        used = ", ".join(map(one_line, dict.fromkeys((*dataset.get("used_by", ()), *users)))) or "by no component"
+        yield from _labelled("declared", spread(dataset, skip=("name", "used_by")), width, "      ")
+        yield from _labelled("used", used, width, "      ")
 
 
 def _baseline(card: dict[str, Any], width: int) -> Iterator[str]:
@@ -275,11 +289,12 @@ def _about_part(view: View, part: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "owner", owner_of(card, ref) or "nobody"
     if "->" in ref:
         yield from agreed(part)
-        yield "review", review(card, declared_here(card, ref))
+        yield "review", review(card, declared_here(card, ref), ref)
         yield from traffic(view, part)
         return
     yield "version", versions_text(part)
     yield from _seen(view, ref)
+    yield "review", review(card, declared_here(card, ref), ref)
     yield "declared", spread(part["declared"] or {}) or "NOT DECLARED"
 
 

@@ -19,6 +19,12 @@ _QUESTIONS: Final = (
     ("review", "review"),
 )
 
+_DOCUMENTED: Final = (
+    "status", "provider", "use_cases", "foreseeable_misuse", "affected_groups", "deployment_forms", "hardware",
+    "interface", "instructions_for_use", "autonomy_level", "design_rationale", "planned_changes", "licences",
+    "standards", "declaration_ref", "post_market_plan", "references", "citations",
+)  # fmt: skip
+"""What may be declared beyond the questions above: shown where it is."""
 _EVIDENCE: Final = {"tool_call": "tool-call id", "value": "value carried"}
 
 
@@ -40,6 +46,13 @@ def answered(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "owner", spread(owner) or "not declared"
     for label, key in _QUESTIONS:
         yield label, value_text(identity.get(key)) or "not declared"
+
+
+def documented(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What else a team has written down, as label and text."""
+    for key in _DOCUMENTED:
+        if text := value_text(identity.get(key)):
+            yield key.replace("_", " "), text
 
 
 def value_text(value: Any) -> str:

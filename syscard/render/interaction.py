@@ -52,8 +52,11 @@ def _figures(now: dict[str, Any]) -> str:
     return f"{calls}, p95 {figure(now.get('p95_ms'), 'ms')}, errors {share(now.get('error_share'))}"
 
 
-def review(card: dict[str, Any], declared: list[str]) -> str:
-    """When a place is looked at again: when a declared risk of it ends, else when the system is reviewed."""
+def review(card: dict[str, Any], declared: list[str], ref: str = "") -> str:
+    """When a place is looked at again: its own review, when a declared risk of it ends, else the system's review."""
+    part = card["components"].get(ref) or card["interactions"].get(ref) or {}
+    if own := ((part.get("declared") or {}).get("review") or {}).get("next"):
+        return f"{one_line(own)} (declared)"
     ends = [(str(card["risks"][ref]["declared"]["until"]), ref) for ref in declared
             if card["risks"][ref]["declared"].get("until")]  # fmt: skip
     if ends:
@@ -82,7 +85,7 @@ def risks_of(card: dict[str, Any], ref: str) -> list[dict[str, Any]]:
         {**one, "declared": [name for name in one["declared"] if name in here]}
         for one in at_place(card, ref)
     ]  # fmt: skip
-    told = ({**one, "owner": owner_of(card, ref), "review": review(card, one["declared"])} for one in found)
+    told = ({**one, "owner": owner_of(card, ref), "review": review(card, one["declared"], ref)} for one in found)
     return sorted(told, key=lambda one: _ORDER.index(one["state"]))
 
 
@@ -202,7 +205,7 @@ def interaction_row(view: View, ref: str) -> tuple[str, ...]:
         "; ".join(f"{one['risk']}: {likelihood_text(one)}" for one in seen),
         "; ".join(f"{one['risk']}: {impact_text(one)}" for one in seen),
         owner_of(card, ref) or "nobody",
-        review(card, here),
+        review(card, here, ref),
     )
 
 
@@ -214,7 +217,7 @@ def part_document(view: View, ref: str) -> dict[str, Any]:
     return {
         **part,
         "owner": owner_of(card, ref),
-        "review": review(card, here),
+        "review": review(card, here, ref),
         "now": live.get("parts", {}).get(ref),
         "risks": risks_of(card, ref),
         "declared_risks": [card["risks"][name] for name in here],

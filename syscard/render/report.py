@@ -21,6 +21,7 @@ from syscard.render import blindspots
 from syscard.render.baselines import halves_text
 from syscard.render.facts import (
     answered,
+    documented,
     evidence_value,
     is_share_of_group,
     method_text,
@@ -339,7 +340,8 @@ def _state(part: Any) -> str:
 
 
 def _declared(view: View) -> Section:
-    rows = tuple(answered(view["card"]["identity"]))
+    identity = view["card"]["identity"]
+    rows = (*answered(identity), *documented(identity))
     says = (*_baseline(view["card"]["baseline"]),)
     return Section("declared", "What it is for", says=says, tables=(
         Table("Declared by its team", ("Question", "Answer (declared)"), rows, "Nothing is declared."),

@@ -39,6 +39,7 @@ def history(context: typer.Context, as_json: AsJson = False) -> None:
             row = versions.setdefault(edit.version, {"version": edit.version, "cause": edit.cause, "edits": 0})
             author = f"{edit.draft.author.kind}:{edit.draft.author.name}"
             row |= {"edits": row["edits"] + 1, "observed": iso(edit.draft.observed), "author": author}
+            row["recorded"] = iso(edit.recorded)
             row["link"] = edit.link
     if as_json:
         say_json(list(versions.values()))
