@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from syscard.blindspots import Topic
 from syscard.documented import (
@@ -60,7 +60,11 @@ def _expectation_text(text: str) -> str:
 TraceUrl = Annotated[str, AfterValidator(checked_template)]
 MetricText = Annotated[str, AfterValidator(_metric_text)]
 ExpectationText = Annotated[str, AfterValidator(_expectation_text)]
-VersionText = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v)]
+VersionText = Annotated[
+    str,
+    BeforeValidator(lambda v: str(v) if isinstance(v, int | float) else v),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
 
 
 class Keep(StrEnum):

@@ -19,6 +19,7 @@ from syscard_tui.commands import (
     notifying,
     reporting,
     risks,
+    schemas,
     signing,
     spans,
     watching,
@@ -56,6 +57,7 @@ cards.register(app)
 crosswalks.register(app)
 gating.register(app)
 signing.register(app)
+schemas.register(app)
 incidents.register(app)
 notifying.register(app)
 risks.register(app)
