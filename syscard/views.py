@@ -89,6 +89,21 @@ def read_view(records: Path, system: str | None = None) -> View:
     return view
 
 
+def read_rows(records: Path, system: str, holding: str) -> list[tuple[int, int, str, str, str, str, str]]:
+    """The rows of the chain whose draft holds a text, in order: the fields of `syscard.stored.Stored`.
+
+    Raises:
+        NothingDeclared: there are no records yet.
+        RecordsError: the file cannot be read.
+    """
+    query = (
+        "select seq, version, cause, draft, recorded, previous, link from edit"
+        " where system = ? and instr(draft, ?) order by seq"
+    )
+    with _reading(records) as connection:
+        return connection.execute(query, (system, json.dumps(holding))).fetchall()
+
+
 def version_stamp(records: Path) -> int:
     """A number that changes whenever the records do; cheap enough to ask every second.
 
