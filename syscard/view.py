@@ -9,12 +9,21 @@ from syscard.card import Card
 from syscard.digest import digest, iso
 from syscard.gates import Policy, Verdict, decide
 from syscard.live import Live
+from syscard.sources import Sources
 
 SCHEMA: Final = "syscard.view/1"
 
 
 def build_view(
-    card: Card, live: Live | None, *, gate: Policy, head: str, edits: int, texts: dict[str, str], written: datetime
+    card: Card,
+    live: Live | None,
+    *,
+    gate: Policy,
+    head: str,
+    edits: int,
+    texts: dict[str, str],
+    written: datetime,
+    sources: Sources | None = None,
 ) -> dict[str, Any]:
     """The view of one card version.
 
@@ -26,6 +35,7 @@ def build_view(
         edits: length of the chain.
         texts: free text by digest, as far as it was not erased.
         written: recorded time.
+        sources: which edits say the figures that have no evidence of their own; None: none is known.
     """
     card_json = card.model_dump(mode="json")
     view: dict[str, Any] = {
@@ -35,6 +45,7 @@ def build_view(
         "edits": edits,
         "card": card_json,
         "texts": texts,
+        "sources": sources or {},
     }
     return with_live(view, live.model_dump(mode="json") if live else None, gate, written)
 

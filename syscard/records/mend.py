@@ -12,6 +12,7 @@ from syscard.fold import fold
 from syscard.live import Live
 from syscard.records.store import Records
 from syscard.records.tables import EditRow, TextRow, ViewRow
+from syscard.sources import sources
 from syscard.stored import verify
 
 
@@ -36,7 +37,7 @@ def _rebuilt(records: Records, ref: str, recorded: datetime) -> bool:
         texts = {t.sha256: t.body for t in transaction.session.exec(select(TextRow).where(col(TextRow.system) == ref))}
         if row is not None and _says(row.body, card.model_dump(mode="json"), edits[-1].link, texts):
             return False
-        transaction.write_view(card, _live(row), edits[-1], recorded)
+        transaction.write_view(card, _live(row), edits[-1], recorded, sources(edits, card))
     return True
 
 

@@ -28,6 +28,7 @@ from syscard.fold import empty_card, fold
 from syscard.gates import Policy
 from syscard.live import Live
 from syscard.records.tables import BaselineRow, EditRow, GroupSumsRow, LeaseRow, TallyRow, TextRow, ViewRow, WatchRow
+from syscard.sources import Sources, sources
 from syscard.stored import Stored, read, written
 from syscard.view import build_view, with_live
 
@@ -197,6 +198,7 @@ class Transaction:
         self._session = session
         self._gate = gate
         self._known: dict[str, tuple[Card, Edit | None]] = {}
+        self._said: dict[str, Sources] = {}
 
     def append(
         self,
@@ -228,7 +230,8 @@ class Transaction:
         for body in texts:
             self._session.merge(TextRow(sha256=text_digest(body), system=system, body=body))
         card = fold(edits, start=card)
-        self.write_view(card, live or self.live(system), edits[-1], recorded)
+        said = self._said[system] = sources(edits, card, self._sources(system, rows[0].seq))
+        self.write_view(card, live or self.live(system), edits[-1], recorded, said)
         self._known[system] = card, edits[-1]
         return card
 
@@ -257,6 +260,7 @@ class Transaction:
         body = json.loads(view.body) if view else {}
         # A card of before evidence was counted would number new evidence from 1 again.
         if body.get("head") == row.link and "evidence_count" in body["card"]:
+            self._said |= {system: body["sources"]} if "sources" in body else {}
             return Card.model_validate(body["card"]), _edit(row)
         rows = self._session.exec(select(EditRow).where(EditRow.system == system).order_by(col(EditRow.seq)))
         return fold((_edit(r) for r in rows), start=system), _edit(row)
@@ -348,10 +352,19 @@ class Transaction:
             view = with_live(json.loads(row.body), live.model_dump(mode="json"), self._gate, recorded)
             self._put_view(row, view)
 
-    def write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime) -> None:
-        """Write what the faces read."""
-        texts = self.texts(card.system)
-        view = build_view(card, live, gate=self._gate, head=head.link, edits=head.seq, texts=texts, written=recorded)
+    def _sources(self, system: str, before: int) -> Sources:
+        """Which edits say what, up to one: from the view, or from the chain where an earlier release wrote the view."""
+        known = self._said.get(system)
+        if known is not None:
+            return known
+        query = select(EditRow).where(EditRow.system == system, EditRow.seq < before).order_by(col(EditRow.seq))
+        edits = [_edit(one) for one in self._session.exec(query)]
+        return sources(edits, fold(edits, start=system))
+
+    def write_view(self, card: Card, live: Live | None, head: Edit, recorded: datetime, said: Sources) -> None:
+        """Write what the faces read; `said` are the edits that say what has no evidence of its own."""
+        view = build_view(card, live, gate=self._gate, head=head.link, edits=head.seq, texts=self.texts(card.system),
+                          written=recorded, sources=said)  # fmt: skip
         self._put_view(self._session.get(ViewRow, card.system) or ViewRow(system=card.system, stamp=0, body=""), view)
 
     def _put_view(self, row: ViewRow, view: dict[str, Any]) -> None:

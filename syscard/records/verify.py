@@ -16,7 +16,8 @@ from syscard.head import Head, anchored
 from syscard.live import GroupsNow
 from syscard.records.store import Records
 from syscard.risks import AssessRisks, Calibration
-from syscard.stored import Stored
+from syscard.sources import sources
+from syscard.stored import Stored, read
 from syscard.stored import verify as verify_chain
 from syscard.view import verdict_json
 from syscard.views import View
@@ -64,7 +65,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy, kept: He
     count = verify_chain(rows)
     card = records.card(ref)
     anchor = _anchored(records, ref, rows, kept) if kept is not None else None
-    _same_card(ref, view, card, count)
+    _same_card(ref, view, card, rows)
     _same_baselines(ref, records)
     calibrations = _same_calibrations(ref, records, card)
     _same_groups(ref, records, card, view)
@@ -92,9 +93,12 @@ def _anchored(records: Records, ref: str, rows: list[Stored], kept: Head | str) 
     return found
 
 
-def _same_card(ref: str, view: View, card: Card, count: int) -> None:
+def _same_card(ref: str, view: View, card: Card, rows: list[Stored]) -> None:
+    count = len(rows)
     if count != view["edits"] or card.digest != view["digest"]:
         raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
+    if view.get("sources", {}) != (sources(map(read, rows), card) if "sources" in view else {}):
+        raise ChainBroken(f"{ref}: the edits that the faces name beside figures are not those that say them")
     if digest(view["card"]) != card.digest:
         raise ChainBroken(f"{ref}: the card that the faces show is not the one that its {count} edits give")
 

@@ -24,6 +24,7 @@ from syscard.render.facts import (
     method_text,
     observed_text,
     referenced,
+    said_by,
     spread,
     version_rows,
     versions_text,
@@ -142,7 +143,7 @@ def _interactions(view: View, width: int) -> Iterator[str]:
         declared = edge["declared"]
         yield from wrap(f"{one_line(ref)}  {_state(edge)}", width, first="  ")
         yield from _labelled("declared", spread(declared) or "yes", width, "    ") if declared else ["    NOT DECLARED"]
-        yield from _labelled("observed", observed_text(edge), width, "    ")
+        yield from _labelled("observed", observed_text(edge) + said_by(view, f"interactions/{ref}"), width, "    ")
         yield from (
             line for ref in edge.get("examples", ())[:1] for line in _labelled("e.g.", one_line(ref), width, "    ")
         )
@@ -238,7 +239,8 @@ def _incident(view: View, face: IncidentFace, width: int, gone: Collection[str])
         yield from wrap(text, width, first="  ", rest="    ")
     yield from (line for text in rules_text(view, raw) for line in wrap(text, width, first="  ", rest="    "))
     if lines := list(verdict_lines(raw.get("attribution") or {"parts": ()})):
-        yield from ("", "WHO CHANGED  (given what reaches it; share of the damage)")
+        said = said_by(view, f"incidents/{face.number}/attribution")
+        yield from ("", *wrap(f"WHO CHANGED  (given what reaches it; share of the damage){said}", width))
         yield from (line for text in lines for line in wrap(text, width, first="  ", rest="    "))
     yield from ("", "EVIDENCE")
     for digest in dict.fromkeys(d for d in (*(f["evidence"] for f in raw["findings"]), raw.get("attributed_by")) if d):

@@ -110,6 +110,12 @@ def evidence_word(name: str) -> str:
     return _EVIDENCE.get(name, one_line(name))
 
 
+def said_by(view: View, place: str) -> str:
+    """` (edit 5ee1ab12cd34)`: the edit that says a figure without evidence of its own; empty where none is known."""
+    digest = view.get("sources", {}).get(place)
+    return f" (edit {one_line(digest[:12])})" if digest else ""
+
+
 def observed_text(edge: dict[str, Any]) -> str:
     """How strongly spans show an edge, and in how many traces."""
     if edge["evidence_class"] is None:

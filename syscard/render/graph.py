@@ -26,7 +26,7 @@ def graph_document(view: View, differs: Mapping[str, tuple[str, ...]]) -> dict[s
         "components": [
             {**_part(part, now), "observed": part["observed"]} for part in card["components"].values()
         ],
-        "edges": [{**_part(edge, now), **_edge(edge)} for edge in card["interactions"].values()],
+        "edges": [{**_part(edge, now), **_edge(view, edge)} for edge in card["interactions"].values()],
         "differs": {name: list(refs) for name, refs in differs.items()},
     }  # fmt: skip
 
@@ -36,9 +36,10 @@ def _part(part: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     return {**same, "now": now.get(part["ref"])}
 
 
-def _edge(edge: dict[str, Any]) -> dict[str, Any]:
+def _edge(view: View, edge: dict[str, Any]) -> dict[str, Any]:
     named = {name: edge[name] for name in ("source", "target", "evidence_class", "traces")}
-    return {**named, "examples": edge.get("examples", [])}
+    said = view.get("sources", {}).get(f"interactions/{edge['ref']}")
+    return {**named, "examples": edge.get("examples", []), "said_in": said}
 
 
 def graph_text(view: View, differs: Mapping[str, tuple[str, ...]], width: int) -> Iterator[str]:
@@ -77,7 +78,8 @@ def _told(part: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     if part["declared"] is None:
         yield "NOT DECLARED"
     if "evidence_class" in part:
-        yield f"ever: {observed_text(part)}"
+        said = f" (edit {one_line(part['said_in'][:12])})" if part["said_in"] else ""
+        yield f"ever: {observed_text(part)}{said}"
         yield from traffic_lines(now)
     for seen in part.get("observed", ()):
         if not seen["declared"]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from syscard.incident_faces import IncidentFace
+from syscard.render.facts import said_by
 from syscard.render.reach import impact_lines, reach_text
 from syscard.render.standing import traces_text
 from syscard.render.status import do_text
@@ -70,7 +71,8 @@ def _since(raw: dict[str, Any], face: IncidentFace) -> str:
 
 def _for_whom(view: View, raw: dict[str, Any]) -> Iterator[str]:
     reach = raw.get("impact")
-    yield reach_text(reach) if reach else "unknown: how many requests it reached was not counted"
+    said = said_by(view, f"incidents/{raw['number']}/impact")
+    yield reach_text(reach) + said if reach else "unknown: how many requests it reached was not counted"
     yield from impact_lines(view["card"], raw)
     groups: dict[str, list[str]] = {}
     for one in (reach or {}).get("groups", ()):

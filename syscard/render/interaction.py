@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from syscard.incident_faces import incident_faces
 from syscard.owners import owner_of
-from syscard.render.facts import observed_text, value_text
+from syscard.render.facts import observed_text, said_by, value_text
 from syscard.render.graph import silence_text, traffic_lines
 from syscard.render.risks import NEVER, assessed, at_place, counts_text, declared_as, said
 from syscard.views import View
@@ -38,7 +38,7 @@ def agreed(edge: dict[str, Any]) -> Iterator[Row]:
 
 def traffic(view: View, edge: dict[str, Any]) -> Iterator[Row]:
     """What was ever seen of an edge, with traces that show it, and what the newest window has of it."""
-    yield "observed", observed_text(edge)
+    yield "observed", observed_text(edge) + said_by(view, f"interactions/{edge['ref']}")
     yield from (("e.g.", one_line(ref)) for ref in edge.get("examples", ()))
     live = view["live"] or {}
     now = live.get("parts", {}).get(edge["ref"], {})

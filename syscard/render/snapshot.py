@@ -18,10 +18,10 @@ def json_document(view: View) -> dict[str, Any]:
 
     Keys: `schema`, `system`, `version`, `written`, `digest` (of the card), `head` (link of the newest edit), `edits`
     (length of the chain), `card`, `live` (None before the monitors ran), `gate` (`stage`, `blocked`, `reasons`),
-    `blind_spots` (what watches what). Notes of people stand in the card by digest only; their text stays in the home,
-    where it can be erased.
+    `blind_spots` (what watches what), `sources` (which edits say figures without evidence of their own). Notes of
+    people stand in the card by digest only; their text stays in the home, where it can be erased.
     """
     kept = {key: view[key] for key in ("written", "digest", "head", "edits", "card", "live", "gate")}
     watched = [asdict(cell) for cell in blind_spots(view)]
     return {"schema": SCHEMA, "system": view["card"]["system"], "version": view["card"]["version"], **kept,
-            "blind_spots": watched}  # fmt: skip
+            "blind_spots": watched, "sources": view.get("sources", {})}  # fmt: skip

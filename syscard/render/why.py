@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syscard.errors import NotOnTheCard
 from syscard.faces import claim_row
 from syscard.incident_states import OPEN_STATES
-from syscard.render.facts import is_share_of_group
+from syscard.render.facts import is_share_of_group, said_by
 from syscard.samples import beside, sample_mark
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
@@ -140,7 +140,7 @@ def _evidence_rows(view: View, raw: dict[str, Any], now: datetime | None) -> Ite
 
     item = _evidence(view, telling_slice(raw))
     if item is None:
-        yield "evidence", "none"
+        yield "evidence", "none" + said_by(view, f"claims/{raw['id']}")
         return
     fig = item["figure"]
     age = f", {span_of(now - ended)} old" if now and (ended := moment(fig["window_end"])) and ended <= now else ""

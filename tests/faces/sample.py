@@ -23,6 +23,7 @@ from syscard.live import (
     VersionNow,
     WatcherNow,
 )
+from syscard.sources import sources
 from syscard.view import build_view, with_live
 from syscard.views import View
 
@@ -409,7 +410,8 @@ def view_of(edits: tuple[e.Edit, ...], now: Live | None, texts: dict[str, str] |
     """The view row of a chain."""
     card = fold(edits, start="shop-recommender")
     return build_view(card, now, gate=_POLICY, head=edits[-1].link, edits=len(edits),
-                      texts=texts if texts is not None else {text_digest(NOTE): NOTE}, written=NOW)  # fmt: skip
+                      texts=texts if texts is not None else {text_digest(NOTE): NOTE}, written=NOW,
+                      sources=sources(edits, card))  # fmt: skip
 
 
 def _declaring() -> tuple[str, list[e.Draft]]:

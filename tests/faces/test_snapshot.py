@@ -233,6 +233,7 @@ def test_the_document_is_json_with_the_digest_and_without_the_words_of_people(br
     assert list(document) == [
         "schema", "system", "version", "written", "digest", "head", "edits", "card", "live", "gate",
         "blind_spots",
+        "sources",
     ]  # fmt: skip
     assert sample.NOTE not in json.dumps(document)
 

@@ -102,6 +102,7 @@ def _show_part(view: View, ref: str, *, as_json: bool) -> None:
 
 def _older(context: typer.Context, version: int) -> View:
     """The view of an older card. Live values are not kept, so it has none."""
+    from syscard.sources import sources
     from syscard.view import build_view
     from syscard_tui.wiring import promote_policy
 
@@ -111,8 +112,9 @@ def _older(context: typer.Context, version: int) -> View:
         card = records.card(ref, version)
         edits = list(records.edits(ref, until_version=version))
     return build_view(
-        card, None, gate=promote_policy(), head=edits[-1].link, edits=len(edits), texts={}, written=edits[-1].recorded
-    )
+        card, None, gate=promote_policy(), head=edits[-1].link, edits=len(edits), texts={}, written=edits[-1].recorded,
+        sources=sources(edits, card),
+    )  # fmt: skip
 
 
 def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:

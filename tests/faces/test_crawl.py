@@ -1,0 +1,191 @@
+"""Every figure on a face can be found again: in a record of evidence, in the edit that says it, live, or as declared.
+
+What people read as data is crawled number by number; what they read as text, line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from syscard.fold import fold
+from syscard.render.cardtext import card_text, incident_text, part_text
+from syscard.render.graph import graph_document, graph_text
+from syscard.render.interaction import part_document
+from syscard.render.snapshot import json_document
+from syscard.render.why import why_text
+from syscard.sources import sources
+from syscard.stored import read
+from syscard.view import build_view
+from syscard.views import View
+from tests.faces import sample
+from tests.unit.build import GATE
+from tests.unit.syscard.test_golden_cards import RELEASES, rows_of
+
+Path = tuple[str | int, ...]
+DECLARED: Final = {"identity", "traces", "monitors", "unknowns", "datasets", "declared"}
+NAMES: Final = {
+    "version",
+    "number",
+    "seq",
+    "incident",
+    "observed_in",
+    "merged",
+    "merged_into",
+    "evidence_count",
+    "edits",
+}
+"""Keys of numbers that name something: they are no figures."""
+RESTS: Final = ("evidence", "attributed_by", "digest", "data_digest", "document_sha256", "input", "envelope")
+"""Keys whose value is what the figures beside them rest on."""
+
+
+def rich_view() -> View:
+    """The card of the newest release that was kept, which has a bit of everything."""
+    rows = rows_of(RELEASES[-1])
+    edits = [read(row) for row in rows]
+    card = fold(edits, start="shop")
+    return build_view(card, None, gate=GATE, head=rows[-1].link, edits=len(rows), texts={},
+                      written=card.observed, sources=sources(edits, card))  # fmt: skip
+
+
+VIEWS: Final = {"rich": rich_view(), **{name: sample.variants()[name] for name in ("broken", "calm", "declared")}}
+
+
+def figures(value: Any, path: Path = (), above: tuple[Any, ...] = ()) -> Iterator[tuple[Path, float, tuple[Any, ...]]]:
+    """Every number of a JSON document, with where it stands and what it stands in."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, value, above
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from figures(inner, (*path, key), (*above, value))
+
+
+def rests_on(view: View, path: Path, above: tuple[Any, ...]) -> str | None:
+    """What a number of a card rests on, or None."""
+    words = [step for step in path if isinstance(step, str)]
+    if words[0] in DECLARED or "declared" in words:
+        return "declared"
+    if "live" in words or "now" in words:
+        return "live"
+    if words[-1] in NAMES:
+        return "name"
+    for holder in reversed(above):
+        named = (holder.get(key) for key in RESTS) if isinstance(holder, dict) else ()
+        if any(isinstance(one, str) and re.match(r"^[0-9a-f]{64}$|^E-\d+$", one) for one in named):
+            return "evidence"
+    if any(isinstance(holder, dict) and None in (holder.get("evidence_class", ""), holder.get("assessed", ""))
+           for holder in above):  # fmt: skip
+        return "nothing was measured"
+    said: str | None = view["sources"].get(_place(path, above))
+    return said
+
+
+def _place(path: Path, above: tuple[Any, ...]) -> str:
+    table, ref, *rest = (str(step) for step in path)
+    if table == "components":
+        return f"components/{ref}/{above[-1]['what']}/{above[-1]['value']}"
+    if table == "incidents":
+        return f"incidents/{ref}/{rest[0]}"
+    return f"reports/{above[-1]['start']}" if table == "reports" else f"{table}/{ref}"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_figure_of_a_card_is_found_in_the_evidence_in_an_edit_or_as_declared(name: str) -> None:
+    view = VIEWS[name]
+    document = json_document(view)
+    assert document["sources"] == view["sources"]
+    alone = [path for path, _, above in figures(document["card"]) if not rests_on(view, path, above)]
+    assert alone == []
+    assert len(list(figures(document["card"]))) > 10
+
+
+def test_a_figure_that_names_nothing_would_be_found() -> None:
+    view = json.loads(json.dumps(VIEWS["broken"]))
+    view["card"]["claims"]["fast"]["slices"][0]["evidence"] = None
+    view["sources"] = {}
+    alone = {path[:2] for path, _, above in figures(view["card"]) if not rests_on(view, path, above)}
+    assert {("claims", "fast"), ("interactions", "vlm->llm")} <= alone
+
+
+def test_what_a_figure_rests_on_is_on_the_card_or_in_the_chain() -> None:
+    """Digests beside figures resolve: to a record of the card, or to an edit."""
+    rows = rows_of(RELEASES[-1])
+    digests = {read(row).draft.digest for row in rows}
+    view = VIEWS["rich"]
+    claims = [s["evidence"] for c in view["card"]["claims"].values() for s in c["slices"] if s["evidence"]]
+    assert claims
+    assert set(claims) <= view["card"]["evidence"].keys() <= digests
+    told = [one["evidence"] for table in ("groups", "assessed") for one in view["card"][table].values()]
+    assert {*told, *view["sources"].values()} <= digests
+    assert {"interactions/llm->vlm", "components/llm/model/m-2", "claims/grounded", "incidents/1/impact"} <= set(
+        view["sources"]
+    )
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_figure_of_a_part_s_page_and_of_the_graph_as_data_rests_on_something(name: str) -> None:
+    view = VIEWS[name]
+    for edge in graph_document(view, {})["edges"]:
+        assert edge["said_in"] or edge["traces"] == 0
+    for ref in view["card"]["interactions"]:
+        for risk in part_document(view, ref)["risks"]:
+            assert risk["evidence"] or risk["state"] == "unknown"
+
+
+MARKS: Final = re.compile(
+    r"E-\d+|(edit|evidence) [0-9a-f]{12}|\w@\d|INC-\d+|W-\d+|declared|DECLARED|live|LIVE|newest window"
+    r"|never assessed|nothing has been measured yet|(monitor|human):\w"
+)
+"""What stands beside a figure: a record, an edit, a trace, an incident, or the word that says what figure it is."""
+FIGURE: Final = re.compile(r"(?<![\w.-])\d[\d,]*(?:\.\d+)?(?: ?%| ms| s)?(?![\w.-])")
+NO_FIGURE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?Z?)?|\b\d\d:\d\d(?: UTC)?|\bv\d+|\b[A-Z]{1,3}-\d+|[0-9a-f]{12,}\S*|95 %"
+)
+"""Times, versions, names and digests."""
+
+
+def blocks(text: str) -> Iterator[str]:
+    """A text in its sections."""
+    yield from text.split("\n\n")
+
+
+def entries(text: str) -> Iterator[str]:
+    """Each line of a text with those that are indented deeper, under the title of its section."""
+    for block in blocks(text):
+        title, *lines = block.splitlines() or [""]
+        found: list[str] = []
+        for line in lines:
+            if re.match(r"^ {1,4}\S", line) or not found:
+                found.append(line)
+            else:
+                found[-1] += f"\n{line}"
+        yield from (f"{title}\n{entry}" for entry in found or [""])
+
+
+def pages(view: View) -> Iterator[str]:
+    """Texts whose every entry says what its figures rest on, and those whose every section does."""
+    for ref in view["card"]["interactions"]:
+        yield from entries(part_text(view, ref))
+    yield "\n".join(graph_text(view, {}, 80))
+    yield from blocks("\n".join(why_text(view, claim) for claim in view["card"]["claims"]))
+    for one in view["card"]["incidents"].values():
+        if one["findings"][0]["evidence"] == "0" * 64:
+            continue  # a test's stand-in, which is nowhere
+        yield from blocks(incident_text(view, one["number"]))
+    yield from (item for item in blocks(card_text(view)) if item.startswith(TOLD))
+
+
+TOLD: Final = ("CLAIMS", "INTERACTIONS", "GROUPS", "RISKS", "EVIDENCE")
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_text_has_figures_and_nothing_beside_them(name: str) -> None:
+    found = [page for page in pages(VIEWS[name]) if FIGURE.search(NO_FIGURE.sub("", page))]
+    assert [page for page in found if not MARKS.search(page)] == []
+    assert found
