@@ -12,11 +12,14 @@ from typing import Any, Final
 
 import pytest
 
+from syscard.faces import overview
 from syscard.fold import fold
 from syscard.render.cardtext import card_text, incident_text, part_text
 from syscard.render.graph import graph_document, graph_text
+from syscard.render.groups import groups_text
 from syscard.render.interaction import part_document
-from syscard.render.snapshot import json_document
+from syscard.render.snapshot import json_document, markdown
+from syscard.render.status import status_text
 from syscard.render.why import why_text
 from syscard.sources import sources
 from syscard.stored import read
@@ -139,7 +142,7 @@ def test_every_figure_of_a_part_s_page_and_of_the_graph_as_data_rests_on_somethi
 
 
 MARKS: Final = re.compile(
-    r"E-\d+|(edit|evidence) [0-9a-f]{12}|\w@\d|INC-\d+|W-\d+|declared|DECLARED|live|LIVE|newest window"
+    r"E-\d+|(edit|evidence|head) [0-9a-f]{12}|\w@\d|INC-\d+|W-\d+|declared|DECLARED|live|LIVE|newest window"
     r"|never assessed|nothing has been measured yet|(monitor|human):\w"
 )
 """What stands beside a figure: a record, an edit, a trace, an incident, or the word that says what figure it is."""
@@ -189,3 +192,27 @@ def test_no_text_has_figures_and_nothing_beside_them(name: str) -> None:
     found = [page for page in pages(VIEWS[name]) if FIGURE.search(NO_FIGURE.sub("", page))]
     assert [page for page in found if not MARKS.search(page)] == []
     assert found
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_section_of_a_snapshot_has_figures_and_nothing_beside_them(name: str) -> None:
+    sections = markdown(VIEWS[name]).split("\n## ")[1:]
+    found = [section for section in sections if FIGURE.search(NO_FIGURE.sub("", section))]
+    assert found
+    assert [section for section in found if not MARKS.search(section)] == []
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_claim_on_the_first_screen_names_its_record_beside_its_figure(name: str) -> None:
+    view = VIEWS[name]
+    screen = status_text(overview(view, sample.NOW), sample.NOW)
+    lines = re.findall(r"^\S \S+ .*(?:\n {4,}.*)*", screen, re.MULTILINE)
+    told = [line for line in lines if line.split()[1] in view["card"]["claims"] and "[" in line]
+    assert [line for line in told if not re.search(r"E-\d+", line)] == []
+    assert told or name != "broken"
+
+
+def test_groups_name_the_edit_that_holds_their_figures() -> None:
+    found = [block for block in blocks("\n".join(groups_text(VIEWS["broken"], 80))) if FIGURE.search(block)]
+    assert found
+    assert [block for block in found if not re.search(r"[0-9a-f]{12}|declared|not compared", block)] == []

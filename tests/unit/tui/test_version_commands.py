@@ -51,6 +51,9 @@ def test_a_version_is_named_and_the_difference_since_it_is_asked_for_in_any_way(
     assert typed("diff", "v2", "latest").output == since
     assert typed("diff", "-1").output.strip() == "no material change"
     assert "BROKEN" not in typed("diff", "v3", "v4").output
+    for name in ("launch", "v2", "2"):
+        assert "card v2" in typed("show", "--version", name).output
+    assert typed("show", "--version", "lunch").exit_code != 0
 
 
 def test_everything_that_differs_is_told_by_key_as_text_markdown_and_json(typed: Typed) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syscard_tui.commands import versions
-from syscard_tui.options import AsJson, options_of, say, say_json, version_number
+from syscard_tui.options import AsJson, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.views import View
@@ -68,7 +68,7 @@ def full_screen(context: typer.Context) -> None:
 def show(
     context: typer.Context,
     part: Annotated[str | None, typer.Argument(help="One component or interaction, e.g. llm or 'vlm->llm'.")] = None,
-    version: Annotated[str | None, typer.Option("--version", help="An older card, e.g. v2.")] = None,
+    version: Annotated[str | None, typer.Option("--version", help="An older card: v2, a day, a tag, -1.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The whole card, or that of one part: contract, traffic, risks with likelihood and impact, incidents."""
@@ -78,7 +78,7 @@ def show(
     from syscard.render.crosswalks import summaries
     from syscard_tui.pages import gone_from
 
-    view = options_of(context).view() if version is None else _older(context, version_number(version))
+    view = options_of(context).view() if version is None else _older(context, version)
     now = system_clock() if version is None else None
     if part is not None:
         _show_part(view, part, as_json=as_json)
@@ -100,8 +100,9 @@ def _show_part(view: View, ref: str, *, as_json: bool) -> None:
         say(text)
 
 
-def _older(context: typer.Context, version: int) -> View:
+def _older(context: typer.Context, named: str) -> View:
     """The view of an older card. Live values are not kept, so it has none."""
+    from syscard.fold import fold
     from syscard.sources import sources
     from syscard.view import build_view
     from syscard_tui.wiring import promote_policy
@@ -109,8 +110,10 @@ def _older(context: typer.Context, version: int) -> View:
     options = options_of(context)
     house, ref = options.house(), options.ref()
     with house.records() as records:
-        card = records.card(ref, version)
-        edits = list(records.edits(ref, until_version=version))
+        known = list(records.edits(ref))
+    version = versions.named(known, ref, named)
+    edits = [edit for edit in known if edit.version <= version]
+    card = fold(edits, start=ref)
     return build_view(
         card, None, gate=promote_policy(), head=edits[-1].link, edits=len(edits), texts={}, written=edits[-1].recorded,
         sources=sources(edits, card),

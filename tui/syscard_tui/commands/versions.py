@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from syscard.diff import CardJson, Change
     from syscard.edits import Body, Edit
     from syscard.full_diff import FullChange
+    from syscard.tags import Stamp, Tag
 
 
 def register(card: typer.Typer) -> None:
@@ -60,12 +61,13 @@ def diff(
 ) -> None:
     """What changed between two versions that a leader should read; with --full, everything."""
     from syscard.diff_standing import whole_diff
+    from syscard.tags import in_order
 
     options = options_of(context)
     house, ref = options.house(), options.ref()
     with house.records() as records:
         edits = list(records.edits(ref))
-    first, last = _named(edits, ref, before, after)
+    first, last = in_order(before, after, *_known(edits, ref))
     old, new = (_card(edits, ref, version) for version in (first, last))
     changes = whole_diff(old, new)
     if as_json and not full:
@@ -106,13 +108,23 @@ def _card(edits: list[Edit], ref: str, version: int) -> CardJson:
     return fold((edit for edit in edits if edit.version <= version), start=ref).model_dump(mode="json")
 
 
-def _named(edits: list[Edit], ref: str, before: str, after: str | None) -> tuple[int, int]:
-    from syscard.fold import fold
-    from syscard.tags import in_order, stamps
+def named(edits: list[Edit], ref: str, text: str) -> int:
+    """The version that a text names: a number, a time, a place from the end, or a tag.
 
-    known = stamps((edit.version, edit.draft.observed) for edit in edits)
+    Raises:
+        SyscardError: it names none, or one that is not there.
+    """
+    from syscard.tags import version_of
+
+    return version_of(text, *_known(edits, ref))
+
+
+def _known(edits: list[Edit], ref: str) -> tuple[tuple[Stamp, ...], dict[str, Tag]]:
+    from syscard.fold import fold
+    from syscard.tags import stamps
+
     tags = fold((edit for edit in edits if edit.body.kind == "tag"), start=ref).tags
-    return in_order(before, after, known, tags)
+    return stamps((edit.version, edit.draft.observed) for edit in edits), tags
 
 
 def tag(
