@@ -17,6 +17,7 @@ LATEST: Final = "latest"
 MOST_TAGS: Final = 200
 _NUMBER: Final = re.compile(r"^v?([1-9][0-9]{0,8})$")
 _BACK: Final = re.compile(r"^-([1-9][0-9]{0,8})$")
+_TO_ITS_END: Final = timedelta(days=1, microseconds=-1)
 _DAY: Final = re.compile(r"^\d{4}-\d\d-\d\d$")
 TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,63}$")]
 
@@ -139,9 +140,9 @@ def _at(moment: datetime, known: Sequence[Stamp]) -> int:
 def _moment(text: str, tags: Mapping[str, Tag]) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return moment + _TO_ITS_END if _DAY.match(text) else moment
+    except (ValueError, OverflowError):
         named = f", or a tag ({', '.join(sorted(tags))})" if tags else ""
         what = f"'{text[:40]}' is no card version"
         raise UsageError(f"{what}: write v2, latest, -1, 2026-11-20 or 2026-11-20T14:00{named}") from None
-    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-    return moment + timedelta(days=1, microseconds=-1) if _DAY.match(text) else moment

@@ -22,7 +22,8 @@ TAGS = {"launch": Tag(version=2, at=NOON, by="human:mara")}
     ("text", "version"),
     [
         ("v3", 3), ("3", 3), ("latest", 4), ("-1", 3), ("-3", 1), ("launch", 2), (" v3 ", 3),
-        ("2026-11-20", 1), ("2026-11-22", 3), ("2030-01-01", 4), ("2026-11-21T11:59", 1), ("2026-11-21T12:00", 2),
+        ("2026-11-20", 1), ("2026-11-22", 3), ("2030-01-01", 4), ("9999-12-31", 4),
+        ("2026-11-21T11:59", 1), ("2026-11-21T12:00", 2),
         ("2026-11-21 12:00", 2), ("2026-11-21T14:00+02:00", 2), ("2026-11-21T11:59:00Z", 1),
     ],
 )  # fmt: skip
@@ -36,7 +37,9 @@ def test_a_version_that_is_not_there_is_told_with_what_is(text: str) -> None:
         version_of(text, KNOWN, TAGS)
 
 
-@pytest.mark.parametrize("text", ["", "v", "v0", "0", "lunch", "--full", "v1.5", "2026-13-01", "9" * 40, "-0"])
+@pytest.mark.parametrize(
+    "text", ["", "v", "v0", "0", "lunch", "--full", "v1.5", "2026-13-01", "9" * 5000, "-0", "0001-01-01T00:00+12:00"]
+)
 def test_what_names_no_version_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(UsageError, match=r"is no card version: write v2, latest, -1, .* or a tag"):
         version_of(text, KNOWN, TAGS)
