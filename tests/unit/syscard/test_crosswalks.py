@@ -131,12 +131,12 @@ def test_a_pack_is_read_back_from_its_own_json() -> None:
     ("path", "says"),
     [
         ("identity.purpose", "there is no identity.purpose"),
-        ("components.*.declared.licence", "there is no components.*.declared.licence"),
+        ("components.*.declared.colour", "there is no components.*.declared.colour"),
         ("claims.grounded", "there is no claims.grounded"),
         ("claims.*:speed.slices", "speed is no topic of claims"),
         ("assessed.*:IR-99", "IR-99 is no topic of claims and no risk"),
         ("live.weather", "there is no live.weather"),
-        ("datasets", "there is no datasets"),
+        ("datasheets", "there is no datasheets"),
     ],
 )
 def test_a_path_that_no_card_can_have_is_named(path: str, says: str) -> None:
