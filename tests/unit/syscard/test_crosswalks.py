@@ -307,9 +307,17 @@ def test_no_text_of_a_crosswalk_says_that_rules_are_met() -> None:
 
 
 def test_a_row_is_what_it_says_it_is() -> None:
-    (row,) = (r for r in crosswalk(json_of(identity()), None, NOW) if r.id == "Annex IV 2(d)")
+    (row,) = (r for r in crosswalk(json_of(identity()), None, NOW) if r.id == "Annex IV 4")
     assert row == CrosswalkRow(
-        framework="eu_ai_act", version=packs()["eu_ai_act"].version, id="Annex IV 2(d)", card_paths=(),
-        title="Data sheets of training, validation and test data", evidenceability="none", status="missing",
-        says="the card has no place for it", needs="data sheets; the card has no card of a data set",
+        framework="eu_ai_act", version=packs()["eu_ai_act"].version, id="Annex IV 4", card_paths=(),
+        title="Why the metrics of performance are the right ones", evidenceability="none", status="missing",
+        says="the card has no place for it", needs="a document of the team",
     )  # fmt: skip
+
+
+def test_what_a_team_writes_down_of_data_and_hardware_is_declared_and_never_evidence() -> None:
+    wanted = ("Annex IV 1(e)", "Annex IV 2(d)")
+    data = e.Declare(section="dataset", ref="clicks", body={"name": "Clicks", "owner": "data"})
+    with_them = crosswalk(json_of(identity(hardware="2 cores"), data), None, NOW)
+    assert {r.status for r in with_them if r.id in wanted} == {"declared"}
+    assert {r.status for r in crosswalk(json_of(identity()), None, NOW) if r.id in wanted} == {"missing"}
