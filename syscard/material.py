@@ -12,12 +12,13 @@ from syscard.digest import digest
 from syscard.slices import claim_status
 
 CardJson = dict[str, Any]
-_DECLARED: Final = ("identity", "traces", "monitors", "unknowns", "datasets", "baseline")
+_DECLARED: Final = ("identity", "traces", "monitors", "unknowns", "baseline")
 
 
 def material_digest(card: CardJson) -> str:
     """SHA-256 of what is material of a card, given as JSON."""
     told = {name: card.get(name) for name in _DECLARED}
+    told |= {"datasets": card["datasets"]} if card.get("datasets") else {}  # older approvals know none
     parts = {ref: _part(part) for name in ("components", "interactions") for ref, part in card[name].items()}
     claims = {ref: _claim(claim) for ref, claim in card["claims"].items()}
     risks = {ref: [risk["declared"], risk["observed_in"]] for ref, risk in card["risks"].items()}
