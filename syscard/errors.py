@@ -26,7 +26,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 ANSWER_IS_NO: Final = 1
@@ -143,3 +145,9 @@ class NotComparable(SyscardError):
 
 class MonitorError(SyscardError):
     """A monitor could not run."""
+
+
+def place_of(error: BaseException) -> str:
+    """An error that nobody foresaw, by its type and where it was raised. Its own words may be a span's."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return f"{type(error).__name__} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))

@@ -148,8 +148,10 @@ def _version(version: int, cause: str, draft: str, link: str, edits: int) -> dic
         raise RecordsError(f"an edit of v{version} cannot be read: run: syscard card verify") from error
 
 
-def edit_rows(records: Path, system: str, *, after: int = 0, until_version: int | None = None) -> Iterator[Row]:
-    """Stored edits in order, from behind `after`, up to and with one version: the fields of `syscard.stored.Stored`.
+def edit_rows(
+    records: Path, system: str, *, after: int = 0, since_version: int = 0, until_version: int | None = None
+) -> Iterator[Row]:
+    """Stored edits in order, from behind `after`, of some versions: the fields of `syscard.stored.Stored`.
 
     Raises:
         NothingDeclared: there are no records yet.
@@ -157,10 +159,11 @@ def edit_rows(records: Path, system: str, *, after: int = 0, until_version: int 
     """
     query = (
         "select seq, version, cause, draft, recorded, previous, link from edit"
-        " where system = ? and seq > ? and version <= ? order by seq"
+        " where system = ? and seq > ? and version >= ? and version <= ? order by seq"
     )
     with _reading(records) as connection:
-        found = connection.execute(query, (system, after, until_version if until_version is not None else _NO_VERSION))
+        last = until_version if until_version is not None else _NO_VERSION
+        found = connection.execute(query, (system, after, since_version, last))
         names = [column[0] for column in found.description]
         for row in found:
             yield dict(zip(names, row, strict=True))

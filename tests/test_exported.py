@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-PACKAGES = ("syscard", "syscard_configs", "syscard_monitors", "syscard_tracing", "syscard_tui")
+PACKAGES = ("syscard", "syscard_configs", "syscard_monitors", "syscard_tracing", "syscard_tui", "syscard_web")
 WITH_A_FACE = ("syscard", "syscard_configs", "syscard_tracing")
 
 

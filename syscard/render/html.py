@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from syscard.errors import MissingExtra
@@ -67,6 +68,7 @@ def link(href: str, text: str) -> str:
     return Markup('<a href="{}">{}</a>').format(href, text)
 
 
+@cache
 def _environment(room: str) -> Environment:
     try:
         from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined

@@ -418,10 +418,14 @@ def _declaring() -> tuple[str, list[e.Draft]]:
     return "apply", [draft(body, LAUNCH - timedelta(days=1), HUMAN) for body in declared()]
 
 
+def past() -> tuple[tuple[str, list[e.Draft]], ...]:
+    """Cause and edits of the four versions behind the broken view."""
+    return _declaring(), ("baseline", _launched()), ("monitor", _rest(LAUNCH)), ("monitor", _broke())
+
+
 def broken_view() -> View:
     """Card v4: a page is open, two claims broke, two are unknown."""
-    return view_of(chained(_declaring(), ("baseline", _launched()), ("monitor", _rest(LAUNCH)), ("monitor", _broke())),
-                   live())  # fmt: skip
+    return view_of(chained(*past()), live())
 
 
 def earlier_view() -> View:

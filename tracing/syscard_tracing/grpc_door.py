@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from syscard.errors import MissingExtra, SyscardError, UsageError
+from syscard.errors import MissingExtra, SyscardError, UsageError, place_of
 from syscard_tracing.connections import most_connections
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
 from syscard_tracing.otlp_proto import retry_details
-from syscard_tracing.pipeline import place_of
 from syscard_tracing.reading import Reading
 from syscard_tracing.signals import Signal
 

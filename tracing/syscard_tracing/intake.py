@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
+from syscard.access import authorised
 from syscard.errors import (
     BadSpanData,
     BodyTooLarge,
@@ -22,7 +23,6 @@ from syscard.errors import (
 from syscard_tracing.inflate import LIMIT, inflate, too_large
 from syscard_tracing.otlp_proto import reply
 from syscard_tracing.pipeline import Pipeline
-from syscard_tracing.serving import authorised
 from syscard_tracing.signals import Accepted, Signal
 
 TURNS: Final = 16

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import traceback
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from syscard.clock import Clock
-from syscard.errors import SyscardError
+from syscard.errors import SyscardError, place_of
 from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.batch import to_table
@@ -77,12 +75,6 @@ def count_points(body: bytes, *, as_json: bool) -> int:
     from syscard_tracing.otlp_proto import count_protobuf_points
 
     return count_protobuf_points(body)
-
-
-def place_of(error: BaseException) -> str:
-    """An error that nobody foresaw, by its type and where it was raised. Its own words may be a span's."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return f"{type(error).__name__} at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
 
 
 class Pipeline:

@@ -7,13 +7,13 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from syscard.clock import Clock
-from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia
+from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia, place_of
 from syscard.home import Home
 from syscard_tracing.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard_tracing.encoders import Encoders
@@ -22,7 +22,7 @@ from syscard_tracing.inbox import Inbox
 from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, Place, SlowBody, answer_to
 from syscard_tracing.otlp_proto import status_body
-from syscard_tracing.pipeline import Pipeline, RollerThread, place_of
+from syscard_tracing.pipeline import Pipeline, RollerThread
 from syscard_tracing.retention import Keeping
 from syscard_tracing.rules import TraceRules
 from syscard_tracing.serving import Tls, bind, check_host, only_server
@@ -65,6 +65,16 @@ class Page(NamedTuple):
 
     text: bytes
     media_type: str
+
+
+class Beside(Protocol):
+    """What is served on the same port beside the doors of OTLP."""
+
+    def routes(self) -> Sequence[Route]:
+        """Its own."""
+
+    async def missing(self, request: Request) -> Response | None:
+        """An answer where nothing is; None: as OTLP says it."""
 
 
 class Receiver:
@@ -153,8 +163,10 @@ def _refusal(error: SyscardError, *, as_json: bool) -> Response:
     return _answer(status, status_body(grpc, str(error), as_json=as_json), as_json=as_json, headers=headers)
 
 
-async def _no_door(status: int, request: Request, error: Exception) -> Response:
-    """404 and 405, said like every other refusal."""
+async def _no_door(beside: Beside | None, status: int, request: Request, error: Exception) -> Response:
+    """404 and 405, said like every other refusal; what is beside us may have a better word for what is not there."""
+    if beside is not None and status == 404 and (answer := await beside.missing(request)) is not None:
+        return answer
     grpc, message = _NO_DOOR[status]
     as_json = bool(_is_json(request))
     headers = {**(getattr(error, "headers", None) or {}), "connection": "close"}  # the body is not read here either
@@ -176,12 +188,13 @@ def serve(
     limits: Limits = Limits(),  # noqa: B008
     on_ready: Callable[[Ports], None] | None = None,
     keeping: Callable[[], Keeping] = Keeping,
+    beside: Callable[[], Beside] | None = None,
 ) -> None:
     """Take spans until SIGTERM or SIGINT, then roll what is left and return.
 
     A port of 0 takes any free one, and without `grpc_port` there is no gRPC; `on_ready` is told the ports. `rules` is
     asked for each request, so that what it returns may change. `roll_every` is in seconds. Every hour `keeping` is
-    asked what the lake may let go of; by itself that is nothing.
+    asked what the lake may let go of; by itself that is nothing. `beside` makes what else the port serves.
 
     Raises:
         UsageError: a port is taken, the home is served already, or a host that others reach has no token or no TLS.
@@ -210,7 +223,8 @@ def serve(
                         return _health(inbox, roller, pipeline.encoders)
 
                     receiver = Receiver(intake, health, lambda: _metrics(home, clock, health(), intake))
-                    await _http(receiver, listener, tls, limits, lambda: on_ready(ports) if on_ready else None)
+                    other = beside() if beside else None
+                    await _http(receiver, other, listener, tls, limits, lambda: on_ready(ports) if on_ready else None)
             finally:
                 await intake.close()
                 await asyncio.to_thread(pipeline.encoders.close)
@@ -243,15 +257,21 @@ async def _grpc(
 
 
 async def _http(
-    receiver: Receiver, listener: socket.socket, tls: Tls | None, limits: Limits, on_ready: Callable[[], None]
+    receiver: Receiver,
+    beside: Beside | None,
+    listener: socket.socket,
+    tls: Tls | None,
+    limits: Limits,
+    on_ready: Callable[[], None],
 ) -> None:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         on_ready()
         yield
 
-    no_door = {status: partial(_no_door, status) for status in _NO_DOOR}
-    app = Starlette(routes=receiver.routes(), lifespan=lifespan, exception_handlers=no_door)
+    no_door = {status: partial(_no_door, beside, status) for status in _NO_DOOR}
+    routes = [*receiver.routes(), *(beside.routes() if beside else ())]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=no_door)
     app.router.redirect_slashes = False  # an exporter does not follow: a 404 says what is wrong
     config = uvicorn.Config(
         app,

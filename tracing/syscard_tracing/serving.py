@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hmac
 import ipaddress
 import os
 import socket
@@ -159,14 +158,6 @@ def bind(host: str, port: int, option: str = "--port") -> socket.socket:
             raise UsageError(f"port {port} on {host} is taken: choose another with {option}") from error
         raise UsageError(f"cannot listen on {host} port {port}: {error}") from error
     return listener
-
-
-def authorised(header: str, token: str | None) -> bool:
-    """Whether an Authorization header carries the token; compared in constant time."""
-    if not token:
-        return True
-    scheme, _, given = header.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
 def _holder(path: Path) -> str:

@@ -59,6 +59,7 @@ def list_incidents(
 ) -> None:
     """All incidents, open ones first."""
     from syscard.errors import UsageError
+    from syscard.incident_documents import incident_row
     from syscard.incident_states import LIVE_STATES
     from syscard.render.cardtext import candidates_text, incident_list_text
 
@@ -72,49 +73,22 @@ def list_incidents(
         if severity in ("", one["severity"]) and (not only_open or one["state"] in LIVE_STATES)
     }
     if as_json:
-        say_json([_document(i) for i in kept.values()])
+        say_json([incident_row(one) for one in kept.values()])
         return
     say(incident_list_text({**view, "card": {**view["card"], "incidents": kept}}))
     if everything:
         say(candidates_text(view))
 
 
-def _document(raw: dict[str, Any]) -> dict[str, Any]:
-    from syscard.attribution_text import method_of
-    from syscard.incident_faces import may_inherit, shows_on
-    from syscard.risks import worst_of
-
-    return {
-        "number": raw["number"],
-        "state": raw["state"],
-        "severity": raw["severity"],
-        "subject": raw["subject"],
-        "title": raw["title"],
-        "risk_id": worst_of(f["risk"] for f in raw["findings"] if f.get("risk")),
-        "opened_at": raw["opened"],
-        "since": raw["since"],
-        "resolved_at": raw["resolved"],
-        "attribution": {
-            "first_changed": raw["subject"],
-            "may_inherit": may_inherit(raw),
-            "shows_on": shows_on(raw),
-            "method": method_of(raw),
-        },
-    }
-
-
 def show(context: typer.Context, incident: Number, as_json: AsJson = False) -> None:
     """One incident in words: what, since when, where, evidence, what is not known, what to do first."""
+    from syscard.incident_documents import incident_document
     from syscard.render.cardtext import incident_text
-    from syscard.trace_links import links
     from syscard_tui.pages import gone_from
 
     view, number = options_of(context).view(), number_of(incident)
     if as_json:
-        known(view["card"]["incidents"], number)
-        raw = view["card"]["incidents"][str(number)]
-        found = links(view["card"], list(raw["traces"]))
-        say_json({**raw, **({"trace_links": found} if found else {})})
+        say_json(incident_document(view["card"], number))
     else:
         say(incident_text(view, number, gone=gone_from(options_of(context).home(), view)))
 

@@ -17,6 +17,7 @@ from syscard_tui.options import LEAST_PAUSE_S, AsJson, Options, note, options_of
 if TYPE_CHECKING:
     from syscard.records.store import Records
     from syscard_tracing.ingest import IngestResult
+    from syscard_tracing.receiver import Beside
     from syscard_tracing.rules import TraceRules
     from syscard_tui.wiring import House
 
@@ -140,7 +141,7 @@ def serve(
     insecure_behind_proxy: Annotated[
         bool, typer.Option("--insecure-behind-proxy", help="No TLS here: a proxy in front of these ports has it.")
     ] = False,
-    only: Annotated[str | None, typer.Option(help="receiver or monitor: run just that part.")] = None,
+    only: Annotated[str | None, typer.Option(help="receiver, monitor or web: run just that part.")] = None,
     every: Annotated[float, typer.Option(min=LEAST_PAUSE_S, help="Seconds between two looks of the monitors.")] = 5.0,
     hang_after: Annotated[
         float, typer.Option(min=1, help="Monitors that make no progress for so many seconds are started again.")
@@ -149,23 +150,30 @@ def serve(
         float, typer.Option(min=0.25, help="So are those that hold more memory: GiB, without Evidently's process.")
     ] = 4.0,
 ) -> None:
-    """Take spans over OTLP (HTTP and gRPC), keep them, watch them. Stop with ctrl-c."""
+    """Take spans over OTLP (HTTP and gRPC), keep them, watch them, show the card at /. Stop with ctrl-c."""
     from syscard.errors import UsageError
     from syscard_tui.notices import take_addresses, telling
     from syscard_tui.patience import GIB, Limits
     from syscard_tui.supervise import monitor_child
     from syscard_tui.wiring import House
 
-    if only not in (None, "receiver", "monitor"):
-        raise UsageError(f"--only {only}: write receiver or monitor")
+    if only not in (None, "receiver", "monitor", "web"):
+        raise UsageError(f"--only {only}: write receiver, monitor or web")
     house = House(options_of(context).new_home())
     if only == "monitor":
         from syscard_tui.commands.watching import watch_forever
 
         watch_forever(house, every)
         return
+    if only == "web":
+        from syscard_tui.commands.webbing import serve_web
+
+        serve_web(house, host, port, tls_cert, tls_key, behind_proxy=insecure_behind_proxy)
+        return
     beside = (max(port - 1, 0) if grpc_port is None else grpc_port) if grpc else None
-    receive = _receiver(house, host, port, beside, tls_cert, tls_key, behind_proxy=insecure_behind_proxy)
+    receive = _receiver(
+        house, host, port, beside, tls_cert, tls_key, behind_proxy=insecure_behind_proxy, web=only is None
+    )
     with telling(house, take_addresses(house), every):
         if only == "receiver":
             receive()
@@ -183,6 +191,7 @@ def _receiver(
     key: Path | None,
     *,
     behind_proxy: bool,
+    web: bool = False,
 ) -> Callable[[], None]:
     """What takes spans, checked and ready to be called: no monitor is started beside what would not start."""
     from syscard_tracing.own_tables import home_dialects
@@ -202,6 +211,8 @@ def _receiver(
         beside = f", gRPC on {host}:{taken.grpc}" if taken.grpc else ""
         note(f"syscard takes spans on {scheme}://{host}:{taken.http}/v1/traces{beside}, home {house.home.root}; "
              "ctrl-c stops")  # fmt: skip
+        if web:
+            note(f"the card: {scheme}://{host}:{taken.http}/")
         if taken.without_grpc:
             note(f"no gRPC: {taken.without_grpc} (--no-grpc: none wanted)")
 
@@ -218,7 +229,15 @@ def _receiver(
         clock=house.clock,
         on_ready=ready,
         keeping=lambda: keeping_now(house),
+        beside=_site(house, token) if web else None,
     )
+
+
+def _site(house: House, token: str | None) -> Callable[[], Beside]:
+    """What makes the site, in the loop that will serve it."""
+    from syscard_web.app import Web
+
+    return lambda: Web(house.home.records, token, house.clock)
 
 
 def check_home(
