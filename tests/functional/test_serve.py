@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +81,12 @@ def span_ids(home: Path) -> list[tuple[str, str]]:
     return [(str(t), str(s)) for t, s in rows.iter_rows()]
 
 
+def server_page(server: Server, path: str) -> str:
+    """A page that a server shows."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE_S) as page:
+        return str(page.read().decode())
+
+
 def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared: Path, serve: Serve) -> None:
     """All of it with one home: protobuf and JSON, gzip and identity, a kill -9 right after an answer, a new start."""
     card = syscard("--home", declared, "card", "show", "--json").document["card"]
@@ -109,6 +118,10 @@ def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared:
     assert {part["ref"] for part in status["parts"]} >= {"cf", "vlm", "llm", "agent", "vlm->llm"}
     assert syscard("--home", declared, "status", "--check").code == 0
     assert "alive" in syscard("--home", declared, "status").out
+    assert "System card: Shop recommender" in server_page(server, "/")
+    assert json.loads(server_page(server, "/api/v1/status"))["requests"] == 120
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        server_page(server, "/nowhere")
 
     below = server.children()
     assert below
@@ -213,5 +226,5 @@ def test_serve_listens_to_others_only_with_a_token_and_tls(tmp_path: Path, monke
     one_line(both, "SYSCARD_TOKEN_FILE", "both set")
     assert "s3cret" not in both.err
     monkeypatch.delenv("SYSCARD_TOKEN")
-    one_line(syscard("--home", tmp_path / "h", "serve", "--only", "everything"), "receiver or monitor")
+    one_line(syscard("--home", tmp_path / "h", "serve", "--only", "everything"), "receiver, monitor or web")
     one_line(syscard("--home", tmp_path / "h", "serve", "--port", 1 << 17), "port")
