@@ -68,12 +68,19 @@ def link(href: str, text: str) -> str:
     return Markup('<a href="{}">{}</a>').format(href, text)
 
 
-@cache
 def _environment(room: str) -> Environment:
     try:
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+        import jinja2  # noqa: F401 - asked for each time: what is missing is said, whatever was made before
     except ImportError as error:
         raise MissingExtra("server", "the web page" if room else "snapshot") from error
+    return _made(room)
+
+
+@cache
+def _made(room: str) -> Environment:
+    """Templates are read and compiled once."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
     return Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in (room, "syscard.render") if name]),
         autoescape=True,
