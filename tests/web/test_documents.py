@@ -53,6 +53,16 @@ def test_every_answer_is_what_the_openapi_document_says(
         assert faults(path, str(answer.status), json.loads(answer.body)) == [], path
 
 
+def test_a_gate_that_rests_on_a_waiver_says_so(tmp_path: Path, site_of: Callable[..., Site]) -> None:
+    file = write(tmp_path / "records.db", "shop-recommender", sample.past()[:1])
+    view = read_view(file)
+    waived = [{"until": "2026-12-01T00:00:00Z", "waivers": ["W-1"], "reason": "claims unknown: 6"}]
+    replace_view(file, "shop-recommender", {**view, "gate": {**view["gate"], "waived": waived}})
+    document = told(site_of(file), "/gate")
+    assert document["waived"] == waived
+    assert faults("/gate", "200", document) == []
+
+
 def test_text_from_spans_breaks_no_document(hostile: Path, site_of: Callable[..., Site]) -> None:
     site = site_of(hostile)
     for path in DOCUMENTS:

@@ -37,12 +37,21 @@ class SystemRow(_Document):
     watcher_state: str
 
 
+class Waived(_Document):
+    """A rule that failed and is waived; it blocks again when that ends."""
+
+    until: datetime | None
+    waivers: list[str]
+    reason: str
+
+
 class GateNow(_Document):
     """The verdict of the gate as it stands on the view."""
 
     stage: str
     blocked: bool
     reasons: list[str]
+    waived: list[Waived] = []
 
 
 class GateDocument(GateNow):
