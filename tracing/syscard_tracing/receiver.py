@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from syscard.clock import Clock
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia, place_of
 from syscard.home import Home
+from syscard.stopping import stopped_by_signals
 from syscard_tracing.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard_tracing.encoders import Encoders
 from syscard_tracing.housekeeping import Housekeeper
@@ -308,17 +308,8 @@ def _metrics(home: Home, clock: Clock, health: dict[str, Any], intake: Intake) -
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises a caught signal again after the shutdown, which would end the process before `serve` returns."""
-
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT; in a thread that is not the main one, leave signals alone."""
-        try:
-            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        except ValueError:
-            before = {}
-        try:
+        """As we stop."""
+        with stopped_by_signals(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -18,6 +18,8 @@ from syscard.trace_links import links
 from syscard.views import View
 from syscard.words import figure, moment, one_line, stamp
 
+_BESIDE: Final = ("do", "traces")
+"""What has a place of its own on the page."""
 _WEB: Final = re.compile(r"https?://[^\s]{1,1900}$")
 
 
@@ -47,8 +49,9 @@ def incident_page(view: View, number: int) -> Report:
 
 
 def _summary(face: IncidentFace) -> str:
-    by = f"acknowledged by {face.acknowledged_by}" if face.acknowledged_by else "nobody has acknowledged it"
-    return f"{face.severity} on {face.subject}, since {stamp(face.since)}; {by}."
+    nobody = "; nobody has acknowledged it" if face.is_open else ""
+    by = f"; acknowledged by {face.acknowledged_by}" if face.acknowledged_by else nobody
+    return f"{face.severity} on {face.subject}, since {stamp(face.since)}{by}."
 
 
 def _facts(view: View, raw: dict[str, Any], face: IncidentFace) -> Iterator[tuple[str, str]]:
@@ -59,12 +62,12 @@ def _facts(view: View, raw: dict[str, Any], face: IncidentFace) -> Iterator[tupl
     yield from ((label.capitalize(), one_line(text)) for label, text in standing(view, raw))
     yield "Unchanged", ", ".join(map(one_line, raw["unchanged"])) or "not known"
     if face.resolution:
-        yield "Resolution", face.resolution
+        yield "Resolution", face.resolution.replace("_", " ")
 
 
 def _words(view: View, raw: dict[str, Any], face: IncidentFace) -> Table:
     told = passages(view, raw, face)
-    rows = tuple((one.asks, one.text) for one in told if one.id != "traces")
+    rows = tuple((one.asks, "; ".join(text.rstrip(".") for text in one.says)) for one in told if one.id not in _BESIDE)
     return Table("What people ask first", ("Question", "Answer"), rows, "Nothing.")
 
 

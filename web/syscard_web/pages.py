@@ -149,7 +149,7 @@ def incidents_page(view: View, place: Place) -> Report:
             Table("Newest first", heads, _rows(over, place), "None."),)),
     )  # fmt: skip
     summary_ = f"{plural(len(waiting), 'incident')} open, {len(over)} others."
-    return Report(f"Incidents: {_name(view)}", f"{len(waiting)} open", summary_, (), sections)
+    return Report(f"Incidents: {_name(view)}", f"{len(waiting)} open" if waiting else "None", summary_, (), sections)
 
 
 def _rows(faces: Iterable[IncidentFace], place: Place) -> tuple[tuple[str, ...], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from syscard.clock import Clock
 from syscard.errors import MissingExtra
+from syscard.stopping import stopped_by_signals
 from syscard_web.app import Web, alone
 
 try:
@@ -56,17 +56,8 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises a caught signal again after the shutdown, which would end the process before `serve` returns."""
-
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT; in a thread that is not the main one, leave signals alone."""
-        try:
-            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
-        except ValueError:
-            before = {}
-        try:
+        """As we stop."""
+        with stopped_by_signals(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
