@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from syscard.blindspots import topic_of
 from syscard.health import watcher_state
+from syscard.material import material_digest
 from syscard.units import parse_duration
 
 Kind = Literal["absent", "declared", "seen", "evidence"]
@@ -53,6 +54,8 @@ def found_at(path: str, card: dict[str, Any], live: dict[str, Any] | None, at: d
     values = [value for value in reduce(_down, steps[1:], [card.get(steps[0])]) if not _empty(value)]
     if not values:
         return Found(path, "absent")
+    if steps[0] == "approvals":
+        return _signed(path, card)
     told, parts = _RULES.get(steps[0]), len(card[steps[0]]) if steps[0] in _PARTS and steps[1:] else 0
     if told is None or "declared" in steps:
         return Found(path, "declared", len(values), parts)
@@ -158,6 +161,25 @@ def _evidence(_card: dict[str, Any], one: dict[str, Any], _at: datetime) -> _Tol
     return _Told("evidence", (one["id"],))
 
 
+def _waiver(_card: dict[str, Any], waiver: dict[str, Any], at: datetime) -> _Told:
+    """One that holds no more is a record of what was, and accepts nothing now."""
+    starts, expires = datetime.fromisoformat(waiver["starts"]), datetime.fromisoformat(waiver["expires"])
+    holds = waiver["revoked"] is None and starts <= at < expires
+    return _Told("evidence", (waiver["id"], _short(waiver["reason_sha256"]))) if holds else _Told("declared")
+
+
+def _signed(path: str, card: dict[str, Any]) -> Found:
+    """The newest decision of every role: it counts while nothing material has changed since; a rejection never does."""
+    newest, material = {one["role"]: one for one in card["approvals"]}, material_digest(card)
+    told = [
+        _Told("evidence", (_short(one["over"]),), one["material"] != material)
+        if one["decision"] == "approve"
+        else _Told("declared")
+        for one in newest.values()
+    ]
+    return _judged(path, told, 0)
+
+
 def _recorded(key: str) -> _Rule:
     """A record that names itself by a digest, or by the digest of what it is about."""
 
@@ -180,8 +202,7 @@ _RULES: Final[dict[str, _Rule]] = {
     "reports": _recorded("document_sha256"),
     "gate_runs": _recorded("input"),
     "snapshots": _recorded("envelope"),
-    "approvals": _recorded("over"),
-    "waivers": _recorded("reason_sha256"),
+    "waivers": _waiver,
 }
 """How an entry of each section shows what it rests on. What is in no section of these is declared."""
 _TABLES: Final = frozenset(_RULES) - {"baseline"}

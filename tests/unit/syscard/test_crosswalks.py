@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syscard import edits as e
+from syscard.approvals import Approve
 from syscard.card import Card
 from syscard.card_shapes import path_fault
 from syscard.crosswalk_packs import Item, Pack, packs, read_pack
@@ -21,7 +22,9 @@ from syscard.errors import UsageError
 from syscard.fold import fold
 from syscard.incident_edits import AssessIncident
 from syscard.live import Live, SignalNow, WatcherNow
+from syscard.material import material_digest
 from syscard.risks import Assessment, AssessRisks
+from syscard.waivers import RevokeWaiver, Waive
 from syscard_configs import names, read_bytes, read_text
 from tests.unit.build import NOW, chained, claim, component, draft, evidence, opening
 
@@ -184,6 +187,31 @@ def test_what_nobody_watches_now_is_not_seen() -> None:
     assert found_at("live.signals", json_of(identity()), watching(), NOW).kind == "seen"
     assert found_at("live.signals", json_of(identity()), watching(minutes_ago=9), NOW).kind == "absent"
     assert found_at("live.signals", json_of(identity()), None, NOW).kind == "absent"
+
+
+def test_a_sign_off_counts_while_nothing_material_has_changed_and_a_rejection_never_does() -> None:
+    def signed(decision: str, material: str) -> Approve:
+        body = {"role": "lead", "decision": decision, "over": "a" * 64, "version": 1, "material": material}
+        return Approve.model_validate(body)
+
+    now = material_digest(json_of(identity()))
+    counts = found_at("approvals", json_of(identity(), signed("approve", now)), None, NOW)
+    assert (counts.kind, counts.count, counts.stale, counts.references) == ("evidence", 1, 0, ("a" * 12,))
+    assert found_at("approvals", json_of(identity(), signed("approve", "0" * 64)), None, NOW).stale == 1
+    later = json_of(identity(), signed("approve", now), signed("reject", now))
+    assert found_at("approvals", later, None, NOW).kind == "declared"
+    assert found_at("approvals", json_of(identity()), None, NOW).kind == "absent"
+
+
+def test_a_waiver_counts_from_its_start_to_its_end_unless_it_was_revoked() -> None:
+    waiver = Waive(id="W-1", rule="broken", reason_sha256="b" * 64, control_sha256="c" * 64, requested_by="mara",
+                   approver="lead", starts=NOW, expires=NOW + timedelta(days=2))  # fmt: skip
+    card = json_of(identity(), waiver)
+    kinds = [found_at("waivers", card, None, NOW + timedelta(days=d)).kind for d in (-1, 0, 1, 2)]
+    assert kinds == ["declared", "evidence", "evidence", "declared"]
+    assert found_at("waivers", card, None, NOW).references == ("W-1", "b" * 12)
+    revoked = json_of(identity(), waiver, RevokeWaiver(id="W-1"))
+    assert found_at("waivers", revoked, None, NOW).kind == "declared"
 
 
 def test_incidents_name_themselves_and_what_they_rest_on() -> None:
