@@ -10,6 +10,7 @@ import pytest
 
 from syscard.crosswalks import LIMITS
 from syscard.errors import UsageError
+from syscard.render.cardtext import card_text
 from syscard.render.crosswalks import crosswalk_document, crosswalk_lines, crosswalk_text
 from syscard.views import View
 from syscard.words import cells
@@ -19,6 +20,16 @@ from tests.faces.sample import NOW
 @pytest.mark.parametrize("framework", ["eu_ai_act", "nist_ai_600_1"])
 def test_a_crosswalk_reads_as_accepted(broken: View, as_accepted: Callable[[str, str], None], framework: str) -> None:
     as_accepted(f"crosswalk-{framework}.txt", crosswalk_text(broken, NOW, framework))
+
+
+def test_the_card_has_a_line_for_each_framework_where_they_are_given(
+    broken: View, as_accepted: Callable[[str, str], None]
+) -> None:
+    lines = tuple(crosswalk_lines(broken))
+    as_accepted("crosswalk-lines.txt", "\n".join(lines) + "\n")
+    text = card_text(broken, maps=lines)
+    assert "\n".join(("CROSSWALKS", *lines)) in text
+    assert "CROSSWALKS" not in card_text(broken)
 
 
 @pytest.mark.parametrize("name", ["broken", "declared", "hostile"])

@@ -75,7 +75,7 @@ def show(
     from syscard.blindspots import blind_spots
     from syscard.clock import system_clock
     from syscard.render.cardtext import card_text
-    from syscard.render.crosswalks import summaries
+    from syscard.render.crosswalks import crosswalk_lines, summaries
     from syscard_tui.pages import gone_from
 
     view = options_of(context).view() if version is None else _older(context, version)
@@ -83,10 +83,11 @@ def show(
     if part is not None:
         _show_part(view, part, as_json=as_json)
     elif as_json:
-        maps = [one.model_dump(mode="json") for one in summaries(view, now)]
-        say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)], "crosswalks": maps})
+        figures = [one.model_dump(mode="json") for one in summaries(view, now)]
+        say_json({**view, "blind_spots": [asdict(cell) for cell in blind_spots(view)], "crosswalks": figures})
     else:
-        say(card_text(view, gone=gone_from(options_of(context).home(), view), now=now))
+        maps = tuple(crosswalk_lines(view, _WIDTH, now))
+        say(card_text(view, gone=gone_from(options_of(context).home(), view), maps=maps))
 
 
 def _show_part(view: View, ref: str, *, as_json: bool) -> None:
