@@ -45,7 +45,19 @@ def answered(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:
     owner = identity.get("owner") or {}
     yield "owner", spread(owner) or "not declared"
     for label, key in _QUESTIONS:
-        yield label, value_text(identity.get(key)) or "not declared"
+        said = _regimes(identity.get(key) or {}) if key == "regimes" else value_text(identity.get(key))
+        yield label, said or "not declared"
+
+
+def _regimes(stated: dict[str, Any]) -> str:
+    """`eu ai act no (it sells shoes); nist ai rmf voluntary`."""
+    return "; ".join(f"{one_line(name).replace('_', ' ')} {_stated(said)}" for name, said in stated.items())
+
+
+def _stated(said: Any) -> str:
+    if not isinstance(said, dict):
+        return value_text(said)
+    return f"{value_text(said.get('applies'))} ({value_text(said.get('because')) or 'no reason is given'})"
 
 
 def documented(identity: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,16 +6,16 @@ import pytest
 
 from syscard.applicability import applies
 from syscard.errors import Problem, SystemFileError
+from syscard.render.facts import answered
 from syscard.system_file import parse_system
 from syscard_configs import read_text
 
 EXAMPLE = read_text("examples", "recommender.yaml")
-STATED = "  regimes: {eu_ai_act: not_applicable, nist_ai_rmf: voluntary}"
+STATED = next(line for line in EXAMPLE.split("\n") if line.startswith("    eu_ai_act:"))
 
 
 def with_regimes(text: str) -> str:
-    assert EXAMPLE.count(STATED) == 1
-    return EXAMPLE.replace(STATED, f"  regimes:\n    eu_ai_act: {text}\n    nist_ai_rmf: voluntary")
+    return EXAMPLE.replace(STATED, f"    eu_ai_act: {text}")
 
 
 def problems_of(regime: str) -> tuple[Problem, ...]:
@@ -45,6 +45,13 @@ def test_a_reason_stands_beside_the_word() -> None:
     identity = parse_system(with_regimes("{applies: no, because: it sells shoes}"), "system.yaml").body()["system"]
     assert identity["regimes"]["eu_ai_act"] == {"applies": "no", "because": "it sells shoes"}
     assert applies(identity, ("eu_ai_act",)) == ("no", "it sells shoes")
+
+
+def test_the_example_that_ships_states_a_reason_and_faces_show_it() -> None:
+    identity = parse_system(EXAMPLE, "recommender.yaml").body()["system"]
+    word, because = applies(identity, ("eu_ai_act",))
+    assert (word, "Annex III" in because) == ("no", True)
+    assert dict(answered(identity))["regimes"] == f"eu ai act no ({because}); nist ai rmf voluntary"
 
 
 def test_the_most_exact_name_that_is_stated_decides() -> None:
