@@ -73,6 +73,7 @@ class CardDocument(_Document):
     live: Live | None
     texts: dict[str, str]
     gate: GateNow
+    sources: dict[str, str] = Field(default={}, description="Edits that say figures without evidence of their own.")
     blind_spots: list[Cell]
     crosswalks: list[CrosswalkSummary]
 
@@ -188,7 +189,7 @@ def card_document(view: View, now: datetime) -> dict[str, Any]:
 
 
 def claims_document(view: View) -> list[dict[str, Any]]:
-    """Every claim, as `card why --json` prints one."""
+    """Every claim, as it stands on the card."""
     return list(view["card"]["claims"].values())
 
 
