@@ -8,6 +8,7 @@ import stat
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -99,9 +100,10 @@ def _post(url: str, body: Any, token: str | None, timeout_s: float) -> dict[str,
             data = answer.read(_MOST_BYTES + 1)
         found = json.loads(data) if len(data) <= _MOST_BYTES else None
     except urllib.error.HTTPError as error:
+        error.close()
         hint = f": give a token by {TOKEN} or {TOKEN_FILE}" if error.code in (401, 403) else ""
         raise GateError(f"opa: HTTP {error.code} from {_shown(url)}{hint}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise GateError(f"opa: no answer from {_shown(url)}: {_why(reason)}: no verdict is no yes") from None
     if not isinstance(found, dict):
