@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -13,7 +13,8 @@ from syscard.incident_edits import Sha256
 
 APPROVALS_SHOWN: Final = 50
 """Newest decisions that the card keeps; the edits hold all."""
-Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+ROLE: Final = re.compile(r"^[a-z][a-z0-9_-]{0,63}$")
+Role = Annotated[str, StringConstraints(pattern=ROLE)]
 Decision = Literal["approve", "reject"]
 
 
@@ -44,8 +45,3 @@ class Approval(Value):
     material: str
     comment_sha256: str | None = None
     signature: str | None = None
-
-
-def newest_by_role(approvals: Iterable[Approval]) -> dict[str, Approval]:
-    """The newest decision of every role: a later rejection lifts an approval, and a later approval a rejection."""
-    return {approval.role: approval for approval in approvals}

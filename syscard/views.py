@@ -6,6 +6,7 @@ Nothing heavy may be imported here: no pydantic, no SQLModel, no Polars.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -24,12 +25,18 @@ def _reading(records: Path) -> Iterator[sqlite3.Connection]:
     if not records.is_file():
         raise _no_card(records)
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(_address(records), uri=True, timeout=5)) as connection:
             yield connection
     except sqlite3.Error as error:
         if "no such table" in str(error) and _is_being_made(records):
             raise _no_card(records) from error
         raise RecordsError(f"{records}: {error}: run: syscard doctor") from error
+
+
+def _address(records: Path) -> str:
+    """To read only. SQLite puts two files beside it all the same, unless nobody writes and it may not."""
+    still = not os.access(records.parent, os.W_OK) and not records.with_name(f"{records.name}-wal").exists()
+    return f"file:{quote(str(records))}?mode=ro{'&immutable=1' if still else ''}"
 
 
 def _no_card(records: Path) -> NothingDeclared:
@@ -38,7 +45,7 @@ def _no_card(records: Path) -> NothingDeclared:
 
 def _is_being_made(records: Path) -> bool:
     """Whether the file had no tables yet: all of them come at once, by now perhaps."""
-    with closing(sqlite3.connect(f"file:{quote(str(records))}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(_address(records), uri=True, timeout=5)) as connection:
         tables = {row[0] for row in connection.execute("select name from sqlite_schema where type = 'table'")}
     return not tables or "view" in tables
 

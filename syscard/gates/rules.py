@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from syscard.blindspots import Topic
 from syscard.digest import digest
-from syscard.errors import PolicyError
-from syscard.finding import Value
+from syscard.errors import PolicyError, Problem
 from syscard.gate_runs import MOST_CHECKS
 from syscard.shape_problems import Shape
 from syscard.system_checks import Fault, located
@@ -121,13 +120,6 @@ class Policy(_Data):
         return next((rule for rule in self.rules if rule.id == name), None)
 
 
-class Line(Value):
-    """Where one rule stands."""
-
-    file: str
-    line: int
-
-
 _ABOUT_CLAIMS: Final = frozenset({"scope.components", "scope.edges", "scope.claims", "scope.topics"})
 _ABOUT_PARTS: Final = frozenset({"scope.components", "scope.edges"})
 _READS: Final[dict[str, frozenset[str]]] = {
@@ -189,7 +181,7 @@ def read_policy(text: str | bytes, name: str) -> Policy:
     return policy
 
 
-def _checked(tree: Tree) -> tuple[Policy | None, tuple[Any, ...]]:
+def _checked(tree: Tree) -> tuple[Policy | None, tuple[Problem, ...]]:
     try:
         policy = Policy.model_validate(tree.values)
     except ValidationError as error:
@@ -221,10 +213,3 @@ def _unread(rule: Rule) -> list[tuple[tuple[str, ...], str, str]]:
     if needed and getattr(rule, needed) is None:
         found.append(((needed,), "is missing", _EXAMPLES[needed]))
     return found
-
-
-def rule_lines(text: str, name: str) -> dict[str, Line]:
-    """Where each rule of a policy that could be read stands."""
-    tree = Tree.of(text, "stage: and rules:", "see docs/gates.md")
-    rules = tree.values["rules"]
-    return {rule["id"]: Line(file=name, line=tree.lines.get(("rules", at), 1)) for at, rule in enumerate(rules)}

@@ -187,10 +187,13 @@ def approve(
     ] = "",
 ) -> None:
     """Approve a card, or reject it, in a role: it counts for gates while nothing material changes."""
-    from syscard.approvals import Approve
+    from syscard.approvals import ROLE, Approve
     from syscard.digest import text_digest
+    from syscard.errors import UsageError
     from syscard.material import material_digest
 
+    if not ROLE.fullmatch(role):
+        raise UsageError(f"--role {role[:60]}: small letters, digits, - and _, such as risk-owner")
     options = options_of(context)
     words = words_of(comment, "--comment is empty") if comment else ""
     read = _read_card(options, version) if version else None
