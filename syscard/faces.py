@@ -292,7 +292,7 @@ def claim_row(view: View, ref: str, *, fresh: bool = True, at: datetime | None =
         slices=tuple(f"{one_line(s['slice'])}: {s['status']}, {slice_text(s, declared)}" for s in raw["slices"][1:]),
         sample=sample_mark(telling.get("sampled")),
         fresh=fresh,
-        waived=waived(view, at).get(ref, ""),
+        waived=waived(view, ref, at),
     )
 
 

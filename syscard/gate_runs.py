@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from syscard.finding import Value
 from syscard.incident_edits import Name, Sha256
@@ -46,6 +46,12 @@ class RunGate(Value):
     """Digest of the facts that it was asked of, without the time of asking."""
     engine: Name
     checks: Annotated[tuple[GateCheck, ...], Field(max_length=MOST_CHECKS)]
+
+    @model_validator(mode="after")
+    def _follows_from_its_checks(self) -> Self:
+        if self.blocked is not bool(self.failed):
+            raise ValueError("a gate is blocked where a check failed, and nowhere else")
+        return self
 
     @property
     def failed(self) -> tuple[str, ...]:

@@ -102,13 +102,13 @@ def _text(key: str | None, texts: dict[str, str]) -> str | None:
     return one_line(texts[key]) if key in texts else None
 
 
-def waived(view: View, at: datetime | None = None) -> dict[str, str]:
-    """What waivers that hold cover, with `waived until 2026-12-31 (W-1)`: a flag beside a status, never a status."""
-    found: dict[str, str] = {}
-    for row in waiver_rows(view, at):
-        if row.state == "holds":
-            found |= {item: f"waived until {row.expires[:10]} ({row.id})" for item in row.scope if item not in found}
-    return found
+def waived(view: View, item: str, at: datetime | None = None) -> str:
+    """`waived until 2026-12-31 (W-1)`, where a waiver that holds covers an item: a flag beside its status."""
+    now = at or moment(view["written"])
+    for ref, one in view["card"].get("waivers", {}).items():
+        if item in one["scope"] and waiver_state(one, now) == "holds":
+            return f"waived until {one['expires'][:10]} ({ref})"
+    return ""
 
 
 def approval_rows(view: View) -> tuple[ApprovalRow, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from syscard.gates.facts import Facts
 from syscard.gates.rules import Rule
+from syscard.people import same_person
 
 OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<=": operator.le,
@@ -145,8 +146,16 @@ def _watched(rule: Rule, facts: Facts) -> Figure:
 
 def _approvals(rule: Rule, facts: Facts) -> Figure:
     at = datetime.fromisoformat(facts["asked"]["at"])
-    known = facts["approvals"]
-    return _count(rule, tuple(role for role in rule.roles or () if not _approved(known.get(role), rule, at)))
+    people: list[str] = []
+    missing: list[str] = []
+    for role in rule.roles or ():
+        found = facts["approvals"].get(role)
+        twice = rule.distinct_people and any(same_person(found["person"], one) for one in people) if found else False
+        if twice or not _approved(found, rule, at):
+            missing.append(role)
+        elif found:
+            people.append(found["person"])
+    return _count(rule, tuple(missing))
 
 
 def _approved(found: dict[str, Any] | None, rule: Rule, at: datetime) -> bool:

@@ -94,6 +94,8 @@ class Rule(_Data):
     roles: _Names | None = None
     within: Duration | None = None
     """How old an approval may be."""
+    distinct_people: bool = False
+    """Whether one person may approve in one of the roles only."""
     severities: Annotated[tuple[Literal["page", "ticket", "note"], ...], Field(min_length=1)] | None = None
 
 
@@ -136,7 +138,7 @@ _READS: Final[dict[str, frozenset[str]]] = {
     "undeclared_parts": _ABOUT_PARTS,
     "watched_share": _ABOUT_PARTS,
     "evidence_age_days": _ABOUT_CLAIMS,
-    "approvals_missing": frozenset({"roles", "within"}),
+    "approvals_missing": frozenset({"roles", "within", "distinct_people"}),
 }
 """What a metric looks at besides op, threshold and what every rule has; the others look at nothing more."""
 _NEEDS: Final = {"signal_value": "signal", "approvals_missing": "roles"}
@@ -154,6 +156,7 @@ _EXAMPLES: Final = {
     "scope": "scope: {components: [llm]}",
     "roles": "roles: [risk-owner]",
     "within": "within: 30d",
+    "distinct_people": "distinct_people: true",
     "signal": "signal: llm.grounded",
     "min_n": "min_n: 200",
     "severities": "severities: [page, ticket]",

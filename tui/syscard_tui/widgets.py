@@ -230,10 +230,11 @@ class ClaimsTable(KeyedTable):
 def _claim_cells(claim: ClaimRow) -> dict[str, Text]:
     tone: Tone = "plain" if claim.word == "holds" else tone_of(claim.word)
     evidence = f"  {claim.evidence}" if claim.evidence else ""
+    flag = f"  {claim.waived}" if claim.waived else ""
     return {
         "claim": styled(f"{claim.mark} {clip(claim.id, 16)}", tone),
         "status": styled(claim.word, tone_of(claim.word)),
-        "text": styled(claim.text.replace("  promised ", " ", 1) + evidence, "plain"),
+        "text": styled(claim.text.replace("  promised ", " ", 1) + evidence + flag, "plain"),
     }
 
 

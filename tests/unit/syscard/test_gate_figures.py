@@ -203,6 +203,16 @@ def test_approvals_are_missed_by_role_too_old_rejected_or_for_another_card() -> 
     assert check("approvals_missing", of, **rule).items == ("owner", "legal")
 
 
+def test_one_person_in_two_roles_is_one_approval_where_the_policy_asks_for_two_people() -> None:
+    of = card()
+    of["approvals"] = [signed(of, "owner"), signed(of, "legal", person="human:Mara ")]
+    rule: dict[str, Any] = {"roles": ["owner", "legal"]}
+    assert check("approvals_missing", of, **rule).passed
+    assert check("approvals_missing", of, **rule, distinct_people=True).items == ("legal",)
+    of["approvals"].append(signed(of, "legal", person="human:ines"))
+    assert check("approvals_missing", of, **rule, distinct_people=True).passed
+
+
 def test_the_input_is_known_by_its_facts_and_not_by_when_it_was_asked() -> None:
     early, late = (gate_input(card(), None, NOW + timedelta(days=n)) for n in (0, 1))
     assert early != late

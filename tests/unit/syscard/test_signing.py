@@ -18,7 +18,7 @@ from syscard.fold import fold
 from syscard.gate_runs import RUNS_SHOWN, GateCheck, RunGate
 from syscard.material import material_digest
 from syscard.people import same_person
-from syscard.render.cardtext import card_text
+from syscard.render.cardtext import card_text, why_text
 from syscard.signing import approval_rows, waived, waiver_rows
 from syscard.view import build_view
 from syscard.views import View
@@ -128,7 +128,7 @@ def test_a_waiver_is_a_flag_beside_a_status_and_goes_by_itself() -> None:
     )
     later = overview(view, NOW + 31 * DAY)
     assert (later.claims[0].waived, later.also) == ("", ())
-    assert (waived(view, NOW - DAY), waiver_rows(view, NOW - DAY)[0].state) == ({}, "waits")
+    assert (waived(view, "grounded", NOW - DAY), waiver_rows(view, NOW - DAY)[0].state) == ("", "waits")
     assert waiver_rows(view, NOW + 31 * DAY)[0].words == "OVER since 2026-12-22"
 
 
@@ -190,6 +190,11 @@ def test_the_card_keeps_the_newest_runs_and_decisions_and_numbers_go_on() -> Non
     assert (card.gate_runs[0].failed, card.gate_runs[0].by, card.gate_runs[0].waivers) == (("fair",), "human:mara", ())
 
 
+def test_a_run_is_blocked_where_a_check_failed_and_nowhere_else() -> None:
+    with pytest.raises(ValidationError, match="blocked where a check failed"):
+        running(blocked=False)
+
+
 def test_a_card_without_any_of_them_is_what_it_was() -> None:
     body = card_of().model_dump(mode="json")
     assert not {"waivers", "approvals", "gate_runs"} & body.keys()
@@ -208,3 +213,4 @@ def test_the_card_shows_who_waived_approved_and_asked() -> None:
     ):  # fmt: skip
         assert said in text, text
     assert text.replace("\n", "").isprintable()
+    assert "waived        waived until 2026-12-22 (W-1)" in why_text(view_of(card), "grounded")
