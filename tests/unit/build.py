@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from syscard import edits as e
 from syscard import incident_edits as ie
+from syscard.approvals import Approve
+from syscard.gate_runs import GateCheck, RunGate
 from syscard.gates import Policy, read_policy
 from syscard.system import System
+from syscard.waivers import RevokeWaiver, Waive
 
 NOW: Final = datetime(2026, 11, 22, 14, tzinfo=UTC)
 HUMAN: Final = e.Author(kind=e.AuthorKind.HUMAN, name="mara")
@@ -138,6 +141,29 @@ def opening(number: int = 1, subject: str = "llm", **changes: Any) -> e.OpenInci
     return e.OpenIncident(**{**body, **changes})
 
 
+def waiving(number: int = 1, **changes: Any) -> Waive:
+    """A waiver for thirty days."""
+    body: dict[str, Any] = {
+        "id": f"W-{number}",
+        "rule": "no-broken-claim",
+        "scope": ("grounded",),
+        "reason_sha256": "a" * 64,
+        "control_sha256": "b" * 64,
+        "requested_by": "mara",
+        "approver": "ines",
+        "starts": NOW,
+        "expires": NOW + timedelta(days=30),
+    }
+    return Waive(**{**body, **changes})
+
+
+def running(**changes: Any) -> RunGate:
+    """A gate was asked and is blocked."""
+    check = GateCheck(rule="fair", outcome="failed", value=1.6, op="<=", threshold=1.25, items=("fair",))
+    body: dict[str, Any] = {"stage": "promote", "blocked": True, "policy": "a" * 64, "input": "b" * 64}
+    return RunGate(**{**body, "engine": "python", "checks": (check,), **changes})
+
+
 _figures = st.floats(min_value=-1e6, max_value=1e6) | st.integers(-1000, 1000).map(float)
 _words = st.text(max_size=12)
 _refs = st.sampled_from(_SPARE)
@@ -185,6 +211,17 @@ _FREE: Final[tuple[st.SearchStrategy[e.Body], ...]] = (
     ),
     st.builds(e.RiskSeen, risk=_refs, incident=st.integers(1, 3), says=_words),
     st.builds(lambda hours: silence(hours=hours), st.integers(1, 2000)),
+    st.builds(lambda number, refs: waiving(number, scope=refs), st.integers(1, 3), st.lists(_refs).map(tuple)),
+    st.builds(RevokeWaiver, id=st.sampled_from(("W-1", "W-2"))),
+    st.builds(
+        Approve,
+        role=st.sampled_from(("owner", "legal")),
+        decision=st.sampled_from(("approve", "reject")),
+        over=st.just("a" * 64),
+        version=st.just(1),
+        material=st.just("b" * 64),
+    ),
+    st.builds(lambda stage: running(stage=stage), st.sampled_from(("promote", "release"))),
 )
 
 

@@ -15,34 +15,18 @@ from syscard.card import Card
 from syscard.diff import material_diff
 from syscard.faces import overview
 from syscard.fold import fold
-from syscard.gate_runs import RUNS_SHOWN, GateCheck, RunGate
+from syscard.gate_runs import RUNS_SHOWN, GateCheck
 from syscard.material import material_digest
 from syscard.people import same_person
 from syscard.render.cardtext import card_text, why_text
 from syscard.signing import approval_rows, waived, waiver_rows
 from syscard.view import build_view
 from syscard.views import View
-from syscard.waivers import RevokeWaiver, Waive, Waiver, covering
-from tests.unit.build import GATE, HUMAN, NOW, chained, claim, draft, histories, opening
+from syscard.waivers import RevokeWaiver, Waiver, covering
+from tests.unit.build import GATE, HUMAN, NOW, chained, claim, draft, histories, opening, running, waiving
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 DAY = timedelta(days=1)
-
-
-def waiving(number: int = 1, **changes: Any) -> Waive:
-    body: dict[str, Any] = {
-        "id": f"W-{number}", "rule": "no-broken-claim", "scope": ("grounded",), "reason_sha256": A,
-        "control_sha256": B, "requested_by": "mara", "approver": "ines", "starts": NOW, "expires": NOW + 30 * DAY,
-    }  # fmt: skip
-    return Waive(**{**body, **changes})
-
-
-def running(**changes: Any) -> RunGate:
-    check = GateCheck(rule="fair", outcome="failed", value=1.6, op="<=", threshold=1.25, items=("fair",))
-    body: dict[str, Any] = {
-        "stage": "promote", "blocked": True, "policy": A, "input": B, "engine": "python", "checks": (check,)
-    }  # fmt: skip
-    return RunGate(**{**body, **changes})
 
 
 def approving(card: Card, role: str = "risk-owner", **changes: Any) -> Approve:
