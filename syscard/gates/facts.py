@@ -15,6 +15,8 @@ from syscard.incident_states import OPEN_STATES
 from syscard.material import material_digest
 from syscard.samples import sample_mark
 from syscard.slices import claim_status, telling_slice
+from syscard.units import parse_duration
+from syscard.words import moment
 
 SCHEMA: Final = "syscard.gate-input/1"
 _OF_SLICE: Final = ("slice", "status", "value", "low", "high", "n")
@@ -38,7 +40,7 @@ def gate_input(card: CardJson, live: LiveJson | None, at: datetime, *, approvals
         "schema": SCHEMA,
         "asked": {"at": iso(at), "version": card["version"]},
         "system": {key: card["identity"].get(key) for key in ("ref", "name", "version")} | {"ref": card["system"]},
-        "claims": {ref: _claim(claim, card) for ref, claim in card["claims"].items()},
+        "claims": {ref: _claim(claim, card, at) for ref, claim in card["claims"].items()},
         "parts": dict(_parts(card, now)),
         "incidents": {f"INC-{number}": _incident(one) for number, one in card["incidents"].items()},
         "risks": dict(_risks(card)),
@@ -63,19 +65,29 @@ def as_json(facts: Facts) -> Any:
     return plain(facts)
 
 
-def _claim(claim: dict[str, Any], card: CardJson) -> dict[str, Any]:
-    declared = claim["declared"]
+def _claim(claim: dict[str, Any], card: CardJson, at: datetime) -> dict[str, Any]:
+    """A claim as of the moment of asking: dead monitors let nothing expire, and a figure of last year is none."""
+    declared, status = claim["declared"], claim_status(claim)
+    if status == "holds" and _has_expired(claim, at):
+        status = "stale"
+    figures = ("value", "low", "high") if status == "stale" else ()
     telling = telling_slice(claim)
     evidence = card["evidence"].get(telling["evidence"] or "")
     return {
         "about": declared.get("about", "system"),
         "topic": topic_of(declared),
         "metric": declared.get("metric", ""),
-        "status": claim_status(claim),
-        "slices": [{key: s.get(key) for key in _OF_SLICE} for s in claim["slices"]],
+        "status": status,
+        "slices": [{key: None if key in figures else s.get(key) for key in _OF_SLICE} for s in claim["slices"]],
         "evidence_end": evidence["figure"]["window_end"] if evidence else None,
         "sample": sample_mark(telling.get("sampled")),
     }
+
+
+def _has_expired(claim: dict[str, Any], at: datetime) -> bool:
+    """By the rule of the monitors: it was assessed longer ago than it is valid for."""
+    assessed, valid_for = moment(claim["assessed"]), claim["declared"].get("valid_for")
+    return assessed is not None and valid_for is not None and at - assessed > parse_duration(valid_for)
 
 
 def _parts(card: CardJson, live: LiveJson) -> Iterator[tuple[str, dict[str, Any]]]:

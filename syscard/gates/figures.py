@@ -172,7 +172,7 @@ def _worst(rule: Rule, values: dict[str, float | None], why: str = "", samples: 
     known = {name: value for name, value in values.items() if value is not None}
     bad = tuple(name for name, value in known.items() if not OPERATORS[rule.op](value, rule.threshold))
     missing = tuple(name for name in values if name not in known) if rule.on_missing == "fail" else ()
-    told = tuple((samples or {}).items())
+    told, why = tuple((samples or {}).items()), why.removeprefix("; ")
     if not known or (missing and not bad):
         return Figure(None, missing, why if values else "there are none", samples=told)
     order: Callable[..., float] = min if rule.op in (">=", ">") else max
@@ -205,7 +205,13 @@ def _claim_value(rule: Rule, facts: Facts) -> Figure:
             known = slices.get(name) or (claim["slices"][0] if name == "all" else None)
             values[ref if name == "all" else f"{ref} {name}"] = _value(known, rule, "conservative") if known else None
         samples[ref] = claim["sample"]
-    return _worst(rule, values, _how(rule, "conservative"), samples)
+    return _worst(rule, values, _how(rule, "conservative") + _expired(rule, facts), samples)
+
+
+def _expired(rule: Rule, facts: Facts) -> str:
+    """Of which claims the figures have expired, in words."""
+    stale = [ref for ref, claim in _claims(rule, facts) if claim["status"] == "stale"]
+    return f"; the evidence of {', '.join(stale)} has expired" if stale else ""
 
 
 def _signal_value(rule: Rule, facts: Facts) -> Figure:
@@ -220,7 +226,8 @@ def _signal_value(rule: Rule, facts: Facts) -> Figure:
 def _disparity(rule: Rule, facts: Facts) -> Figure:
     found = {r: c for r, c in _claims(rule, facts) if c["metric"].startswith("disparity(")}
     values = {ref: _value(claim["slices"][0], rule, "value") for ref, claim in found.items()}
-    return _worst(rule, values, _how(rule, "value"), {ref: claim["sample"] for ref, claim in found.items()})
+    why = _how(rule, "value") + _expired(rule, facts)
+    return _worst(rule, values, why, {ref: claim["sample"] for ref, claim in found.items()})
 
 
 def _group_disparity(rule: Rule, facts: Facts) -> Figure:

@@ -91,6 +91,19 @@ def test_what_is_known_to_be_bad_fails_also_where_missing_figures_pass() -> None
     assert check("claim_value", card(claims=[claim("c")]), op=">=", threshold=0.85, on_missing="pass").passed
 
 
+def test_a_figure_that_has_expired_is_none_also_where_no_monitor_was_there_to_say_so() -> None:
+    known = card(judged(), claims=TWO[:1])
+    rule = policy("claim_value", op=">=", threshold=0.5)
+    asked = {days: decide(rule, known, None, NOW + timedelta(days=days)).checks[0] for days in (1, 1.01)}
+    assert asked[1].passed
+    assert (asked[1.01].passed, asked[1.01].value, asked[1.01].items) == (False, None, ("a",))
+    assert "the evidence of a has expired" in asked[1.01].reason
+    counted = decide(policy("claims_stale"), known, None, NOW + timedelta(days=2)).checks[0]
+    assert counted.items == ("a",)
+    broken = card(judged("a", {"slice": "all", **FIGURES, "status": "broken"}), claims=TWO[:1])
+    assert decide(policy("claims_broken"), broken, None, NOW + timedelta(days=2)).blocked
+
+
 def test_a_signal_by_its_key() -> None:
     signals = {"llm.words": {"about": "llm", "state": "ok", "value": 80.0, "n": 20}}
     rule: dict[str, Any] = {"op": "<=", "threshold": 100, "signal": "llm.words"}
