@@ -120,43 +120,39 @@ def test_every_stage_that_ships_can_be_asked_and_rego_says_the_same(declared: Pa
     assert theirs["input"] == ours["input"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--engine", "rego", "--stage", "release"), ("no Rego ships for stage 'release'",)),
-        (("--engine", "opa"), ("--opa-url or SYSCARD_OPA_URL",)),
-        (("--engine", "opa", "--opa-url", "http://127.0.0.1:1"), ("connection refused", "no verdict is no yes")),
-        (("--engine", "cedar"), ("'cedar'",)),
-        (("--stage", "ship"), ("no policy ships for stage 'ship', only for periodic, promote, release",)),
-    ],
+NO_ANSWER: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("--engine", "rego", "--stage", "release"), ("no Rego ships for stage 'release'",)),
+    (("--engine", "opa"), ("--opa-url or SYSCARD_OPA_URL",)),
+    (("--engine", "opa", "--opa-url", "http://127.0.0.1:1"), ("connection refused", "no verdict is no yes")),
+    (("--engine", "cedar"), ("'cedar'",)),
+    (("--stage", "ship"), ("no policy ships for stage 'ship', only for periodic, promote, release",)),
 )
-def test_a_gate_that_cannot_be_asked_is_one_line_and_exit_2(
-    arguments: tuple[str, ...], words: tuple[str, ...], declared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+
+
+def test_a_gate_that_cannot_be_asked_is_one_line_and_exit_2(declared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    one_line(syscard("--home", declared, "gate", "--no-record", *arguments), *words)
+    for arguments, words in NO_ANSWER:
+        one_line(syscard("--home", declared, "gate", "--no-record", *arguments), *words)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"--approver": "MARA "}, ("who asks for a waiver does not grant it",)),
-        ({"--approver": "m\u0430ra@shop.example"}, ("who asks for a waiver does not grant it",)),
-        ({"--expires": "31d"}, ("lets none last over 30d",)),
-        ({"--expires": "2020-01-01"}, ("it has passed",)),
-        ({"--expires": "soon"}, ("'soon' is no time",)),
-        ({"--reason": " "}, ("--reason is empty",)),
-        ({"--control": " "}, ("--control is empty",)),
-        ({"--scope": "grouned"}, ("--scope grouned: not on the card; known fails for ",)),
-    ],
+REFUSED: tuple[tuple[dict[str, str], str], ...] = (
+    ({"--approver": "MARA "}, "who asks for a waiver does not grant it"),
+    ({"--approver": "m\u0430ra@shop.example"}, "who asks for a waiver does not grant it"),
+    ({"--expires": "31d"}, "lets none last over 30d"),
+    ({"--expires": "2020-01-01"}, "it has passed"),
+    ({"--expires": "soon"}, "'soon' is no time"),
+    ({"--reason": " "}, "--reason is empty"),
+    ({"--control": " "}, "--control is empty"),
+    ({"--scope": "grouned"}, "--scope grouned: not on the card; known fails for "),
 )
-def test_a_waiver_that_may_not_be_is_refused_and_nothing_is_written(
-    changes: dict[str, str], words: tuple[str, ...], declared: Path, policy: Path
-) -> None:
+
+
+def test_a_waiver_that_may_not_be_is_refused_and_nothing_is_written(declared: Path, policy: Path) -> None:
     asked = {"--reason": "x", "--control": "y", "--approver": "ines", "--expires": "2d", "--requested-by": "mara"}
-    flags = [word for pair in {**asked, **changes}.items() for word in pair]
-    one_line(syscard("--home", declared, "waive", "known", *flags, "--policy", policy), *words)
+    for changes, words in REFUSED:
+        flags = [word for pair in {**asked, **changes}.items() for word in pair]
+        one_line(syscard("--home", declared, "waive", "known", *flags, "--policy", policy), words)
     assert "waivers" not in card(declared)
 
 
