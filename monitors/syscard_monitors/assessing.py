@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from syscard.blindspots import topic_of
 from syscard.card import Assessed, Card
 from syscard.edits import Draft
 from syscard.finding import Finding, State, Window
@@ -86,7 +87,8 @@ def assess(
     newest = [r for r in requests if r.end_us > since][-kept.MOST :]
     needed = log_needed(plan, _took(newest, pace_us))
     last = newest[-1].place.request if newest else ""
-    maker = CaseMaker(plan.system, plan.strata, newest, f"{plan.baseline}/{last}", card, known=memory.answers)
+    seed, topics = f"{plan.baseline}/{last}", topics_of(card, plan)
+    maker = CaseMaker(plan.system, plan.strata, newest, seed, card, known=memory.answers, topics=topics)
     maker.columns = (kept_columns or Kept()).moved_on(plan.baseline, plan.system, newest)
     readings = {name: _reading(plan, risk, about, maker) for name, (risk, about) in plan.risk_places.items()}
     rare = significant(readings, needed)
@@ -98,6 +100,19 @@ def assess(
     findings = _findings(card, memory, assessments, newest, window, needed)
     memory.risk_findings = {f.key: f for f in findings}
     return Assessing(assessments, findings, len(newest))
+
+
+def topics_of(card: Card, plan: Plan) -> frozenset[str] | None:
+    """What is looked at, of any part: by a claim, by groups, or by a signal that the baseline has values of.
+
+    None without any signal: then the risks are asked by themselves.
+    """
+    if not plan.signals:
+        return None
+    signals = {s.topic for s in plan.signals if s.key in (plan.references or {})}
+    claims = {topic_of(claim.declared) for claim in card.claims.values()}
+    groups = {"fairness"} if plan.system.traces.segments and plan.group_metrics else set[str]()
+    return frozenset(signals | claims | groups)
 
 
 def between(memory: Memory) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from typing import Any, Protocol, TypeVar
@@ -71,6 +71,8 @@ class Case:
     columns: Columns = field(kw_only=True)
     known: Known = field(default_factory=dict, repr=False)
     """What feedback says of requests."""
+    topics: frozenset[str] | None = None
+    """What signals, claims and comparisons of groups look at, of any part; None where that is not known."""
 
     @cached_property
     def now_us(self) -> int:
@@ -185,6 +187,8 @@ class CaseMaker:
     columns: Columns | None = None
     known: Known = field(default_factory=dict)
     """What feedback says of requests."""
+    topics: frozenset[str] | None = None
+    """What is looked at, of any part."""
     _memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def case(self, about: str) -> Case:
@@ -193,16 +197,14 @@ class CaseMaker:
         columns = self._columns()
         strata = columns.of(("stratum", named), lambda request: self.strata.of_one(named, request))
         seed = seed_of(f"{self.seed}/{about}")
-        return Case(
-            self.system, about, self.requests, strata, seed, self.card, self._memo, columns=columns, known=self.known
-        )
+        found = self.system, about, self.requests, strata, seed, self.card, self._memo
+        return Case(*found, columns=columns, known=self.known, topics=self.topics)
 
     def part(self, start: int, size: int) -> CaseMaker:
         """The same over some of the requests; what was computed of each of them is not computed again."""
         some = self.requests[start : start + size]
-        return CaseMaker(
-            self.system, self.strata, some, self.seed, self.card, Columns(some, self._columns(), start), self.known
-        )
+        columns = Columns(some, self._columns(), start)
+        return replace(self, requests=some, columns=columns, _memo={})
 
     def _columns(self) -> Columns:
         self.columns = self.columns or Columns(self.requests)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from syscard.blindspots import TOPICS
 from syscard.card import Card
-from syscard.system import System
+from syscard.system import SYSTEM, System
 from syscard_monitors.risks.base import Case, Lacking, Reading
 from syscard_monitors.risks.rises import rise_reading, usual_share
 from syscard_monitors.risks.shares import Marks
@@ -21,27 +22,47 @@ _NAMED: Final = 3
 class BlindSpot:
     """Requests that lack the spans of a part, more often than the baseline's; parts that nothing watches now.
 
-    Which topics nobody looks at is in the matrix of the card (`syscard.blindspots`).
+    Of the system: topics that nobody looks at in any part. Part by part they stand in the matrix of the card, which is
+    no verdict: not every part costs something, or can do harm (`syscard.blindspots`).
     """
 
     id: Final = "IR-27"
     invariant: Final = False
 
     def places(self, system: System) -> tuple[str, ...]:
-        """Every declared component."""
-        return tuple(system.components)
+        """Every declared component, and the system."""
+        return (*system.components, SYSTEM)
 
     def usual(self, case: Case) -> dict[str, Any] | Lacking:
-        """Requests without it, by stratum."""
+        """Requests without it, by stratum; of the system nothing."""
+        if case.about == SYSTEM:
+            return {}
         return usual_share(_missing(case), case.strata, f"{case.about}.call")
 
     def assess(self, case: Case, usual: Mapping[str, Any]) -> Reading | Lacking:
         """The rise of the share of requests without it; where nothing looks now it is blind whatever comes."""
+        if case.about == SYSTEM:
+            return _nowhere(case)
         if case.card is not None and (says := _unseen(case.card, case.about)):
             return Reading(n=len(case.requests), effect=1.0, says=says)
         return rise_reading(
             case, _missing(case), usual, f"requests lack the spans of {case.about}", f"{case.about}.call"
         )
+
+
+def _nowhere(case: Case) -> Reading | Lacking:
+    if case.topics is None:
+        return Lacking("needs the signals that watch the system")
+    blind = [topic for topic in TOPICS if topic not in case.topics]
+    named = " or ".join(blind)
+    return Reading(
+        n=len(case.requests),
+        effect=float(bool(blind)),
+        says=f"no signal and no claim looks at {named} of any part" if blind else "every topic is looked at",
+        value=float(len(blind)),
+        reference=0.0,
+        unit="topics",
+    )
 
 
 def _unseen(card: Card, ref: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from syscard import edits as e
 from syscard.card import Card, Compared
 from syscard.system import System
+from syscard_monitors.judge import NO_BASELINE
+from syscard_monitors.memory import Memory
 from syscard_monitors.risks.blind import BlindSpot
 from syscard_monitors.risks.common_cause import CommonCause, pairs
 from syscard_monitors.risks.confidence import Miscalibration
@@ -20,9 +23,9 @@ from syscard_monitors.risks.masking import ErrorMasking
 from syscard_monitors.risks.repetition import Repetition
 from syscard_monitors.risks.slices import SegmentMasking
 from tests.unit.build import NOW, claim, declared, draft
-from tests.unit.monitors.build import card_of, with_drafts
+from tests.unit.monitors.build import card_of, reference, signal, with_drafts
 from tests.unit.monitors.risks.alone import alone
-from tests.unit.monitors.risks.build import Making, shop, states
+from tests.unit.monitors.risks.build import Making, look, made, planned, shop
 
 
 def compared(**states_: Any) -> Card:
@@ -255,7 +258,8 @@ def missing(share: float) -> Making:
 def test_spans_that_go_missing_are_a_blind_spot_and_those_that_always_did_are_none() -> None:
     seen = alone(BlindSpot(), missing(0.01), missing(0.2))
     assert {about for about, a in seen.items() if a.state == "seen"} == {"vlm"}
-    assert states(alone(BlindSpot(), missing(0.2), missing(0.2))) == {"not seen"}
+    usual = alone(BlindSpot(), missing(0.2), missing(0.2))
+    assert {a.state for about, a in usual.items() if about != "system"} == {"not seen"}
 
 
 def test_a_part_that_nothing_watches_is_a_blind_spot_whatever_comes() -> None:
@@ -275,3 +279,39 @@ def test_a_promise_whose_evidence_has_expired_is_a_blind_spot_of_the_part_that_i
     found = alone(BlindSpot(), shop, shop, card=card)
     assert (found["llm"].state, found["cf"].state) == (state, "not seen")
     assert ("what was measured for grounded has expired" in found["llm"].says) is (status == "stale")
+
+
+@pytest.mark.parametrize(
+    ("claims", "state", "says"),
+    [
+        ([claim()], "seen", "no signal and no claim looks at cost or safety of any part"),
+        ([claim(), claim("never", expect="== 0", metric="count(llm.pii)")], "seen", "looks at cost of any part"),
+        ([claim("never", topic="safety"), claim("cheap", topic="cost")], "not seen", "every topic is looked at"),
+    ],
+)
+def test_a_topic_that_nobody_looks_at_in_any_part_is_a_blind_spot_of_the_system(
+    claims: list[dict[str, Any]], state: str, says: str
+) -> None:
+    system = declared(claims=claims)
+    requests = made(shop, 500)
+    card, bare = planned(requests, system)
+    signals = tuple(signal(name=topic, topic=topic) for topic in ("quality", "drift", "latency", "fairness"))
+    kept = {s.key: reference([1.0]) for s in signals}
+    plan = replace(bare, signals=(*signals, signal(name="absent", topic="cost")), references=kept)
+    memory, later = Memory(), made(shop, 200, first=500)
+    told = [look(card, plan, memory, later[: 100 * i], i) for i in (1, 2)][-1]
+    found = next(a for a in told.assessments if a.name == "IR-27 system")
+    assert found.state == state
+    assert says in found.says
+
+
+def test_without_a_baseline_or_with_few_requests_blind_spots_are_unknown_and_say_what_they_need() -> None:
+    requests = made(shop, 990)
+    card, plan = planned(requests)
+    bare = replace(plan, references=None, risks={}, baseline="")
+    none = look(card_of(), bare, Memory(), made(shop, 100), 1).assessments
+    assert {(a.state, a.why) for a in none if a.risk == "IR-27"} == {("unknown", NO_BASELINE)}
+    few = look(card, plan, Memory(), made(shop, 12, first=990), 1).assessments
+    assert {(a.about, a.state, a.why, a.needs) for a in few if a.risk == "IR-27" and a.about == "vlm"} == {
+        ("vlm", "unknown", "needs n 20, has 12", 20)
+    }
