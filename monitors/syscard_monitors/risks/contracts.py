@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from syscard.system import SYSTEM, System
@@ -101,8 +102,11 @@ def _of_fields(case: Case, contracts: Mapping[str, Mapping[str, Any]]) -> Readin
     name = min(found, key=lambda n: (found[n].p_value, -found[n].difference, n))
     sure = found[name]._replace(p_value=min(1.0, found[name].p_value * len(contracts)))
     how = _how(case.requests, case.about, name, contracts[name])
-    what = f"calls lack {case.about}.{one_line(name)} or give it another type or word{how}"
-    return told(case, marks[name], sure, what)
+    field = f"{case.about}.{one_line(name)}"
+    if name in gone:  # a part that is asked for other things, or cannot tell any more, drops it as a release does
+        what = f"calls lack {field}, which was not always there either: it may be that nothing asks for it any more"
+        return replace(told(case, marks[name], sure, what), severity="note")
+    return told(case, marks[name], sure, f"calls lack {field} or give it another type or word{how}")
 
 
 def _common(case: Case) -> list[str]:

@@ -167,10 +167,16 @@ def test_what_was_never_always_there_follows_the_traffic_and_breaks_no_contract(
     assert alone(ContractChange(), labelled(0.3), labelled(share))["vlm"].state == "not seen"
 
 
-@pytest.mark.parametrize("now", [labelled(0), labelled(0.3, label=7), labelled(0.3, label="x-17")])
-def test_what_was_not_always_there_is_missed_where_it_is_gone_and_held_to_its_type_and_words(now: Making) -> None:
+@pytest.mark.parametrize(
+    ("now", "severity"),
+    [(labelled(0), "note"), (labelled(0.3, label=7), "page"), (labelled(0.3, label="x-17"), "page")],
+    ids=["gone", "another type", "another word"],
+)
+def test_what_was_not_always_there_is_held_to_its_type_and_words_and_that_it_is_gone_is_a_note(
+    now: Making, severity: str
+) -> None:
     found = alone(ContractChange(), labelled(0.3), now)["vlm"]
-    assert found.state == "seen"
+    assert (found.state, found.severity) == ("seen", severity)
     assert "vlm.label" in found.says
 
 
