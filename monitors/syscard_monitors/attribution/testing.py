@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
 
 from syscard_monitors.attribution import gate
 from syscard_monitors.attribution.gate import Tested
@@ -17,6 +19,12 @@ _SUM: Final = 0.5
 """Share of its variance that a sum may leave open."""
 _AS_GOOD: Final = 1.1
 """By so much a sum may leave more open than what bends: it has fewer weights."""
+
+
+_KNOWN: Final = (0.02, 0.98)
+"""Quantiles of before, beyond which a parent's values were not known."""
+_MOST_BEYOND: Final = 0.25
+"""Share of the requests now with a parent beyond them, from which a signal is also tested without those requests."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,14 @@ class Found:
     tested: Tested
     p: float
     """By Holm over all signals."""
+    beyond: bool = False
+    """Whether what reaches it now is so far from all that was seen before that nothing can be said of it."""
 
 
 def tested(table: Table, parents: Mapping[str, Parents]) -> list[Found]:
     """The gate of every signal of which it can be asked."""
     raw: list[tuple[Scaled, Tested]] = []
+    beyond: set[str] = set()
     for name, given in parents.items():
         child = table.scaled[name]
         one = gate.regime_test(child, [table.scaled[q] for q in given.declared], table.n_before, given.firm)
@@ -54,10 +65,37 @@ def tested(table: Table, parents: Mapping[str, Parents]) -> list[Found]:
             one = _less_telling(table, child, given, one)
         if one is not None and one.p < 0.05:
             one = _as_a_sum(table, child, given, one)
+        if one is not None and one.p < 0.05 and (told := _where_known(table, child, given, one)) is not one:
+            beyond |= {name} if told is None else set()
+            one = told or one._replace(p=1.0)
         if one is not None:
             raw.append((child, one))
     adjusted = holm([one.p for _, one in raw])
-    return [Found(child.name, child.part, one, p) for (child, one), p in zip(raw, adjusted, strict=True)]
+    pairs = zip(raw, adjusted, strict=True)
+    return [Found(child.name, child.part, one, p, child.name in beyond) for (child, one), p in pairs]
+
+
+def _where_known(table: Table, child: Scaled, given: Parents, one: Tested) -> Tested | None:
+    """Of two tests the less telling one: of all requests, and of those now whose parents are as they were seen before.
+
+    A mechanism is known as far as its parents went. Where they are far beyond, what it makes of them is no change of
+    its own that anybody could tell. Which requests are left out is decided by the parents alone, so the test holds its
+    level. None where too few are left.
+    """
+    n, parents = table.n_before, [table.scaled[q] for q in given.declared]
+    known = np.ones(len(child.z), dtype=bool)
+    for parent in parents:
+        low, high = np.quantile(parent.z[:n], _KNOWN)
+        known &= (parent.z >= low) & (parent.z <= high)
+    known[:n] = True
+    rows = child.there[n:]
+    if not rows.any() or (~known[n:][rows]).mean() <= _MOST_BEYOND:
+        return one
+    inside = replace(child, there=child.there & known)
+    other = gate.regime_test(inside, parents, n, given.firm)
+    if other is None:
+        return None
+    return one._replace(p=max(one.p, other.p), effect=min(one.effect, other.effect))
 
 
 def _less_telling(table: Table, child: Scaled, given: Parents, one: Tested) -> Tested:

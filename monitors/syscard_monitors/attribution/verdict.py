@@ -94,7 +94,7 @@ def _part(whole: _Whole, part: str) -> PartVerdict:
         silent = not any(s.part == part for s in whole.table.series)
         why = "no signal tells of it" if silent else "too few requests, or nothing varies"
         return PartVerdict(part=part, verdict="cannot tell", why=why, n=0)
-    main = min(own, key=lambda s: (s.p, -s.tested.effect))
+    main = min(own, key=lambda s: (s.p, not s.beyond, -s.tested.effect))
     verdict, why = _verdict(whole, part, main)
     share, low, high = _share(whole, part)
     return PartVerdict(
@@ -115,6 +115,8 @@ def _verdict(whole: _Whole, part: str, main: Found) -> tuple[Verdict, str]:
         return "changed itself", f"{main.name} changed, given what reaches it"
     if part not in whole.drifted:
         return "unchanged", ""
+    if main.beyond:
+        return "cannot tell", f"what reaches it is beyond all that was seen before: of {main.name} it cannot be said"
     above = [p for p in whole.changed if p in whole.table.upstream(part)]
     if above:
         return "inherited", f"what it shows follows from {', '.join(above)}"
