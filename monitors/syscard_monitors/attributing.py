@@ -108,11 +108,13 @@ def compared(
 def parents_of(graph: Graph, parts: Iterable[str]) -> dict[str, frozenset[str]]:
     """Which parts act on which, in the order of the graph; what it all ends in is acted on by everything before it.
 
-    A request waits for every part, and fails with any, whether or not an edge leads from it to the last one.
+    A request waits for every part, and fails with any, whether or not an edge leads from it to the last one. What a
+    component is given from outside goes by what the parts before it picked: which pictures, by which items.
     """
     inputs = frozenset(part for part in parts if part.startswith(INPUTS))
     order = sorted(graph.components, key=lambda c: (graph.depth(c), c))
-    found: dict[str, frozenset[str]] = {part: frozenset() for part in sorted(inputs)}
+    above = {f"{INPUTS}{d}": frozenset(u for u, e in graph.edges if e == d) for d in order}
+    found: dict[str, frozenset[str]] = {part: above.get(part, frozenset()) for part in sorted(inputs)}
     for component in order:
         near = {u for u, d in graph.edges if d == component}
         if near and not any(u == component for u, _ in graph.edges):

@@ -146,10 +146,16 @@ def _doubts(table: Table, parents: Mapping[str, Parents], changed: Sequence[str]
     """What may be wrong with the graph."""
     of = {name: s.part for name, s in table.scaled.items()}
     pairs = {(of[q], of[name]) for name, given in parents.items() for q in given.undeclared}
-    shown = sorted({(min(pair), max(pair)) for pair in pairs if {*pair} & {*changed}})
+    apart = (pair for pair in pairs if {*pair} & {*changed} and not _has_a_way(table, *pair))
+    shown = sorted({(min(pair), max(pair)) for pair in apart})
     told = (f"in the baseline {a} and {b} go together, and the graph does not say why" for a, b in shown)
     silent = (f"{part} has no signal: what it does shows in the parts behind it" for part in sorted(table.silent))
     return (*table.doubts, *told, *silent)
+
+
+def _has_a_way(table: Table, one: str, other: str) -> bool:
+    """Whether the graph leads from one to the other: what the signals between do not carry may still come that way."""
+    return one in table.upstream(other) or other in table.upstream(one)
 
 
 def _confidence(

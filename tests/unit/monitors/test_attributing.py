@@ -25,6 +25,13 @@ def test_what_all_of_it_ends_in_is_acted_on_by_everything_before_it() -> None:
     assert found[SYSTEM] == {"a", "b", "c", "inputs of b"}
 
 
+def test_what_a_part_is_given_from_outside_goes_by_the_parts_that_pick_it() -> None:
+    graph = Graph(frozenset("abc"), frozenset({("a", "b"), ("b", "c")}))
+    found = parents_of(graph, ["a", "inputs of a", "inputs of b"])
+    assert found["inputs of a"] == frozenset()
+    assert found["inputs of b"] == {"a"}
+
+
 def test_how_often_a_part_is_called_is_what_its_caller_does() -> None:
     system = declared()
     graph = build.graph(system)

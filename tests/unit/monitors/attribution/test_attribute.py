@@ -108,6 +108,21 @@ def test_an_edge_that_nobody_declared_shows_in_the_baseline_and_blames_nobody() 
     assert any("llm and vlm go together" in why for why in found.lowered_by)
 
 
+def test_parts_with_a_way_between_them_may_go_together_and_leave_no_doubt() -> None:
+    """What the signals between do not carry comes the same way: here they carry next to nothing."""
+    rng = np.random.default_rng(5)
+    level = rng.normal(size=2_000)
+    first, last = level + rng.normal(0, 0.2, 2_000), level + rng.normal(0, 0.2, 2_000) - 2 * (np.arange(2_000) >= 1_000)
+    told = {"a": first, "b": rng.normal(size=2_000), "c": last}
+    series = [Series(name, name, values[:1_000], values[1_000:]) for name, values in told.items()]
+    way = {"a": frozenset[str](), "b": frozenset({"a"}), "c": frozenset({"b"})}
+    together = "in the baseline a and c go together, and the graph does not say why"
+    for graph, doubts in ((way, False), ({**way, "b": frozenset[str]()}, True)):
+        found = attribute(Table(series, graph), [])
+        assert found.first == "c"
+        assert (together in found.lowered_by) == doubts
+
+
 def test_a_circle_in_the_graph_is_broken_where_it_is_named_first() -> None:
     known = table(reads=-1.2)
     circle = replace(known, parents={**GRAPH, "vlm": frozenset({"inputs of vlm", "agent"})})
