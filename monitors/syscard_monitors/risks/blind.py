@@ -59,6 +59,7 @@ def _nowhere(case: Case) -> Reading | Lacking:
         n=len(case.requests),
         effect=float(bool(blind)),
         says=f"no signal and no claim looks at {named} of any part" if blind else "every topic is looked at",
+        p_value=None if blind else 1.0,  # nothing is left to chance, and no smaller effect could be missed
         value=float(len(blind)),
         reference=0.0,
         unit="topics",

@@ -303,6 +303,7 @@ def test_a_topic_that_nobody_looks_at_in_any_part_is_a_blind_spot_of_the_system(
     found = next(a for a in told.assessments if a.name == "IR-27 system")
     assert found.state == state
     assert says in found.says
+    assert not found.detectable
 
 
 def test_without_a_baseline_or_with_few_requests_blind_spots_are_unknown_and_say_what_they_need() -> None:
