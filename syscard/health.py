@@ -35,7 +35,7 @@ def watcher_state(watcher: dict[str, Any], now: datetime) -> WatcherState:
 def watcher_line(watcher: dict[str, Any], now: datetime) -> tuple[bool, str]:
     """Whether the watcher lives, and its line: a dead monitor must not look like peace."""
     last_run, last_span = moment(watcher.get("last_run")), moment(watcher.get("last_span"))
-    again = _restarted(watcher, now) + _notices(watcher)
+    again = _restarted(watcher, now) + _notices(watcher) + _snapshots(watcher)
     if last_run is None:
         return False, f"WATCHER HAS NEVER RUN: nothing on this card is measured yet{again}"
     state = watcher_state(watcher, now)
@@ -66,6 +66,12 @@ def _notices(watcher: dict[str, Any]) -> str:
     budget = f", MESSAGE BUDGET USED UP: {plural(held, 'incident')} {wait} for the digest" if held else ""
     why = f" ({one_line(told['why'])})" if told.get("why") else ""
     return budget + (f", {plural(lost, 'MESSAGE', 'MESSAGES')} NOT DELIVERED{why}" if lost else "")
+
+
+def _snapshots(watcher: dict[str, Any]) -> str:
+    """`, NO SNAPSHOT WAS TAKEN (no space left on device)`: one was due."""
+    why = watcher.get("snapshots")
+    return f", NO SNAPSHOT WAS TAKEN ({one_line(why)})" if why else ""
 
 
 def _sample(watcher: dict[str, Any]) -> str:

@@ -197,11 +197,13 @@ class WatcherNow(Value):
     """Of the monitors' process, the oldest first."""
     notices: NoticesNow | None = None
     """None where nobody is told."""
+    snapshots: str = ""
+    """Why the newest snapshot that was due could not be taken; empty where it was."""
 
     @property
     def told_by_others(self) -> dict[str, Any]:
         """What other processes than the monitors' know of."""
-        return {"restarts": self.restarts, "notices": self.notices}
+        return {"restarts": self.restarts, "notices": self.notices, "snapshots": self.snapshots}
 
 
 class GroupsNow(Value):

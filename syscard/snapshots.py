@@ -87,6 +87,7 @@ class Wish(Value):
 
     reason: str = ON_REQUEST
     start: datetime | None = None
+    """None: the time before now, as long as is usual."""
     end: datetime | None = None
     incidents: tuple[int, ...] = ()
 
@@ -106,12 +107,8 @@ def taken(known: Sequence[SnapshotCard], version: int, wish: Wish, verdict: str)
         if snapshot.version != version - 1:
             return None
         version = snapshot.version
-        if (snapshot.reason, snapshot.start, snapshot.end, snapshot.verdict) == (
-            wish.reason,
-            wish.start,
-            wish.end,
-            verdict,
-        ):
+        period = wish.start is None or (snapshot.start, snapshot.end) == (wish.start, wish.end)
+        if period and (snapshot.reason, snapshot.verdict) == (wish.reason, verdict):
             return snapshot
     return None
 

@@ -224,6 +224,14 @@ class Reports(Declared):
     """Pages; those of open incidents stay beside them."""
 
 
+class Snapshots(Declared):
+    """A signed snapshot every so often, of a release and of an incident that calls somebody; how many are kept."""
+
+    every: Duration
+    keep: int = Field(default=52, ge=1)
+    """Of older ones only the signed envelope stays."""
+
+
 HowSoon = Literal["at_once", "digest"]
 
 
@@ -266,6 +274,8 @@ class Monitors(Declared):
     false_alarms: FalseAlarms | None = None
     report: Reports | None = None
     """None: no report but of incidents and where one is asked for, and no page is let go."""
+    snapshots: Snapshots | None = None
+    """None: only those that somebody asks for, and none is let go."""
     notify: Notify | None = None
     """None: as `Notify` has it."""
 

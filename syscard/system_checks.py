@@ -353,6 +353,10 @@ def _report_faults(system: System) -> Iterator[Fault]:
     if report is not None and timedelta(0) < report.every < _LEAST_REPORT:
         what = f"a report takes a minute and says little of so few requests: at least {duration_text(_LEAST_REPORT)}"
         yield Fault(("monitors", "report", "every"), what, "every: 1d")
+    snapshots = system.monitors.snapshots
+    if snapshots is not None and timedelta(0) < snapshots.every < _LEAST_REPORT:
+        what = f"nobody reads snapshots so often: at least {duration_text(_LEAST_REPORT)}"
+        yield Fault(("monitors", "snapshots", "every"), what, "every: 7d")
 
 
 def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
@@ -364,6 +368,8 @@ def _durations(system: System) -> Iterator[tuple[Place, timedelta]]:
         yield ("monitors", "false_alarms", "per"), system.monitors.false_alarms.per
     if system.monitors.report:
         yield ("monitors", "report", "every"), system.monitors.report.every
+    if system.monitors.snapshots:
+        yield ("monitors", "snapshots", "every"), system.monitors.snapshots.every
     yield from _durations_of_notify(system)
     for key, tune in system.monitors.tune.items():
         for quantile, limit in tune.objective or ():

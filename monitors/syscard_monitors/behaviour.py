@@ -24,7 +24,7 @@ _REFUSED: Final = frozenset({"refusal"})
 _CALLS_TOOL: Final = frozenset({"tool_call", "tool_calls", "tool-calls", "tool_use", "function_call"})
 _MADE: Final = ("n_attributes", "n_tags")
 """Where a reader of pictures says how much it read."""
-_COST: Final = ("gen_ai.usage.cost", "llm.cost.total", "operation.cost")
+COST_KEYS: Final = ("gen_ai.usage.cost", "llm.cost.total", "operation.cost")
 _FIRST_TOKEN: Final = {
     "gen_ai.response.time_to_first_chunk": 1000.0,
     "gen_ai.server.time_to_first_token": 1000.0,
@@ -64,7 +64,7 @@ def _of_call(features: Features) -> Iterator[tuple[str, Any]]:
         yield "empty", chars == 0
     made = next((n for key in _MADE if (n := _number(features.get(key))) is not None), None)
     yield "abstained", None if made is None else made == 0
-    yield "cost", next((n for key in _COST if (n := _number(features.get(key))) is not None), None)
+    yield "cost", next((n for key in COST_KEYS if (n := _number(features.get(key))) is not None), None)
     for key, scale in _FIRST_TOKEN.items():
         if (n := _number(features.get(key))) is not None:
             yield "first_token_ms", n * scale

@@ -80,6 +80,55 @@ def suspects(scan: pl.LazyFrame, *, services: Sequence[str], environment: str | 
     )
 
 
+def sums(
+    scan: pl.LazyFrame,
+    *,
+    services: Sequence[str],
+    environment: str | None,
+    start: datetime,
+    end: datetime,
+    cost: Sequence[str],
+) -> dict[str, Any]:
+    """Requests of a system that began in `[start, end)`, their cost, and the answers that came in it.
+
+    Args:
+        scan: observations from before the period on.
+        services: as of `rows`.
+        environment: as of `rows`.
+        start: event time.
+        end: event time.
+        cost: attributes that say what a call cost; the first that is there counts.
+    """
+    import polars as pl
+
+    ours = _of_system(scan.filter(~pl.col("clock_suspect"), pl.col("start") < end), services, environment)
+    is_answer = (pl.col("operation") == FEEDBACK) & pl.col("component").is_null()
+    told = pl.coalesce(*(_feature(key).cast(pl.Float64, strict=False) for key in cost))
+    # Only of calls whose tokens count: what is told of a call twice was paid once.
+    counted = pl.when(pl.col("counts_tokens")).then(told)
+    calls = ours.filter(is_answer.is_null() | ~is_answer).group_by("trace_id")
+    traces = calls.agg(pl.col("start").min(), counted.sum().alias("cost"), counted.count().alias("told"))
+    began = traces.filter(pl.col("start") >= start)
+    requests, paid, total = began.select(
+        pl.len().alias("n"), (pl.col("told") > 0).sum().alias("told"), pl.col("cost").sum()
+    ).collect().row(0)  # fmt: skip
+    answered = ours.filter(is_answer, pl.col("start") >= start).select(_feature("feedback.accepted").alias("said"))
+    answers, accepted = answered.select(
+        pl.col("said").is_in(["true", "false"]).sum().alias("n"), (pl.col("said") == "true").sum().alias("yes")
+    ).collect().row(0)  # fmt: skip
+    return {
+        "requests": requests, "cost": float(total) if paid else None, "with_cost": paid, "answers": answers,
+        "accepted": accepted,
+    }  # fmt: skip
+
+
+def _feature(key: str) -> pl.Expr:
+    """An attribute that is kept beside the columns, as text."""
+    import polars as pl
+
+    return pl.col("features").str.json_path_match(f"$['{key}']")
+
+
 def _of_system(scan: pl.LazyFrame, services: Sequence[str], environment: str | None) -> pl.LazyFrame:
     import polars as pl
 

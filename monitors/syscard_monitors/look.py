@@ -153,16 +153,16 @@ def newest(scan: Scan, system: System, count: int, before_us: int, now_us: int, 
 def _rows(scan: Scan, system: System, since_us: int, limit: int, until_us: int | None = None) -> list[Row]:
     """Observations from `REACH_BACK` before a moment on: a request that is waiting may have started there."""
     start = datetime.fromtimestamp((since_us - _REACH_US) / 1_000_000, UTC) if since_us else None
-    return frames.rows(scan(start), limit=limit, until_us=until_us, **_ours(system))
+    return frames.rows(scan(start), limit=limit, until_us=until_us, **ours(system))
 
 
 def _received(scan: Scan, system: System, rows: list[Row], after_us: int) -> dict[str, int]:
     """How many spans are new, and how many of them have a clock that cannot be right."""
-    suspect = frames.suspects(scan(None), after_us=after_us, **_ours(system))
+    suspect = frames.suspects(scan(None), after_us=after_us, **ours(system))
     return {"suspect": suspect, "looked_at": suspect + sum(r["received_us"] > after_us for r in rows)}
 
 
-def _ours(system: System) -> dict[str, Any]:
+def ours(system: System) -> dict[str, Any]:
     """Whose spans a system's are."""
     select = system.traces.select
     service = select.get("service.name")

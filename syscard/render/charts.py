@@ -38,10 +38,15 @@ def limit_of(expect: str) -> Limit | None:
     return Limit(match[1], float(match[2]) * _SCALE.get(match[3] or "", 1.0)) if match else None
 
 
-def claims_chart(view: View) -> str:
-    """Every claim and slice with its interval against the promised limit; empty without claims."""
+def claims_chart(view: View, most: int | None = None) -> str:
+    """Every claim and slice with its interval against the promised limit; empty without claims.
+
+    Where only so many are drawn, they are claims over all traffic first, broken ones before all others.
+    """
     rows = [(ref, claim, s) for ref, claim in view["card"]["claims"].items() for s in claim["slices"]]
     rows = [row for row in rows if not is_share_of_group(row[2], row[1]["declared"])]
+    if most is not None:
+        rows = sorted(rows, key=lambda row: (row[2]["status"] != "broken", row[2]["slice"] != "all"))[:most]
     if not rows:
         return ""
     broken = sum(claim_status(c) == "broken" for c in view["card"]["claims"].values())

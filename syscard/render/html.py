@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from syscard.errors import MissingExtra
 from syscard.render.charts import claims_chart, hatching, signal_charts
-from syscard.render.report import Report, report
+from syscard.render.page import Occasion, Report
+from syscard.render.report import report
 from syscard.views import View
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def html(view: View, previous: dict[str, Any] | None = None, now: datetime | None = None) -> str:
-    """The snapshot as a page; `previous` is the JSON of an earlier card, for what changed.
+def html(
+    view: View, previous: dict[str, Any] | None = None, now: datetime | None = None, occasion: Occasion | None = None
+) -> str:
+    """The snapshot as a page; the arguments are those of `report`.
 
     Raises:
         MissingExtra: Jinja2 is not installed.
     """
-    return drawn("snapshot.html.j2", report(view, previous, now), view)
+    return drawn("snapshot.html.j2", report(view, previous, now, occasion), view)
 
 
 def drawn(template: str, page: Report, view: View | None = None, *, room: str = "", **more: Any) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from syscard.render.report import Report, Section, Table, report
+from syscard.render.page import Occasion, Report, Section, Table
+from syscard.render.report import report
 from syscard.views import View
 from syscard.words import one_line
 
@@ -17,9 +18,11 @@ _AT_START: Final = re.compile(r"^([#>+=-]|\d+(?=[.)]))")
 _LINK: Final = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(?=:)|\b(www)(?=\.)|@")
 
 
-def markdown(view: View, previous: dict[str, Any] | None = None, now: datetime | None = None) -> str:
-    """The snapshot as Markdown; `previous` is the JSON of an earlier card, for what changed."""
-    return "\n".join(_document(report(view, previous, now))) + "\n"
+def markdown(
+    view: View, previous: dict[str, Any] | None = None, now: datetime | None = None, occasion: Occasion | None = None
+) -> str:
+    """The snapshot as Markdown; the arguments are those of `report`."""
+    return "\n".join(_document(report(view, previous, now, occasion))) + "\n"
 
 
 def escaped(text: str) -> str:

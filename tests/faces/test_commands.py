@@ -11,11 +11,12 @@ from syscard.declare import declaring
 from syscard.gates import decide
 from syscard.home import Home
 from syscard.render.gates import verdict_lines
+from syscard.snapshots import Wish
 from syscard.system import System
-from syscard.views import View, read_view
+from syscard.views import View
 from syscard.words import cells
-from syscard_tui.commands.cards import write_snapshot
 from syscard_tui.commands.spans import _span_line
+from syscard_tui.snapshots import take
 from syscard_tui.wiring import House
 from tests.faces import sample
 from tests.unit import build
@@ -64,18 +65,12 @@ def _two_systems(home: Home) -> House:
 
 def test_each_system_of_a_home_keeps_its_own_snapshots(tmp_path: Path) -> None:
     house = _two_systems(Home(tmp_path / "home").create())
-    written = {ref: write_snapshot(house, ref, read_view(house.home.records, ref)) for ref in ("shop", "helpdesk")}
-    assert [p.parent for p in written["shop"]] == [house.home.snapshots / "shop"] * 3
+    with house.records() as records:
+        written = {ref: take(house, records, ref, Wish(), build.HUMAN).paths for ref in ("shop", "helpdesk")}
+    assert {p.parent for p in written["shop"]} == {house.home.snapshots / "shop"}
     for ref, files in written.items():
         assert json.loads(files[1].read_text())["system"] == ref
-
-
-def test_what_changed_is_told_since_the_same_system_s_snapshot_in_a_shared_folder(tmp_path: Path) -> None:
-    house, shared = _two_systems(Home(tmp_path / "home").create()), tmp_path / "out"
-    write_snapshot(house, "shop", read_view(house.home.records, "shop"), shared)
-    (shared / "v0.json").write_text("{", encoding="utf-8")
-    files = write_snapshot(house, "helpdesk", read_view(house.home.records, "helpdesk"), shared)
-    assert "What changed since v1" in files[0].read_text()
+    assert "What changed since v1" in written["helpdesk"][0].read_text()
 
 
 def test_the_records_are_always_those_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,8 +118,8 @@ def test_a_card_is_the_same_page_every_time(broken: View) -> None:
 
 def test_leaders_read_in_this_order(broken: View) -> None:
     assert [s.id for s in report(broken).sections] == [
-        "changed", "incidents", "risks", "claims", "groups", "missing", "parts", "declared", "evidence", "past",
-        "verify",
+        "claims", "changed", "incidents", "risks", "waivers", "groups", "missing", "parts", "crosswalk", "signoffs",
+        "cost", "declared", "evidence", "past", "tracing", "verify",
     ]  # fmt: skip
 
 
@@ -232,8 +232,7 @@ def test_the_document_is_json_with_the_digest_and_without_the_words_of_people(br
     document = json_document(broken)
     assert list(document) == [
         "schema", "system", "version", "written", "digest", "head", "edits", "card", "live", "gate",
-        "blind_spots",
-        "sources",
+        "blind_spots", "sources", "verdict", "snapshot",
     ]  # fmt: skip
     assert sample.NOTE not in json.dumps(document)
 

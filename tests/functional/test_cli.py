@@ -138,17 +138,25 @@ def test_the_card_is_shown_explained_and_compared(in_demo: Any) -> None:
     assert "apply recommender.yaml" in history[0]
 
 
-def test_a_snapshot_is_three_files_that_are_whole(in_demo: Any, tmp_path: Path) -> None:
+def test_a_snapshot_is_files_that_are_whole_signed_and_found_again(in_demo: Any, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "deep"
-    paths = [Path(line) for line in answered(in_demo("snapshot", "--out", folder)).out.splitlines()]
-    assert [p.suffix for p in paths] == [".md", ".json", ".html"]
+    *lines, said = answered(in_demo("snapshot", "--out", folder)).out.splitlines()
+    paths = [Path(line) for line in lines]
+    assert "signed by" in said
+    assert ["".join(p.suffixes) for p in paths] == [".md", ".json", ".html", ".pdf", ".dsse.json", ".pub.pem"]
     assert sorted(folder.iterdir()) == sorted(paths)
-    first = paths[1].read_bytes()
+    first = [path.read_bytes() for path in paths]
     answered(in_demo("snapshot", "--out", folder))
-    assert paths[1].read_bytes() == first
+    assert [path.read_bytes() for path in paths] == first, "the same card and reason are one snapshot"
     assert sorted(folder.iterdir()) == sorted(paths)
     (tmp_path / "file").write_text("")
     one_line(in_demo("snapshot", "--out", tmp_path / "file"), "file")
+    one_line(in_demo("snapshot", "--period", "soon"), "--period")
+    verified = answered(in_demo("card", "verify", folder)).out
+    assert "verified: ok" in verified
+    paths[3].write_bytes(first[3][:-1])
+    found = in_demo("card", "verify", folder)
+    assert (found.code, found.out, found.err.splitlines()[0].count(paths[3].name)) == (1, "", 1)
 
 
 # --- the gate --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from syscard_tui.commands import (
     risks,
     schemas,
     signing,
+    snapshots,
     spans,
     watching,
 )
@@ -58,6 +59,7 @@ crosswalks.register(app)
 gating.register(app)
 signing.register(app)
 schemas.register(app)
+snapshots.register(app)
 incidents.register(app)
 notifying.register(app)
 risks.register(app)

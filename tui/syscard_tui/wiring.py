@@ -116,6 +116,14 @@ class House:
         """Observations in the lake, from a moment on."""
         return self._scanning()(since)
 
+    def lake(self) -> Callable[[datetime | None], pl.LazyFrame]:
+        """Scans of the lake, which must be there or be made.
+
+        Raises:
+            LakeError: it cannot be opened.
+        """
+        return self._scanning()
+
     def _scanning(self) -> Callable[[datetime | None], pl.LazyFrame]:
         """Scans of one lake that is kept open: opening it takes the longer, the more days it holds."""
 

@@ -1,10 +1,10 @@
-"""`status`, `card`, `fairness`, `snapshot` and `tui`: the card, for whoever reads it."""
+"""`status`, `card`, `fairness` and `tui`: the card, for whoever reads it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,8 @@ from syscard_tui.commands import versions
 from syscard_tui.options import AsJson, options_of, say, say_json
 
 if TYPE_CHECKING:
+    from syscard.records.verify import Verified
     from syscard.views import View
-    from syscard_tui.wiring import House
 
 
 _WIDTH = 80
@@ -21,6 +21,8 @@ _CHECK = (
     "Exit 1 if the verdict is BROKEN or INCIDENT, the watcher is not alive, or no span came for 15 minutes; "
     "else 0, for UNKNOWN too."
 )
+_VERIFY_FILE = "A snapshot's file, its envelope, or a folder of them: verified alone, without a home or a network."
+_VERIFY_KEY = "Who must have signed it: a file with the public key, or its fingerprint (at least 16 digits)."
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +31,6 @@ def register(app: typer.Typer) -> None:
     app.command("tui")(full_screen)
     app.command("fairness")(fairness)
     app.command("graph")(graph)
-    app.command("snapshot")(snapshot)
     card = typer.Typer(no_args_is_help=True, help="The card: show, why, history, diff, verify, head.")
     card.command("show")(show)
     card.command("why")(why)
@@ -142,6 +143,8 @@ def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json
 
 def verify(
     context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help=_VERIFY_FILE)] = None,
+    key: Annotated[str | None, typer.Option("--key", help=_VERIFY_KEY)] = None,
     head: Annotated[
         str | None, typer.Option("--head", help="An older head: a file of `card head --out`, or its link.")
     ] = None,
@@ -150,8 +153,13 @@ def verify(
     """Recompute chain, card, the baseline's digest and the gate. Exit 1 names the first thing that does not follow."""
     from syscard.head import read_head
     from syscard.words import plural
+    from syscard_tui.commands.snapshots import verify_file
+    from syscard_tui.snapshots import finding, gone_text
     from syscard_tui.wiring import promote_policy
 
+    if file is not None:
+        verify_file(file, key, as_json=as_json)
+        return
     options = options_of(context)
     house, ref, view = options.house(), options.ref(), options.view()
     kept = read_head(head, ref) if head is not None else None
@@ -162,17 +170,27 @@ def verify(
 
         found = verify_system(records, ref, view, promote_policy(), kept)
         reports = named(house, records, ref)
-    if reports.changed:
-        raise ChainBroken(f"{ref}: {reports.changed[0]} in reports/ is not the one whose digest the chain names")
-    count, card, erased = found.edits, found.card, found.erased
+        gone, changed = finding(house, records, ref)
+    for kind, names in (("reports", reports.changed), ("snapshots", changed)):
+        if names:
+            raise ChainBroken(f"{ref}: {names[0]} in {kind}/ is not the one whose digest the chain names")
     if as_json:
-        say_json({"ok": True, "edits": count, "head": view["head"], "digest": card.digest, "erased_texts": erased,
-                  "erased_evidence": found.erased_evidence, "erasures": found.erasures,
+        say_json({"ok": True, "edits": found.edits, "head": view["head"], "digest": found.card.digest,
+                  "erased_texts": found.erased, "erased_evidence": found.erased_evidence, "erasures": found.erasures,
                   "lifted_holds": found.lifted_holds, "gone_reports": sorted(reports.gone),
+                  "gone_snapshots": sorted(gone),
                   "anchor": {"seq": found.anchor.seq, "version": found.anchor.version} if found.anchor else None,
                   "calibrations": [one.model_dump(mode="json") for one in found.calibrations]})  # fmt: skip
         return
-    say(f"chain of {count} edits verified: ok (card v{card.version}, digest {card.digest[:16]})")
+    _say_verified(found)
+    if reports.gone:
+        say(f"{plural(len(reports.gone), 'file')} of reports gone; the digests are still in the chain")
+    if gone:
+        say(gone_text(gone))
+
+
+def _say_verified(found: Verified) -> None:
+    say(f"chain of {found.edits} edits verified: ok (card v{found.card.version}, digest {found.card.digest[:16]})")
     if found.anchor:
         say(f"nothing up to {found.anchor.name} was rewritten since its head was taken")
     if found.calibrations:
@@ -180,13 +198,11 @@ def verify(
     for one in (one for one in found.calibrations if one.threshold > one.default):
         where = f"the {one.quantile:.0%} quantile of {one.windows} windows of the baseline"
         say(f"  {one.risk} {one.about}: {one.threshold:.4g}, {where}; the catalogue's is {one.default:.4g}")
-    if erased:
-        say(f"{erased} notes have been erased; their digests are still in the chain")
+    if found.erased:
+        say(f"{found.erased} notes have been erased; their digests are still in the chain")
     if found.erasures:
         say(f"{found.erasures} times a person was erased; {found.erased_evidence} records of evidence have lost traces,"
             f" {found.lifted_holds} holds were lifted")  # fmt: skip
-    if reports.gone:
-        say(f"{plural(len(reports.gone), 'file')} of reports gone; the digests are still in the chain")
 
 
 def fairness(context: typer.Context, as_json: AsJson = False) -> None:
@@ -215,76 +231,3 @@ def graph(context: typer.Context, as_json: AsJson = False) -> None:
         return
     for line in graph_text(view, differs, _WIDTH):
         say(line)
-
-
-def snapshot(
-    context: typer.Context,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder; else snapshots/<system>/ in the home.")] = None,
-) -> None:
-    """Write the card as Markdown, JSON and one self-contained HTML file."""
-    options = options_of(context)
-    house, ref = options.house(), options.ref()
-    if can_compare(options.view()):
-        house.measure_groups(ref)
-    for path in write_snapshot(house, ref, options.view(), out):
-        say(str(path))
-
-
-def can_compare(view: View) -> bool:
-    """Whether groups are declared and requests have come since they were last compared."""
-    live = view["live"]
-    if not live or not live["watcher"]["windows"] or not view["card"]["traces"].get("segments"):
-        return False
-    return bool((live.get("groups") or {}).get("as_of") != live["as_of"])
-
-
-def write_snapshot(house: House, ref: str, view: View, out: Path | None = None) -> tuple[Path, ...]:
-    """The three files of one card version; each appears whole or not at all.
-
-    In the home every system has a folder of its own: all of them count their versions from 1.
-    """
-    import json
-    from contextlib import nullcontext
-
-    from syscard.modes import for_others
-    from syscard.render.snapshot import html, json_document, markdown
-
-    folder, version = out or house.home.snapshots / ref, view["card"]["version"]
-    previous = _previous(house, ref, folder, version)
-    contents = {
-        "md": markdown(view, previous, house.clock()),
-        "json": json.dumps(json_document(view), indent=2, ensure_ascii=False) + "\n",
-        "html": html(view, previous, house.clock()),
-    }
-    outside = not folder.resolve().is_relative_to(house.home.root.resolve())
-    with for_others() if outside else nullcontext():
-        folder.mkdir(parents=True, exist_ok=True)
-        return tuple(_write(folder / f"v{version}.{suffix}", text) for suffix, text in contents.items())
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
-
-
-def _previous(house: House, ref: str, folder: Path, version: int) -> dict[str, Any] | None:
-    """The card of the newest earlier snapshot, or of the first version: what has changed since."""
-    if version <= 1:
-        return None
-    found = (p for p in folder.glob("v*.json") if p.stem.removeprefix("v").isdecimal())
-    earlier = [n for p in found if (n := int(p.stem.removeprefix("v"))) < version and _system_in(p) == ref]
-    with house.records() as records:
-        return records.card(ref, max(earlier, default=1)).model_dump(mode="json")
-
-
-def _system_in(snapshot: Path) -> str | None:
-    """Whose snapshot it is: a folder that the user names may hold those of several systems, and other files."""
-    import json
-
-    try:
-        document = json.loads(snapshot.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return document.get("system") if isinstance(document, dict) else None

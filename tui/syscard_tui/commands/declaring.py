@@ -93,14 +93,17 @@ def _check(context: typer.Context, system: System) -> None:
 
 def _apply(context: typer.Context, system: System, file: Path) -> None:
     from syscard.declare import describe
+    from syscard_tui.planned import take_of_release
     from syscard_tui.wiring import author
 
     house = options_of(context).house()
-    with house.records() as records, records.transaction() as transaction:
-        before, _ = transaction.newest(system.system.ref)
-        drafts = _drafts(before, system)
-        cause = f"apply {file.name} by {author().name}"
-        card = transaction.append(system.system.ref, drafts, cause=cause, recorded=house.clock())
+    with house.records() as records:
+        with records.transaction() as transaction:
+            before, _ = transaction.newest(system.system.ref)
+            drafts = _drafts(before, system)
+            cause = f"apply {file.name} by {author().name}"
+            card = transaction.append(system.system.ref, drafts, cause=cause, recorded=house.clock())
+        released = take_of_release(house, records, before, card, author())
     for line in describe(drafts, before):
         say(line)
     say(
@@ -108,6 +111,8 @@ def _apply(context: typer.Context, system: System, file: Path) -> None:
         if drafts
         else f"{system.system.ref}: nothing new, card v{card.version}"
     )
+    if released:
+        note(released)
 
 
 def _drafts(card: Card, system: System) -> tuple[Draft, ...]:

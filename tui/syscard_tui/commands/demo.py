@@ -269,7 +269,9 @@ class _Demo:
         return read_view(self._house.home.records, self._ref)
 
     def _ending(self, card: Card) -> None:
-        from syscard_tui.commands.cards import write_snapshot
+        from syscard.snapshots import Wish
+        from syscard_tui.snapshots import take
+        from syscard_tui.wiring import author
 
         view = self._view()
         gate = view["gate"]
@@ -278,9 +280,11 @@ class _Demo:
         say(f"Gate:      {gate['stage']} {word}")
         for reason in gate["reasons"]:
             say(f"           {reason}"[:_WIDTH])
-        files = write_snapshot(self._house, self._ref, view)
-        say(f"Snapshot:  {files[2]}")
-        say(f"           (one file, opens offline; beside it {files[0].name} and {files[1].name})")
+        with self._house.records() as records:
+            taken = take(self._house, records, self._ref, Wish(), author())
+        files = {path.suffix: path for path in taken.paths[:4]}
+        say(f"Snapshot:  {files['.html']}")
+        say(f"           (one file, opens offline; beside it {files['.pdf'].name} for paper, both signed)")
         say()
         say("Now you:")
         number = max(card.incidents, default=1)

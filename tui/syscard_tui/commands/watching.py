@@ -153,6 +153,7 @@ def watch_forever(house: House, every: float) -> None:
     from syscard_tui.beside import ReportsBeside
     from syscard_tui.deaths import LEASE, owner_of
     from syscard_tui.heartbeat import own_heartbeat
+    from syscard_tui.planned import taking_snapshots
     from syscard_tui.supervise import orphaned
 
     heart = own_heartbeat()
@@ -162,7 +163,7 @@ def watch_forever(house: House, every: float) -> None:
     owner = f"{owner_of(os.getpid())}{uuid.uuid4().hex[:8]}"
     worker, reports = DriftWorker(heart.beat), ReportsBeside(house)
     try:
-        with _telling(house, every), house.records() as records:
+        with _telling(house, every), taking_snapshots(house), house.records() as records:
             watcher = house.watcher(records, worker, heart.at)
             while not stopping.is_set() and not orphaned():
                 if _leased(records, owner, house.clock()):
