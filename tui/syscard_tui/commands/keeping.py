@@ -339,6 +339,7 @@ def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
     from syscard_tracing.keys import ring
     from syscard_tracing.normalise import moment
 
+    keys = options_of(context).house().home.keys
     found = [
         {
             "key": key.name if key.secret else None,
@@ -346,15 +347,26 @@ def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
             "until": iso(moment(key.until_us)) if key.until_us else None,
             "state": "destroyed" if key.secret is None else "old" if key.until_us else "in use",
         }
-        for key in ring(options_of(context).house().home.keys)
-    ]
+        for key in ring(keys)
+    ] + _signing(keys)
     if as_json:
         say_json(found)
         return
     for key in found:
-        say(f"{key['key'] or '-':<8}  {key['state']:<9}  {key['since'] or 'the beginning'} to {key['until'] or 'now'}")
+        say(
+            f"{(key['key'] or '-'):<8}  {key['state']:<9}  {key['since'] or 'the beginning'} to {key['until'] or 'now'}"
+        )
     if not found:
         note("no key yet: the first is made when spans come")
+
+
+def _signing(keys: Path) -> list[dict[str, str | None]]:
+    """The key that signs snapshots, where one was made."""
+    from syscard.signatures import FILE, signing_key
+
+    if not (keys / FILE).exists():
+        return []
+    return [{"key": signing_key(keys).public.fingerprint, "since": None, "until": None, "state": "signs snapshots"}]
 
 
 def mend(house: House, *, asked: bool, forget_missing: bool) -> None:
