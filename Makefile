@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test endurance check lock picture clean example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk bench-cards
+.PHONY: demo test endurance check lock picture clean axe example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk bench-cards
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -100,6 +100,12 @@ bench-cards: .venv/.stamp
 
 picture: .venv/.stamp
 	$(PY) -m syscard_tui.picture --home .demo docs/overview.svg
+
+# What a test asks whether a page can be used by everybody; without it that test is skipped. Needs npm.
+axe: .axe/axe.min.js
+.axe/axe.min.js:
+	@mkdir -p .axe && cd .axe && npm pack --silent axe-core@4.14.1 >/dev/null && echo "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745  axe-core-4.14.1.tgz" | sha256sum -c --quiet \
+		&& tar xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js package/LICENSE && touch axe.min.js
 
 clean:
 	rm -rf .venv .venv-example .demo .example dist .pytest_cache .mypy_cache .ruff_cache
