@@ -173,6 +173,32 @@ def rows(view: View) -> tuple[tuple[str, ...], ...]:
     return tuple(row for told in (found["disparities"] if found else ()) for row in _rows(told))
 
 
+APART_HEADS: Final = ("Stage", "Metric", "Gets least", "Gets most", "Ratio", "State", "Evidence")
+_BY_STATE: Final = {"uneven": 0, "unknown": 1, "even": 2}
+
+
+def apart(view: View) -> tuple[tuple[str, ...], ...]:
+    """A row a metric under `APART_HEADS`: the groups that are furthest apart; uneven ones and large ratios first."""
+    found = groups_of(view)
+    ordered = sorted(found["disparities"] if found else (), key=_by_interest)
+    return tuple(
+        (one_line(told["about"]), _metric(told), _end(told, told["lowest"]), _end(told, told["highest"]),
+         ratio_text(told) or "none", state_text(told), evidence_text(told))
+        for told in ordered
+    )  # fmt: skip
+
+
+def _by_interest(told: dict[str, Any]) -> tuple[int, bool, float]:
+    """What could be compared goes before what could not."""
+    return _BY_STATE[told["state"]], told["ratio"] is None, -(told["ratio"] or 0.0)
+
+
+def _end(told: dict[str, Any], name: str | None) -> str:
+    """`19-24: 0.14 [0.09, 0.18], n 175`."""
+    group = next((g for g in told["groups"] if g["group"] == name), None)
+    return "none" if group is None else f"{one_line(name)}: {group_text(told, group)}, n {group['n']:,}"
+
+
 def _rows(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     named = (one_line(told["about"]), _metric(told))
     own = [(one_line(g["group"]), group_text(told, g), f"{g['n']:,}") for g in told["groups"]]

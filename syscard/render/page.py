@@ -18,8 +18,8 @@ class Table:
     """What to say instead of a table without rows."""
     detail: bool = False
     """Whether it goes into the annex where room is short: on paper."""
-    brief: tuple[str, ...] = ()
-    """The heads of the columns that are enough where room is short; empty is all."""
+    ranked: bool = False
+    """Whether what matters most stands first; else rows with a loud word go first where rows are left out."""
 
 
 @dataclass(frozen=True)

@@ -144,15 +144,14 @@ def _beyond(there: int) -> str:
 
 def _is_whole(table: Table, room: Room) -> bool:
     cut = any(len(cell) > room.cell for row in table.rows for cell in row)
-    return len(table.rows) <= room.rows and not cut and table.brief in ((), table.heads)
+    return len(table.rows) <= room.rows and not cut
 
 
 def _shortened(table: Table, room: Room) -> Table:
-    """The loudest rows, the columns that are enough, and cells that are not long."""
-    wanted = [table.heads.index(head) for head in table.brief or table.heads]
-    loudest = sorted(range(len(table.rows)), key=lambda i: (_loudness(table.rows[i]), i))[: room.rows]
-    rows = tuple(tuple(clip(table.rows[i][c], room.cell) for c in wanted) for i in loudest)
-    return replace(table, heads=tuple(table.heads[c] for c in wanted), rows=rows)
+    """The rows that matter most, and cells that are not long."""
+    first = table.rows if table.ranked else sorted(table.rows, key=_loudness)
+    rows = tuple(tuple(clip(cell, room.cell) for cell in row) for row in first[: room.rows])
+    return replace(table, rows=rows)
 
 
 def _loudness(row: Sequence[str]) -> int:

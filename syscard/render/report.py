@@ -139,7 +139,8 @@ def _trend(view: View, face: Overview, previous: dict[str, Any] | None, occasion
           for status, word in (("holds", "that hold"), ("broken", "broken"))),
     )]  # fmt: skip
     row = " -> ".join([*(one_line(s["verdict"]) for s in occasion.earlier[-_VERDICTS_SHOWN + 1 :]), now])
-    since = f"on {stamp(moment(last['at']))} (snapshot {last['number']})"
+    word = "since" if last["verdict"] == now else "on"
+    since = f"{word} {stamp(moment(last['at']))} (snapshot {last['number']})"
     return f"{now}, {before} {since}; {'; '.join(counts)}. Verdicts, oldest first: {row}"
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from syscard.faces import claim_row
 from syscard.render.facts import evidence_value, is_share_of_group, method_text
-from syscard.render.groups import HEADS, caption, groups_of, rows, why_none
+from syscard.render.groups import APART_HEADS, HEADS, apart, caption, groups_of, rows, why_none
 from syscard.render.page import Section, Table
 from syscard.samples import beside
 from syscard.slices import claim_status, figures_text, missing_text
@@ -37,8 +37,9 @@ def groups(view: View) -> Section:
     found = groups_of(view)
     says = (_counts(found), caption(found)) if found else ()
     return Section("groups", "What groups of requests get", says=says, tables=(
-        Table("Every metric by segment, small groups are unknown", HEADS, rows(view), f"{why_none(view)}.",
-              brief=tuple(head for head in HEADS if head != "Difference")),
+        Table("Groups that are furthest apart, a row a metric", APART_HEADS, apart(view), f"{why_none(view)}.",
+              ranked=True),
+        Table("Every metric by segment, small groups are unknown", HEADS, rows(view), "None.", detail=True),
     ))  # fmt: skip
 
 
