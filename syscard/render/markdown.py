@@ -22,7 +22,12 @@ def markdown(
     view: View, previous: dict[str, Any] | None = None, now: datetime | None = None, occasion: Occasion | None = None
 ) -> str:
     """The snapshot as Markdown; the arguments are those of `report`."""
-    return "\n".join(_document(report(view, previous, now, occasion))) + "\n"
+    return as_markdown(report(view, previous, now, occasion))
+
+
+def as_markdown(page: Report) -> str:
+    """A report as Markdown."""
+    return "\n".join(_document(page)) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -33,8 +33,17 @@ def pdf(
         MissingExtra: Typst is not installed.
         UsageError: Typst cannot set it, with its words.
     """
+    return as_pdf(report(view, previous, now, occasion), view, now)
+
+
+def as_pdf(page: Report, view: View, now: datetime | None = None) -> bytes:
+    """A report of a view on paper.
+
+    Raises:
+        MissingExtra: Typst is not installed.
+        UsageError: Typst cannot set it, with its words.
+    """
     typst = _typst()
-    page = report(view, previous, now, occasion)
     footer = f"{one_line(view['card']['system'])} v{view['card']['version']}, digest {view['digest'][:16]}"
     try:
         data = fitted(page, view, footer)

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from syscard.blindspots import blind_spots
+from syscard.render.html import drawn
 from syscard.render.html import html as html
+from syscard.render.markdown import as_markdown
 from syscard.render.markdown import markdown as markdown
 from syscard.render.page import Occasion
-from syscard.render.pdf import pdf as pdf
-from syscard.render.report import verdict_at
+from syscard.render.pdf import as_pdf
+from syscard.render.report import report, verdict_at
 from syscard.views import View
 
 SCHEMA: Final = "syscard.snapshot/1"
+
+
+def drawings(
+    view: View, previous: dict[str, Any] | None, now: datetime, occasion: Occasion | None = None
+) -> dict[str, bytes]:
+    """Every file of a snapshot by its suffix; the arguments are those of `report`, which is asked once.
+
+    Raises:
+        MissingExtra: Jinja2 or Typst is not installed.
+        UsageError: the PDF cannot be set.
+    """
+    page = report(view, previous, now, occasion)
+    document = json.dumps(json_document(view, now, occasion), indent=2, ensure_ascii=False) + "\n"
+    return {
+        "md": as_markdown(page).encode(),
+        "json": document.encode(),
+        "html": drawn("snapshot.html.j2", page, view).encode(),
+        "pdf": as_pdf(page, view, now),
+    }
 
 
 def json_document(view: View, now: datetime | None = None, occasion: Occasion | None = None) -> dict[str, Any]:

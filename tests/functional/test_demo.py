@@ -81,7 +81,7 @@ def test_what_it_says_is_what_the_records_hold(demo: Demo) -> None:
     incidents = list(card["incidents"].values())
     assert [i["subject"] for i in incidents] == [fault["part"] for fault in FAULTS]
     assert [i["state"] for i in incidents] == ["resolved"] * 4 + ["open"]
-    assert f"-> v{card['version']}" in demo.out
+    assert f"-> v{card['snapshots'][-1]['version']}" in demo.out
     assert f"chain of {view['edits']} edits verified: ok" in demo.out
     assert {c: body["slices"][0]["status"] for c, body in card["claims"].items()} == {
         **dict.fromkeys(("sees-the-picture", "fast", "only-real-items", "no-offers", "no-personal-data"), "holds"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -169,10 +169,11 @@ def _make(
     before: tuple[dict[str, Any] | None, SnapshotCard | None],
 ) -> _Made:
     from syscard.digest import iso
+    from syscard.render.snapshot import drawings
     from syscard.snapshot_files import ENVELOPE, name_of, seal, sha256
 
     previous, last = before
-    contents, version = _contents(view, previous, now, occasion), view["card"]["version"]
+    contents, version = drawings(view, previous, now, occasion), view["card"]["version"]
     said = {
         "number": occasion.number,
         "version": version,
@@ -199,18 +200,6 @@ def _make(
     )
     named = {name_of(version, suffix): content for suffix, content in contents.items()}
     return _Made(body, {**named, key.public.name: key.public.pem, name_of(version, ENVELOPE): envelope})
-
-
-def _contents(view: View, previous: dict[str, Any] | None, now: datetime, occasion: Occasion) -> Mapping[str, bytes]:
-    from syscard.render.snapshot import html, json_document, markdown, pdf
-
-    document = json.dumps(json_document(view, now, occasion), indent=2, ensure_ascii=False) + "\n"
-    return {
-        "md": markdown(view, previous, now, occasion).encode(),
-        "json": document.encode(),
-        "html": html(view, previous, now, occasion).encode(),
-        "pdf": pdf(view, previous, now, occasion),
-    }
 
 
 def _keep(

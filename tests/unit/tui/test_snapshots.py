@@ -20,11 +20,12 @@ from syscard.errors import ChainBroken, UsageError
 from syscard.health import watcher_line
 from syscard.home import Home
 from syscard.records.store import Records
+from syscard.render.snapshot import drawings
 from syscard.signatures import signing_key
 from syscard.snapshot_verify import verify_snapshots
 from syscard.snapshots import Wish
 from syscard.system import System
-from syscard_tui import planned, snapshots
+from syscard_tui import planned
 from syscard_tui.planned import take_due, take_of_release
 from syscard_tui.snapshots import finding, take
 from syscard_tui.wiring import House
@@ -232,16 +233,16 @@ def _stopped(*_: object, **__: object) -> None:
 
 
 def test_a_card_that_changes_while_it_is_drawn_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    house, contents, calls = house_in(tmp_path), snapshots._contents, list[int]()
+    house, whole, calls = house_in(tmp_path), drawings, list[int]()
     with house.records() as records:
 
         def drawn(view: Any, *rest: Any) -> Any:
             if not calls:
                 write(records, build.opening())
             calls.append(view["card"]["version"])
-            return contents(view, *rest)
+            return whole(view, *rest)
 
-        monkeypatch.setattr(snapshots, "_contents", drawn)
+        monkeypatch.setattr("syscard.render.snapshot.drawings", drawn)
         found = take(house, records, "shop", Wish(), build.HUMAN)
     assert calls == [1, 2]
     assert (found.snapshot.version, found.snapshot.verdict) == (2, "INCIDENT")
