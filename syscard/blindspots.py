@@ -6,7 +6,8 @@ gives none; else it is a blind spot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -59,13 +60,15 @@ def blind_spots(view: View, *, fresh: bool = True) -> tuple[Cell, ...]:
         view: the card and what the monitors know.
         fresh: False where the watcher is silent: then nothing is watched now.
     """
-    found = list(_watching(view))
+    found: defaultdict[tuple[str, str], list[_Watching]] = defaultdict(list)
+    for one in _watching(view):
+        found[one.part, one.topic].append(one)
     parts = [*view["card"]["components"], *view["card"]["interactions"], "system"]
-    return tuple(_cell(part, topic, found, view, fresh=fresh) for part in parts for topic in TOPICS)
+    return tuple(_cell(part, topic, found[part, topic], view, fresh=fresh) for part in parts for topic in TOPICS)
 
 
-def _cell(ref: str, topic: str, watching: Iterable[_Watching], view: View, *, fresh: bool) -> Cell:
-    part, found = one_line(ref), [w for w in watching if (w.part, w.topic) == (ref, topic)]
+def _cell(ref: str, topic: str, found: Sequence[_Watching], view: View, *, fresh: bool) -> Cell:
+    part = one_line(ref)
     telling = tuple(w.name for w in found if w.state in _VERDICTS)
     if telling and fresh:
         return Cell(part, topic, "watched", telling)
