@@ -301,6 +301,7 @@ DOCUMENTS = {
     "card history": ("card", "history"),
     "card diff": ("card", "diff", "v2"),
     "card verify": ("card", "verify"),
+    "snapshot": ("snapshot",),
     "gate": ("gate", "--no-record"),
     "waive list": ("waive", "list"),
     "risk list": ("risk", "list"),

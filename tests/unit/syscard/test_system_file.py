@@ -383,6 +383,8 @@ SHAPE = [
     ("false_alarms: {at_most: 1, per: 30d}", "report: {every: weekly}", "monitors.report.every", "'weekly' is no duration", "e.g. 30s"),
     ("false_alarms: {at_most: 1, per: 30d}", "report: {every: 7d, keep: 0}", "monitors.report.keep", "must be at least 1", "keep: 12"),
     ("false_alarms: {at_most: 1, per: 30d}", "report: {each: 7d}", "monitors.report.each", "is not a key that is read here", "one of every, keep"),
+    ("false_alarms: {at_most: 1, per: 30d}", "snapshots: {every: 5m}", "monitors.snapshots.every", "nobody reads snapshots so often", "every: 7d"),
+    ("false_alarms: {at_most: 1, per: 30d}", "snapshots: {every: 7d, keep: 0}", "monitors.snapshots.keep", "must be at least 1", "keep: 52"),
     ("last: 1h, min_n: 100}\n    by", "last: 1h, min_n: many}\n    by", "claims[0] grounded.window.min_n", "wants a whole number, has 'many'", "min_n: 100"),
     ("last: 1h, min_n: 100}\n    by", "last: 1h, min_n: 0}\n    by", "claims[0] grounded.window.min_n", "must be at least 1", "min_n: 100"),
     ("  - id: grounded", "  - id: is it grounded", "claims[0] is it grounded.id", "an id has letters", "such as R-1"),
