@@ -206,7 +206,7 @@ _RULES: Final[dict[str, _Rule]] = {
 }
 """How an entry of each section shows what it rests on. What is in no section of these is declared."""
 _TABLES: Final = frozenset(_RULES) - {"baseline"}
-_PARTS: Final = ("components", "interactions")
+_PARTS: Final = ("components", "interactions", "datasets")
 
 
 def _short(text: str) -> str:

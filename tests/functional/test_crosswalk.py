@@ -14,7 +14,7 @@ def test_a_crosswalk_is_printed_for_people_and_for_programs(declared: Path) -> N
     document = syscard("--home", declared, "crosswalk", "--json").document
     statuses = {row["id"]: row["status"] for row in document["rows"]}
     assert statuses["Annex IV 1(a)"] == "not applicable"
-    assert statuses["MAP 1.1"] == "declared"
+    assert statuses["MAP 3.3"] == "declared"
     assert statuses["MEASURE 2.4"] == "partly", "claims are declared, and nothing has been measured"
     assert not [row for row in document["rows"] if row["evidence"]]
     card = syscard("--home", declared, "card", "show", "--json").document

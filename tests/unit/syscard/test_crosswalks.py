@@ -140,6 +140,7 @@ def test_a_pack_is_read_back_from_its_own_json() -> None:
         ("assessed.*:IR-99", "IR-99 is no topic of claims and no risk"),
         ("live.weather", "there is no live.weather"),
         ("datasheets", "there is no datasheets"),
+        ("datasets.*.colour", "there is no datasets.*.colour"),
     ],
 )
 def test_a_path_that_no_card_can_have_is_named(path: str, says: str) -> None:
@@ -349,3 +350,16 @@ def test_what_a_team_writes_down_of_data_and_hardware_is_declared_and_never_evid
     with_them = crosswalk(json_of(identity(hardware="2 cores"), data), None, NOW)
     assert {r.status for r in with_them if r.id in wanted} == {"declared"}
     assert {r.status for r in crosswalk(json_of(identity()), None, NOW) if r.id in wanted} == {"missing"}
+
+
+def test_what_is_declared_of_some_parts_or_data_sets_only_is_told_with_how_many() -> None:
+    sets = [
+        e.Declare(section="dataset", ref=ref, body=body)
+        for ref, body in (
+            ("clicks", {"name": "Clicks", "owner": "data", "source": "our shop"}),
+            ("texts", {"name": "Texts", "owner": "data"}),
+        )
+    ]
+    found = found_at("datasets.*.source", json_of(identity(), *sets), None, NOW)
+    assert (found.kind, found.count, found.of, found.whole) == ("declared", 1, 2, False)
+    assert found_at("datasets", json_of(identity(), *sets), None, NOW).kind == "declared"
