@@ -18,7 +18,8 @@ from syscard.fold import fold
 from syscard.gate_runs import RUNS_SHOWN, GateCheck
 from syscard.material import material_digest
 from syscard.people import same_person
-from syscard.render.cardtext import card_text, why_text
+from syscard.render.cardtext import card_text
+from syscard.render.why import why_text
 from syscard.signing import approval_rows, waived, waiver_rows
 from syscard.view import build_view
 from syscard.views import View
