@@ -94,5 +94,6 @@ def test_everything_that_may_be_declared_is_valid_and_a_mistake_is_not() -> None
 
 
 def _plain(text: str) -> Any:
-    """A file as an editor reads it, by YAML 1.2: `off` is a key, and days are texts."""
-    return json.loads(json.dumps(yaml.safe_load(text.replace("off:", '"off":')), default=str))
+    """A file as an editor reads it, by YAML 1.2: `off` is a key, `no` a word, and days are texts."""
+    words = text.replace("off:", '"off":').replace("applies: no,", 'applies: "no",')
+    return json.loads(json.dumps(yaml.safe_load(words), default=str))
