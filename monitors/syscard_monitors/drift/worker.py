@@ -1,4 +1,7 @@
-"""Evidently in a process of its own: it takes seconds to import, and what goes wrong in it must not harm the watch."""
+"""Evidently in a process of its own: it takes seconds to import, and what goes wrong in it must not harm the watch.
+
+It is imported with the first question that needs it: comparing groups does not.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -20,6 +25,8 @@ from syscard_monitors.fairness import disparities
 from syscard_monitors.groups import GroupMetric, Sums
 
 Question = tuple[Comparison, ...] | ReportAsked | GroupsAsked
+_WARM: Final = "warm"
+"""Import Evidently now; there is no answer to it."""
 TIMEOUT_S: Final = 180
 _WAIT_S: Final = 1.0
 MOST_MEMORY: Final = 4 * 2**30
@@ -44,7 +51,7 @@ class DriftWorker:
 
     def warm(self) -> None:
         """Start importing Evidently now, without waiting."""
-        self._started()
+        self._started().send(_WARM)
 
     def p_values(self, comparisons: Sequence[Comparison]) -> dict[str, float]:
         """Score of each comparison by its key: the p-value of its method.
@@ -125,22 +132,33 @@ def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stay_offline()
     stay_small()
-    failed: SyscardError | None = None
-    gc.disable()  # half a million objects that stay: looking through them again and again is a tenth of the import
-    try:
-        from syscard_monitors.drift import engine
-
-        engine.evidently()
-    except MissingExtra as error:
-        failed = error
-    gc.freeze()
-    gc.enable()
     while True:
         try:
             question = pipe.recv()
         except EOFError:
             return
-        pipe.send(failed or _answer(question))
+        if question == _WARM:
+            with suppress(MissingExtra):  # whoever asks something hears of it
+                _import_evidently()
+        else:
+            pipe.send(_answer(question))
+
+
+@cache
+def _import_evidently() -> None:
+    """Once a process.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    from syscard_monitors.drift import engine
+
+    gc.disable()  # half a million objects that stay: looking through them again and again is a tenth of the import
+    try:
+        engine.evidently()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def stay_offline() -> None:
@@ -166,6 +184,7 @@ def _answer(question: Question) -> dict[str, float] | MadeReport | tuple[Dispari
     try:
         if isinstance(question, GroupsAsked):
             return disparities(question.metrics, question.sums, question.segments)
+        _import_evidently()
         return report.make(question) if isinstance(question, ReportAsked) else engine.value_drift(question)
     except SyscardError as error:
         return error
