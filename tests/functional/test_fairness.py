@@ -41,7 +41,8 @@ def test_what_a_claim_needs_more_requests_for_is_unknown_and_says_how_many(demo_
 
 def test_the_card_the_page_and_the_json_show_what_was_compared(demo_home: Path, tmp_path: Path) -> None:
     assert syscard("--home", demo_home, "snapshot", "--out", tmp_path / "out").code == 0
-    files = {p.suffix: p.read_text(encoding="utf-8") for p in (tmp_path / "out").glob("v*") if p.suffix != ".pdf"}
+    page = next((tmp_path / "out").glob("v*.html"))
+    files = {suffix: page.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".md", ".html", ".json")}
     groups = json.loads(files[".json"])["live"]["groups"]
     states = Counter(told["state"] for told in groups["disparities"])
     assert states["even"]
