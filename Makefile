@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # Options of `make example` and `make record`, such as ARGS="--requests 100 --fault blurred-pictures@40-80".
 ARGS ?=
 
-.PHONY: demo test endurance check lock picture clean axe example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk bench-cards
+.PHONY: demo test endurance test-all check lock picture clean axe example faults record test-models bench-ingest bench-lake bench-monitors bench-risks bench-sdk bench-cards
 
 demo: .venv/.stamp
 	@$(BIN)/syscard demo
@@ -25,7 +25,11 @@ test: .venv/.stamp
 
 # What takes long: twenty kills under load, a slow disk, monitors that hang, recorded days. It mostly waits.
 endurance: .venv/.stamp
-	@$(BIN)/pytest -n 3 --dist loadfile -m endurance
+	@$(BIN)/pytest -n 3 --dist loadgroup -m endurance
+
+# Both at once, as CI runs them: while one test waits the others have the cores, and what they share is made once.
+test-all: .venv/.stamp
+	@$(BIN)/pytest -n 3 --dist loadgroup
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

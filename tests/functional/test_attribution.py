@@ -22,7 +22,7 @@ from tests.functional.helpers import REF, syscard, times
 from tests.functional.test_determinism import COMPLETE, moment, stretches
 from tests.functional.test_killed import HUMAN, Unasked, look, said, taken_in, with_baseline
 
-pytestmark = [pytest.mark.xdist_group("recordings"), pytest.mark.endurance]
+pytestmark = [pytest.mark.xdist_group("attribution"), pytest.mark.endurance]
 BASELINE, FAULTY = 1_000, 120
 
 

@@ -29,7 +29,7 @@ from tests.functional.helpers import REF, recorded_lines, spans_of
 from tests.unit.build import HUMAN
 from tests.unit.monitors.risks.build import look, planned
 
-pytestmark = [pytest.mark.xdist_group("recordings"), pytest.mark.endurance]
+pytestmark = [pytest.mark.xdist_group("recorded-risks"), pytest.mark.endurance]
 BASELINE, DAY = 1_000, 500
 JUDGED = (2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 24, 25, 27)
 """Of which the recommender's spans tell enough on any day."""
