@@ -135,11 +135,16 @@ def _matters(column: Column, now: Sequence[Any] | None) -> bool:
 
 
 def _subject(card: Card, incident: Incident, found: Attribution) -> str | None:
-    """Another part, where the test says so clearly."""
+    """Another part, where the test says so clearly.
+
+    Where no damage to a promise is shared out, the first is the one with the largest effect, and how long a part takes
+    moves with the machine's load: then something of the incident must have been found on that part as well.
+    """
     if found.first is None or found.confidence == "low" or found.n_now < FEW:
         return None
     first, known = component_of(found.first), component_of(incident.subject)
-    return first if first in card.components and first != known else None
+    shown = bool(found.target) or any(component_of(f.about) == first for f in incident.findings)
+    return first if first in card.components and first != known and shown else None
 
 
 def _evidence(found: Attribution, incident: Incident, window: Window) -> Draft:

@@ -13,7 +13,7 @@ from syscard_monitors.attributing import FEW, NO_ROWS, attributing, parents_of
 from syscard_monitors.graph import Graph
 from syscard_monitors.joint import Column, caller_of, columns_of, part_of, rows_of
 from syscard_monitors.window import AUTHOR
-from tests.unit.build import claim, declared, opening
+from tests.unit.build import claim, declared, member, opening
 from tests.unit.monitors import build
 
 
@@ -102,12 +102,15 @@ def test_a_baseline_keeps_evenly_spaced_requests_and_no_more_than_it_may(monkeyp
     assert joint.read_joint({"joint": {**body, "rule": 0}}) == {}, "other columns are not compared with these"
 
 
-def drafts_of(values: list[float], before: list[float] | None, subject: str = "llm") -> list[Draft]:
+def drafts_of(
+    values: list[float], before: list[float] | None, subject: str = "llm", found_on: tuple[str, ...] = ()
+) -> list[Draft]:
     signal = build.signal("number", about="llm", expr="llm.x")
     plan = build.plan(signal)
     requests = build.requests("llm.x", values)
     since = build.window().start
-    opened = opening(1, subject=subject, since=since)
+    findings = tuple(member(f"{about}.grounded") for about in (subject, *found_on))
+    opened = opening(1, subject=subject, since=since, findings=findings)
     card = build.with_drafts(build.card_of(), [Draft(body=opened, author=AUTHOR, observed=since)])
     known = {signal.key: before} if before else {}
     late = [r for r in requests if r.start_us >= micros(since)]
@@ -138,8 +141,16 @@ def test_it_is_named_anew_only_where_the_test_says_so_clearly() -> None:
     rng = np.random.default_rng(3)
     before, now = list(rng.normal(0, 1, 500)), list(rng.normal(3, 1, 200))
     other = next(c for c in declared().components if c != "llm")
-    assert body_of(drafts_of(now, before, subject=other)).subject == "llm"
-    assert body_of(drafts_of(now[: FEW // 2], before, subject=other)).subject is None
+    assert body_of(drafts_of(now, before, subject=other, found_on=("llm",))).subject == "llm"
+    assert body_of(drafts_of(now[: FEW // 2], before, subject=other, found_on=("llm",))).subject is None
+
+
+def test_by_effect_alone_it_is_not_named_after_a_part_on_which_nothing_of_it_was_found() -> None:
+    """No promise is missed here: how long a part takes would have the largest effect whenever a machine is busy."""
+    rng = np.random.default_rng(3)
+    before, now = list(rng.normal(0, 1, 500)), list(rng.normal(3, 1, 200))
+    body = body_of(drafts_of(now, before, subject="vlm"))
+    assert (body.attribution.first, body.attribution.target, body.subject) == ("llm", "", None)
 
 
 def test_an_attribution_names_an_incident_anew_on_the_card_and_the_timeline_says_so() -> None:
