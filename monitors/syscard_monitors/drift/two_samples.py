@@ -1,6 +1,6 @@
 """Two-sample tests by SciPy: registered with Evidently for its reports, and asked alone where no report is made.
 
-Evidently takes six seconds to import, the tests one; a contract test holds both ways to the same p-value.
+Evidently takes four to six seconds to import, the tests one; a contract test holds both ways to the same p-value.
 """
 
 from __future__ import annotations
