@@ -125,7 +125,7 @@ def test_the_folders_of_the_layout_are_there() -> None:
     layout = re.search(r"```\n(configs/syscard_configs/.*?)```", README, re.S)
     assert layout
     rows = layout[1].splitlines()
-    parents = {"records/": "syscard/", "render/": "syscard/"}
+    parents = {"records/": "syscard/", "render/": "syscard/", "gates/": "syscard/"}
     named = [row.split()[0] for row in rows]
     assert [name for name in named if not (ROOT / parents.get(name, "") / name).is_dir()] == []
 
