@@ -14,6 +14,9 @@ from tests.functional.helpers import syscard
         (("--bogus",), "syscard: no such option: --bogus: see: syscard --help"),
         (("incident", "bogus"), "syscard: incident: no such command 'bogus': see: syscard incident --help"),
         (("risk", "list", "--bogus"), "syscard: risk list: no such option: --bogus: see: syscard risk list --help"),
+        (("serve", "--every", "nan"), "'--every'"),
+        (("monitor", "--every", "inf"), "'--every'"),
+        (("serve", "--hang-after", "inf"), "'--hang-after'"),
         (("incident", "ack", "1", "2"), "incident ack: got unexpected extra argument"),
     ],
 )

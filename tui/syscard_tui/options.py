@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LAST = 2**31 - 1
 LEAST_PAUSE_S = 0.1
 """Between two looks of the monitors: without any they would take a core, and the records' lock, for nothing."""
+LONGEST_PAUSE_S = 86_400.0
+"""A day; also what keeps `inf` out, which no clock can wait for."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from syscard_tui.options import LEAST_PAUSE_S, AsJson, Options, note, options_of, say, say_json
+from syscard_tui.options import LEAST_PAUSE_S, LONGEST_PAUSE_S, AsJson, Options, note, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.records.store import Records
@@ -142,9 +142,14 @@ def serve(
         bool, typer.Option("--insecure-behind-proxy", help="No TLS here: a proxy in front of these ports has it.")
     ] = False,
     only: Annotated[str | None, typer.Option(help="receiver, monitor or web: run just that part.")] = None,
-    every: Annotated[float, typer.Option(min=LEAST_PAUSE_S, help="Seconds between two looks of the monitors.")] = 5.0,
+    every: Annotated[
+        float, typer.Option(min=LEAST_PAUSE_S, max=LONGEST_PAUSE_S, help="Seconds between two looks of the monitors.")
+    ] = 5.0,
     hang_after: Annotated[
-        float, typer.Option(min=1, help="Monitors that make no progress for so many seconds are started again.")
+        float,
+        typer.Option(
+            min=1, max=LONGEST_PAUSE_S, help="Monitors that make no progress for so many seconds are started again."
+        ),
     ] = 120.0,
     monitor_memory: Annotated[
         float, typer.Option(min=0.25, help="So are those that hold more memory: GiB, without Evidently's process.")

@@ -16,7 +16,7 @@ import typer
 
 from syscard.steps import Step
 from syscard.words import one_line
-from syscard_tui.options import LEAST_PAUSE_S, AsJson, note, options_of, say, say_json
+from syscard_tui.options import LEAST_PAUSE_S, LONGEST_PAUSE_S, AsJson, note, options_of, say, say_json
 
 if TYPE_CHECKING:
     from syscard.edits import SetBaseline
@@ -50,7 +50,9 @@ def register(app: typer.Typer) -> None:
 def monitor(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Look once and stop.")] = False,
-    every: Annotated[float, typer.Option(min=LEAST_PAUSE_S, help="Seconds between two looks.")] = 5.0,
+    every: Annotated[
+        float, typer.Option(min=LEAST_PAUSE_S, max=LONGEST_PAUSE_S, help="Seconds between two looks.")
+    ] = 5.0,
 ) -> None:
     """Take new requests onto the card, window by window."""
     if context.invoked_subcommand is not None:
