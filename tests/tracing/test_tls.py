@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from syscard.errors import UsageError
 from syscard.home import Home
-from syscard_tracing.serving import Tls, check_host, check_tls, read_token
+from syscard_tracing.serving import Tls, address, check_host, check_tls, read_token
 from tests.tracing.test_grpc import Client, finish, request
 from tests.tracing.test_receiver import ended
 
@@ -185,3 +185,11 @@ def test_half_a_handshake_with_grpc_is_hung_up_on(home: Home, children: Any, tmp
             connection.sendall(sent)
             assert ended(connection)
     assert finish(child)[0] == 0
+
+
+def test_an_address_of_ipv6_is_written_as_a_browser_takes_it() -> None:
+    assert (address("127.0.0.1", 4318), address("localhost", 1), address("::1", 4318)) == (
+        "127.0.0.1:4318",
+        "localhost:1",
+        "[::1]:4318",
+    )

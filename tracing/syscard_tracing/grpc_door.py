@@ -19,6 +19,7 @@ from syscard_tracing.inflate import too_large
 from syscard_tracing.intake import RETRY_AFTER_S, Intake, Limits, answer_to
 from syscard_tracing.otlp_proto import retry_details
 from syscard_tracing.reading import Reading
+from syscard_tracing.serving import address
 from syscard_tracing.signals import Signal
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ async def grpc_door(intake: Intake, host: str, port: int, tls: Tls | None) -> As
     for signal, name in _SERVICES.items():
         handler = grpc.stream_unary_rpc_method_handler(_export(intake, signal, reading))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"Export": handler}),))
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = address(host, port)
     try:
-        taken = server.add_secure_port(address, _credentials(tls)) if tls else server.add_insecure_port(address)
+        taken = server.add_secure_port(place, _credentials(tls)) if tls else server.add_insecure_port(place)
     except RuntimeError as error:
-        raise UsageError(f"cannot listen on {address} for gRPC: choose another with --grpc-port") from error
+        raise UsageError(f"cannot listen on {place} for gRPC: choose another with --grpc-port") from error
     await server.start()
     try:
         yield taken

@@ -140,6 +140,11 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
+def address(host: str, port: int) -> str:
+    """Host and port as a URL writes them: an IPv6 host stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def bind(host: str, port: int, option: str = "--port") -> socket.socket:
     """A listening socket; port 0 takes any free one. `option` chooses the port.
 

@@ -202,7 +202,7 @@ def _receiver(
     from syscard_tracing.own_tables import home_dialects
     from syscard_tracing.receiver import Ports
     from syscard_tracing.receiver import serve as receive
-    from syscard_tracing.serving import TOKEN, TOKEN_FILE, check_host, check_tls, read_token
+    from syscard_tracing.serving import TOKEN, TOKEN_FILE, address, check_host, check_tls, read_token
     from syscard_tui.holding import keeping_now
 
     token, tls = read_token(os.environ), check_tls(cert, key)
@@ -213,11 +213,11 @@ def _receiver(
 
     def ready(taken: Ports) -> None:
         scheme = "https" if tls else "http"
-        beside = f", gRPC on {host}:{taken.grpc}" if taken.grpc else ""
-        note(f"syscard takes spans on {scheme}://{host}:{taken.http}/v1/traces{beside}, home {house.home.root}; "
-             "ctrl-c stops")  # fmt: skip
+        beside = f", gRPC on {address(host, taken.grpc)}" if taken.grpc else ""
+        root = f"{scheme}://{address(host, taken.http)}"
+        note(f"syscard takes spans on {root}/v1/traces{beside}, home {house.home.root}; ctrl-c stops")
         if web:
-            note(f"the card: {scheme}://{host}:{taken.http}/")
+            note(f"the card: {root}/")
         if taken.without_grpc:
             note(f"no gRPC: {taken.without_grpc} (--no-grpc: none wanted)")
 

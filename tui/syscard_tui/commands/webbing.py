@@ -20,7 +20,7 @@ def serve_web(house: House, host: str, port: int, cert: Path | None, key: Path |
         UsageError: a port is taken, or a host that others reach has no token or no TLS.
         MissingExtra: the server's libraries are not installed.
     """
-    from syscard_tracing.serving import bind, check_host, check_tls, read_token
+    from syscard_tracing.serving import address, bind, check_host, check_tls, read_token
     from syscard_web.server import serve
 
     token, tls = read_token(os.environ), check_tls(cert, key)
@@ -29,7 +29,7 @@ def serve_web(house: House, host: str, port: int, cert: Path | None, key: Path |
         scheme, taken = "https" if tls else "http", listener.getsockname()[1]
 
         def ready() -> None:
-            note(f"the card: {scheme}://{host}:{taken}/, home {house.home.root}; ctrl-c stops")
+            note(f"the card: {scheme}://{address(host, taken)}/, home {house.home.root}; ctrl-c stops")
 
         serve(
             house.home.records,
