@@ -54,8 +54,8 @@ class Measured:
     """Of an exact test of our own, or what Evidently says of the same values: that is a second opinion only."""
     comparison: Comparison | None = None
     """What Evidently is asked for it."""
-    of: int = 0
-    """Requests that were looked at, with or without a value."""
+    share: float = 0.0
+    """Of the requests that were looked at, those that have a value."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def measure(
     if isinstance(known, Missing):
         return known
     measured = _measured_against(signal, *known, reference)
-    return replace(measured, of=len(values or ())) if isinstance(measured, Measured) else measured
+    return (
+        replace(measured, share=measured.n / max(1, len(values or ()))) if isinstance(measured, Measured) else measured
+    )
 
 
 def comparable_values(
@@ -344,7 +346,7 @@ def _severity(signal: Signal, measured: Measured) -> Severity:
     """As the signal's rule says of the size of the effect and of how many requests have a value."""
     within = 1.0 if signal.kind in _FACTORS else 0.0
     tolerances = (measured.effect - within) / max(signal.tolerance - within, _LEAST_TOLERANCE)
-    return signal.severity.of(tolerances, measured.n / measured.of if measured.of else 0.0)
+    return signal.severity.of(tolerances, measured.share)
 
 
 def told_rarity(log_rarity: float | None) -> float | None:

@@ -283,7 +283,9 @@ def _vectors(
     if recent and not any(found):  # what was seen long ago says nothing of now
         return Missing(f"no span of this window carries {signal.expr}", told=True)
     sample = plan.references.get(signal.key, Reference(())).sample
-    return embeddings.measure(signal, recent, sample, f"{plan.baseline}/{signal.key}/{memory.requests}")
+    measured = embeddings.measure(signal, recent, sample, f"{plan.baseline}/{signal.key}/{memory.requests}")
+    having = sum(1 for one in found if one)
+    return replace(measured, share=having / len(requests)) if isinstance(measured, Measured) else measured
 
 
 def _evidence(signal: Signal, memory: Memory, measured: Measured, whole: Measured, share: float) -> float | None:

@@ -139,3 +139,19 @@ def test_a_breach_comes_of_two_windows_and_one_finding_is_made_of_each() -> None
     assert found[0] is State.UNKNOWN
     assert found[1:4] == [State.OK] * 3
     assert found[-1] is State.BREACH
+
+
+def test_how_many_requests_have_a_vector_says_how_severe_a_change_of_texts_is() -> None:
+    """Every window holds ten texts about something else: of ten requests they are all, of thirty a third."""
+    rule = {"is": "note", "page": {"share": 0.5}}
+    told = []
+    for of in (10, 30):
+        memory, watched = Memory(), meaning(severity=rule)
+        known = plan(watched, references={watched.key: Reference((), sample=sample())})
+        for index in range(8):
+            having = [{FIELD: [list(v)], f"{FIELD}.by": "a"} for v in vectors(10, 30 + index, moved=2.0)]
+            values: list[dict[str, Any]] = [*having, *({"vlm.words": 3} for _ in range(of - len(having)))]
+            requests = tuple(request(of * index + n, one) for n, one in enumerate(values))
+            (finding,) = findings_of(card_of(), known, memory, requests, window(index), Asked())
+        told.append((finding.state, finding.severity))
+    assert told == [(State.BREACH, "page"), (State.BREACH, "note")]
