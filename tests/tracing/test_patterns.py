@@ -43,6 +43,9 @@ FOUND = {
         "secret_access_key " + A20 + A20, "mysql -h db -uroot -phunter2",
         "mysqldump -p hunter2", "sshpass -p hunter2", "redis-cli -h x -a hunter2",
         "api_key: |\n    hunter2\n    hunter3\n", "db-password: >-\n  hunter2", "password: |   hunter2horse",
+        'DB_PASSWORD"] = "hunter2', "DB_PASSWORD'] = 'hunter2 horse'", "password => 'hunter2 horse'",
+        'password = """hunter2 horse"""', 'API_TOKEN"] = "0123456789', "-passin pass:hunter2", "-passout pass:hunter2",
+        "machine db.example login bob password hunter2", "default\n  login bob\n  password hunter2",
         "password: | # of the shop\r\n\r\n  hunter2", "password: !!str |\n  hunter2",
         "aws_secret_access_key " + A20 + A20, "key_" + "AKIA" + "IOSFODNN7EXAMPLE", "my_" + "gh" + f"p_{A20}{A20}",
         "abc8Q~" + A20 + A20[:14], "hooks.slack" + ".com/services/T000/B000/XXXX",
@@ -102,6 +105,7 @@ ONLY_LOOKS_LIKE_IT = [
         "12 345 678",
     "4bf92f3577b34da6a3ce929d0e0e4736", "gpt-4o-2024-08-06", "SmolLM2-135M-Instruct", "invoke_agent shop",
         "5 for 3 euro", "ab12cdef0123456789abcdef", "mkdir -p folder", "docker run -p 8080:80 x", "at home/alice",
+        "the login page and password reset", "pass: 3 of 4", "row[key] => value",
         "/home/", "the key: > 3", "/home/~/app.py",
 ]  # fmt: skip
 
@@ -173,7 +177,8 @@ def test_a_rule_is_left_out_only_where_it_could_find_nothing(pieces: list[str]) 
         "user a-",
         "Basic ", "eyJ", "eyJaaaaaaaa.", "AB12", "4111 ", "::", "f:", "lat ", "tel ", "(0", "ssn ", "\\n", "é",
         "{", "[",
-        "bearer ", "secret-", "a_b-", "1.1.1.", "00:", "\u200b", "１",
+        "bearer ", "machine a login ", "password\"] ", "-passin pass:",
+        "secret-", "a_b-", "1.1.1.", "00:", "\u200b", "１",
     ],
 )  # fmt: skip
 def test_the_work_for_a_long_text_is_bounded(unit: str) -> None:

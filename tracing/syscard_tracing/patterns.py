@@ -16,7 +16,9 @@ from typing import Final, NamedTuple
 _AT: Final = r"(?:@|%40|\\u0040)"
 _START: Final = r"(?<![\w.+-])"
 _END: Final = r"(?![\w-])"
-_SAYS: Final = r"\\?[\"']?\s{0,16}(?:[:=]|%3[ADad])\s{0,16}(?:[bru]{0,2}(?=[\"']))?\\?[\"']{0,3}(?!\[(?:secret|user)\])"
+_SAYS: Final = (
+    r"\\?[\"']?\]?\s{0,16}(?:[:=]>?|%3[ADad])\s{0,16}(?:[bru]{0,2}(?=[\"']))?\\?[\"']{0,3}(?!\[(?:secret|user)\])"
+)
 _UP_TO_IT: Final = r"(?<![\w-])[\w-]{0,30}?"
 _NUMBER_NAMES: Final = (
     "ssn", "social security", "bsn", "nhs", "nino", "sin", "dni", "nie", "nif", "cpf", "aadhaar", "pesel",
@@ -86,13 +88,18 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
         Rule(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", (("eyj",),)),  # JWT
         Rule(r"(?i:\bbearer\s{1,4}[\w.~+/=-]{8,})", (("bearer",),)),
         Rule(
-            rf"(?i:{_UP_TO_IT}{_PASSWORD})\s{{0,16}}[:=]\s{{0,16}}[bru]{{0,2}}"
-            r"(?:\"(?!\[)[^\"\\]{4,200}\"|'(?!\[)[^'\\]{4,200}')",
+            rf"(?i:{_UP_TO_IT}{_PASSWORD})[\"']?\]?\s{{0,16}}[:=]>?\s{{0,16}}[bru]{{0,2}}"
+            r"(?:\"\"\"(?!\[)[^\"\\]{4,200}\"\"\"|\"(?!\[)[^\"\\]{4,200}\"|'(?!\[)[^'\\]{4,200}')",
             (_PASS, _SIGN),
         ),
         Rule(rf"(?i:{_UP_TO_IT}{_PASSWORD}){_SAYS}[^\s\"',&\\]{{4,}}", (_PASS, _SIGN)),
         Rule(
             r"(?i:--(?:[\w-]{1,30}-)?(?:password|passwd|pass|token|api-key|secret))[ =][^\s-][^\s]{0,200}", (("--",),)
+        ),
+        Rule(r"(?i:-pass(?:in|out)?[ =]pass:)[^\s]{1,200}", (("pass:",),)),  # openssl
+        Rule(  # .netrc
+            r"(?i:\b(?:machine\s{1,8}[^\s]{1,200}|default)\s{1,8}login\s{1,8}[^\s]{1,200}\s{1,8}password\s{1,8})[^\s]{1,200}",
+            (("login",), ("password",)),
         ),
         Rule(
             r"(?<![\w-])(?:-u\s{0,3}|--(?:proxy-)?user[ =]\s{0,3})[^\s:]{1,64}:[^\s]{1,200}", (("-u",), (":",))
