@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syscard.errors import GateError, UsageError
-from syscard.gates import Verdict, read_policy
+from syscard.gates import Verdict, read_policy, rego_child
 from syscard.gates.answers import Engine, ask_for_verdict, conforms
 from syscard.gates.facts import as_json, gate_input
 from syscard.gates.opa import opa_engine, read_token
 from syscard.gates.rego import rego_engine
+from syscard.gates.rego_child import answer
 from syscard.gates.verdict import decide_on
 from syscard_configs import read_text
 from tests.unit.build import NOW, claim, opening
@@ -36,9 +37,15 @@ REGO = read_text("gates", "promote.rego")
 
 @cache
 def rego() -> Engine:
+    """What ships, asked in this process: the child of its own asks alike, and takes longer."""
     engine = rego_engine(REGO, "promote.rego")
     conforms(engine)
-    return engine
+    policies = [("conformance.rego", read_text("gates", "conformance.rego")), ("promote.rego", REGO)]
+
+    def ask(path: str, value: Any) -> Any:
+        return answer({"policies": policies, "query": f"data.{path.replace('/', '.')}", "input": value})["value"]
+
+    return Engine(engine.name, engine.policy, ask)
 
 
 @cache
@@ -158,6 +165,33 @@ def test_rego_that_decides_nothing_is_a_loud_error(rego_text: str, says: str) ->
         ask_for_verdict(rego_engine(rego_text, "p.rego"), "promote", gate_input(card(), None, NOW))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ENDLESS = "x := count([1 | some i in numbers.range(1, 1000000); some j in numbers.range(1, 1000000); i * j == 7])\n"
+
+
+@pytest.mark.parametrize(
+    ("rego_text", "says"),
+    [
+        (PACKAGE + ENDLESS + "verdict := x", "p.rego: no answer in 0.5 s: no verdict is no yes"),
+        (PACKAGE + "x := " + "[" * 50 + "]" * 50 + "\nverdict := x", "p.rego: no answer in 0.5 s"),
+        (PACKAGE + "x := 1\n" * 20_001, "no Rego: p.rego exceeds maximum allowed line count"),
+    ],
+    ids=["endless", "deep", "long"],
+)
+def test_rego_that_never_ends_or_asks_for_too_much_is_ended_and_a_loud_error(rego_text: str, says: str) -> None:
+    with pytest.raises(GateError) as caught:
+        ask_for_verdict(rego_engine(rego_text, "p.rego", timeout_s=0.5), "promote", gate_input(card(), None, NOW))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_rego_in_a_process_that_breaks_down_is_a_loud_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rego_child, "MOST_BYTES", 10)
+    found = rego_child.told({"value": "x" * 20})
+    assert json.loads(found) == {"error": "the answer is larger than 0 MiB", "name": "value"}
+    with pytest.raises(GateError, match=r"p\.rego: its evaluation broke down: it takes more than 1024 MiB, or nests"):
+        rego_engine(PACKAGE + f"verdict := numbers.range(1, {10**11})", "p.rego").ask("syscard/gate/promote/verdict", 1)
 
 
 def test_an_engine_that_reads_times_with_z_as_undefined_is_refused_before_it_is_asked() -> None:
