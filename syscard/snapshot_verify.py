@@ -1,7 +1,8 @@
 """Whether a snapshot is what was signed: offline, without a home, from the files that lie beside each other.
 
-Checked are the signature, the four files by their digests, the card's digest recomputed from the JSON, and the chain
-of every envelope of the same system in the folder. What a signature proves: whoever holds the key signed these bytes.
+Checked are the signature, the files that are here by their digests, the card's digest recomputed from the JSON, and the
+chain of every envelope of the same system in the folder. Of the snapshot that is asked about all four must be here, or
+the one that was named. What a signature proves: whoever holds the key signed these bytes.
 It says nothing of who that is where the key's fingerprint did not come by another way.
 """
 
@@ -45,7 +46,7 @@ class VerifiedSnapshot:
     numbers: tuple[int, ...]
     """Snapshots whose envelopes were verified, newest first."""
     gone: tuple[str, ...]
-    """Files of older ones that are not here; their digests are signed all the same."""
+    """Files that are not here, beside the one that was asked about; their digests are signed all the same."""
     before: bool
     """Whether there are older ones whose envelopes are not here."""
 
@@ -62,7 +63,7 @@ class _Envelope:
 
 
 def verify_snapshots(path: Path, pin: str | None = None) -> tuple[VerifiedSnapshot, ...]:
-    """Verify the snapshot that a file belongs to, or the newest of each system in a folder.
+    """Verify a file of a snapshot, a whole snapshot by its envelope, or the newest of each system in a folder.
 
     Args:
         path: the envelope, one of the files beside it, or a folder.
@@ -75,11 +76,15 @@ def verify_snapshots(path: Path, pin: str | None = None) -> tuple[VerifiedSnapsh
         MissingExtra: the libraries are not installed.
     """
     folder, named = (path, None) if path.is_dir() else (path.parent, _envelope_of(path))
+    envelopes = _envelopes(folder)
+    if named is not None and named not in envelopes:
+        raise ChainBroken(f"{path.name}: no file of a snapshot has such a name, so nobody has signed it under it")
     keys = _keys(folder, pin)
-    found = [_opened(one, keys) for one in _envelopes(folder)]
+    found = [_opened(one, keys) for one in envelopes]
     if not found:
         raise UsageError(f"{path}: no signed snapshot here: name a folder with a v*.{ENVELOPE}, or one of its files")
-    return tuple(_verified(chain, pin is not None) for chain in _chains(found, named))
+    only = path.name if named not in (None, path) else None
+    return tuple(_verified(chain, pin is not None, only) for chain in _chains(found, named))
 
 
 def _envelope_of(path: Path) -> Path:
@@ -165,9 +170,13 @@ def _chain(envelopes: list[_Envelope]) -> list[_Envelope]:
     return ordered
 
 
-def _verified(found: tuple[list[_Envelope], _Envelope], pinned: bool) -> VerifiedSnapshot:
+def _verified(found: tuple[list[_Envelope], _Envelope], pinned: bool, only: str | None) -> VerifiedSnapshot:
+    """With `only`, that file must be here and be signed; else every file of the snapshot that is asked about."""
     chain, asked = found
-    gone = [name for one in chain for name in _files(one, needed=one is asked)]
+    if only is not None and only not in asked.subjects:
+        raise ChainBroken(f"{only}: is not among the files that {asked.path.name} signs")
+    needed = frozenset(asked.subjects if only is None else (only,))
+    gone = [name for one in chain for name in _files(one, needed if one is asked else frozenset())]
     says = asked.says
     return VerifiedSnapshot(
         system=str(says["system"]),
@@ -186,13 +195,13 @@ def _verified(found: tuple[list[_Envelope], _Envelope], pinned: bool) -> Verifie
     )
 
 
-def _files(envelope: _Envelope, *, needed: bool) -> Iterator[str]:
+def _files(envelope: _Envelope, needed: frozenset[str]) -> Iterator[str]:
     """Names of those that are not here; whatever is here is what was signed."""
     folder = envelope.path.parent
     for name, expected in envelope.subjects.items():
         path = folder / name
         if not path.is_file():
-            if needed:
+            if name in needed:
                 raise ChainBroken(f"{name}: is not beside {envelope.path.name}, which says that it was signed")
             yield name
             continue

@@ -108,6 +108,32 @@ def test_a_file_that_is_missing_is_named_and_an_older_one_is_told(copied: Path) 
         verify_snapshots(copied)
 
 
+@pytest.mark.parametrize("name", ["v3.docx", "v3.old.pdf", "report.pdf", "unchained-v3.dsse.json", "x3.dsse.json"])
+def test_a_file_that_nobody_signed_is_refused_although_a_genuine_snapshot_lies_beside_it(
+    copied: Path, name: str
+) -> None:
+    (copied / "report.dsse.json").write_text("{}")
+    (copied / name).write_text("forged")
+    with pytest.raises(ChainBroken, match=f"{name}: "):
+        verify_snapshots(copied / name)
+
+
+@pytest.mark.parametrize("suffix", ["md", "json", "html", "pdf"])
+def test_one_file_its_envelope_and_the_key_are_enough(three: Path, tmp_path: Path, suffix: str) -> None:
+    """As a board has the PDF by mail."""
+    for path in (three / f"v3.{suffix}", three / "v3.dsse.json", *three.glob("*.pub.pem")):
+        shutil.copy(path, tmp_path)
+    (found,) = verify_snapshots(tmp_path / f"v3.{suffix}")
+    assert (found.numbers, found.before) == ((3,), True)
+    assert set(found.gone) == {"v3.md", "v3.json", "v3.html", "v3.pdf"} - {f"v3.{suffix}"}
+    for whole in (tmp_path, tmp_path / "v3.dsse.json"):
+        with pytest.raises(ChainBroken, match=r"is not beside v3.dsse.json"):
+            verify_snapshots(whole)
+    (tmp_path / f"v3.{suffix}").write_text("forged")
+    with pytest.raises(ChainBroken, match="is not the file that was signed"):
+        verify_snapshots(tmp_path / f"v3.{suffix}")
+
+
 def test_a_link_that_was_taken_out_is_found_and_an_end_that_is_not_here_is_told(copied: Path) -> None:
     (copied / "v1.dsse.json").unlink()
     (found,) = verify_snapshots(copied)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syscard.views import View
     from syscard_tui.snapshots import Taken
 
+_GONE_SHOWN = 4
 _MOST_REASON = 200
 _PERIOD = "What came in so long before now; else as system.yaml has it, or 7d."
 
@@ -124,7 +125,8 @@ def _say(one: VerifiedSnapshot) -> None:
     before = "; older ones are not here" if one.before else ""
     say(f"chain of {plural(len(one.numbers), 'snapshot')}: {_numbers(one.numbers)}{before}")
     if one.gone:
-        say(f"{plural(len(one.gone), 'file')} of older ones not here; their digests are signed")
+        shown = ", ".join(map(one_line, one.gone[:_GONE_SHOWN])) + (", ..." if len(one.gone) > _GONE_SHOWN else "")
+        say(f"{plural(len(one.gone), 'file')} not here and not compared ({shown}); their digests are signed")
 
 
 def _numbers(numbers: tuple[int, ...]) -> str:
