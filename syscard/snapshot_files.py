@@ -48,7 +48,7 @@ def put(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
 
 
 def _put(path: Path, content: bytes) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same copies
     try:
         with partial.open("wb") as file:
             file.write(content)

@@ -224,7 +224,9 @@ def _keep(
 
 
 def _set_aside(folder: Path, newest: int) -> None:
-    """Envelopes that no edit names: their process was stopped before the edit, or the records are of a backup."""
+    """What a process left that was stopped: half a file, or an envelope that no edit names (or of a newer backup)."""
+    for half in folder.glob(".*.partial"):
+        half.unlink(missing_ok=True)
     for version, path in _envelopes(folder):
         if version > newest:
             path.replace(path.with_name(f"unchained-{path.name}"))
@@ -266,12 +268,17 @@ def copy_out(found: Taken, out: Path) -> tuple[Path, ...]:
     """The same files in a folder that the user names; each appears whole or not at all.
 
     Raises:
-        UsageError: the folder cannot be made or written.
+        UsageError: the folder cannot be made or written, or files of another snapshot lie there under these names.
     """
     from syscard.snapshot_files import put
 
     try:
-        return put(out, {path.name: path.read_bytes() for path in found.paths})
+        contents = {path.name: path.read_bytes() for path in found.paths}
+        for name, content in contents.items():
+            if (there := out / name).is_file() and there.read_bytes() != content:
+                raise UsageError(f"{there}: is of another snapshot, and is left as it is: every system needs a folder"
+                                 " of its own: name another one with --out")  # fmt: skip
+        return put(out, contents)
     except OSError as error:
         raise UsageError(f"{error.filename or out}: {error.strerror}: name another folder with --out") from error
 

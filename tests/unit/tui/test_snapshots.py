@@ -27,7 +27,7 @@ from syscard.snapshots import Wish
 from syscard.system import System
 from syscard_tui import planned
 from syscard_tui.planned import take_due, take_of_release
-from syscard_tui.snapshots import finding, take
+from syscard_tui.snapshots import copy_out, finding, take
 from syscard_tui.wiring import House
 from tests.unit import build
 
@@ -281,6 +281,21 @@ def test_a_disk_that_refuses_leaves_no_edit(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="the snapshot was not written"):
             take(house, records, "shop", Wish(), build.HUMAN)
         assert records.current("shop").snapshots == ()
+
+
+def test_copies_of_another_snapshot_are_never_written_over(tmp_path: Path) -> None:
+    """Two systems and one `--out`: both have a v1.pdf."""
+    out, made = tmp_path / "board", []
+    for folder, changes in (("a", {}), ("b", {"unknowns": []})):
+        house = house_in(tmp_path / folder, **changes)
+        with house.records() as records:
+            made.append(take(house, records, "shop", Wish(), build.HUMAN))
+    copy_out(made[0], out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert copy_out(made[0], out) == tuple(out / path.name for path in made[0].paths)
+    with pytest.raises(UsageError, match=r"v1.md: is of another snapshot, and is left as it is"):
+        copy_out(made[1], out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 # --- by themselves ---------------------------------------------------------------------------------------------------
