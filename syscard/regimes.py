@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from syscard.card import Card, Incident
+from syscard.card import Card
 from syscard.errors import UsageError
 from syscard.finding import Value
+from syscard.incident_edits import AssessIncident
 from syscard_configs import names, read_text
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -102,19 +103,23 @@ def regime_of(name: str) -> Regime:
 
 def clocks(card: Card, now: datetime) -> tuple[Clock, ...]:
     """Every clock that runs because a human said that an incident is serious, the first due first."""
-    found = (clock for incident in card.incidents.values() for clock in _clocks(incident, now))
+    return clocks_of((one.serious for one in card.incidents.values() if one.serious), now)
+
+
+def clocks_of(said: Iterable[AssessIncident], now: datetime) -> tuple[Clock, ...]:
+    """The same, of what was last said of each incident."""
+    found = (clock for one in said for clock in _clocks(one, now))
     return tuple(sorted(found, key=lambda clock: (clock.due, clock.incident)))
 
 
-def _clocks(incident: Incident, now: datetime) -> Iterator[Clock]:
-    said = incident.serious
-    if said is None or said.serious != "yes" or said.category is None or said.aware is None:
+def _clocks(said: AssessIncident, now: datetime) -> Iterator[Clock]:
+    if said.serious != "yes" or said.category is None or said.aware is None:
         return
     regime = regime_of(said.regime)
     category = regime.category(said.category)
     due = said.aware + timedelta(days=category.days)
     yield Clock(
-        incident=incident.number,
+        incident=said.number,
         regime=regime.regime,
         category=category.id,
         article=category.article,

@@ -23,6 +23,7 @@ from syscard.render.page import Occasion, PeriodSums, Report, Section, Table
 from syscard.render.pdf import body_pages, fitted, pdf
 from syscard.render.report import report, verdict_of
 from syscard.render.snapshot import json_document, markdown
+from syscard.serious import wants_assessment
 from syscard.views import View
 from tests.faces import sample
 
@@ -41,6 +42,14 @@ def section(view: View, name: str, made: Occasion | None = None) -> Section:
     return next(s for s in report(view, now=sample.NOW, occasion=made).sections if s.id == name)
 
 
+def judged(view: View, says: str, **more: Any) -> View:
+    """A view of which a human has said whether its open incident is serious."""
+    changed = copy.deepcopy(view)
+    incident = next(i for i in changed["card"]["incidents"].values() if i["state"] == "open")
+    incident["serious"] = {"number": incident["number"], "serious": says, "regime": "eu_ai_act", **more}
+    return changed
+
+
 # --- what leaders are told -------------------------------------------------------------------------------------------
 
 
@@ -53,6 +62,33 @@ def test_a_period_without_a_request_is_unknown_although_every_claim_held(views: 
     assert "No traffic was measured in this period" in page.summary
     assert "NO REQUEST CAME" in dict(page.facts)["Period"]
     assert json_document(views["calm"], sample.NOW, silent)["verdict"] == "UNKNOWN"
+
+
+def test_clocks_stand_beside_the_incidents(broken: View) -> None:
+    none = section(broken, "incidents").tables[1]
+    assert (none.rows, none.empty) == ((), "No clock for a report to an authority runs: nobody has called an incident "
+                                           "serious.")  # fmt: skip
+    said = judged(broken, "yes", category="health", aware=f"{sample.NOW - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}")
+    (row,) = section(said, "incidents").tables[1].rows
+    assert row[:4] == ("INC-12", "2026-12-04 14:33 UTC", "12 d", "health")
+    assert row[5] == "15 days, eu_ai_act Art. 3(49)(a), Art. 73(2) (the duty had not begun then)"
+    assert "Check the Regulation text" in section(said, "incidents").says[0]
+    next(i for i in said["card"]["incidents"].values() if i.get("serious"))["state"] = "resolved"
+    late = report(said, now=sample.NOW + timedelta(days=13), occasion=occasion())
+    table = next(s for s in late.sections if s.id == "incidents").tables[1]
+    assert (table.rows[0][2], table.detail) == ("LATE by 1 d", False), "one that is over is owed all the same"
+
+
+def test_that_nobody_has_said_whether_an_incident_is_serious_is_told(broken: View) -> None:
+    view = copy.deepcopy(broken)
+    next(i for i in view["card"]["incidents"].values() if i["state"] == "open")["impact"] = {"requests": 7, "of": 9}
+    view["card"]["identity"]["regimes"] = {"eu_ai_act": "unclear"}
+    assert wants_assessment(view["card"], view["card"]["incidents"]["12"])
+    asked = "INC-12: nobody has said whether it is serious: syscard incident serious INC-12 --as assess"
+    assert section(view, "incidents").says == (asked,)
+    assessed = section(judged(view, "assess"), "incidents").says
+    assert assessed == ("INC-12: whether it is serious is being assessed (eu_ai_act).",)
+    assert section(judged(view, "no"), "incidents").says == ()
 
 
 def test_what_is_broken_stays_broken_in_a_period_without_requests(broken: View) -> None:

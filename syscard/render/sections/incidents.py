@@ -1,19 +1,24 @@
-"""Incidents that wait for somebody, and those that are over. Standard library only."""
+"""Incidents that wait for somebody, by when what must be reported, and what is over. Standard library only."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syscard.faces import Overview
 from syscard.incident_faces import IncidentFace, incident_faces
+from syscard.incident_states import OPEN_STATES
 from syscard.render.incident_note import by_id, passages
 from syscard.render.page import Section, Table
+from syscard.serious import wants_assessment
 from syscard.trace_links import links
 from syscard.views import View
 from syscard.words import one_line, plural, span_of, stamp
+
+if TYPE_CHECKING:
+    from syscard.regimes import Clock
 
 _SIGNALS_SHOWN: Final = 3
 """Of an incident, in a cell of a table: one that shows on many signals filled a page."""
@@ -26,9 +31,44 @@ def open_incidents(view: View, face: Overview, now: datetime) -> Section:
     none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
     waiting = Table("Incidents that wait for somebody", heads, rows, none)
     words = (_in_words(view, face.incidents),) if rows else ()
-    tables = (waiting, *words, *_who_changed(face))
+    clocks, says = _clocks(view, now)
+    tables = (waiting, clocks, *words, *_who_changed(face))
     links_out = tuple(_trace_links(view["card"], face))
-    return Section("incidents", "Open incidents", tables=tables, links=links_out)
+    return Section("incidents", "Open incidents and clocks", says=says, tables=tables, links=links_out)
+
+
+def _clocks(view: View, now: datetime) -> tuple[Table, tuple[str, ...]]:
+    """By when what must be reported because a human called it serious, incidents that are over too; and what to check.
+
+    Where nobody has said whether an open incident is serious, that is said.
+    """
+    from syscard.incident_edits import AssessIncident  # brings pydantic
+    from syscard.regimes import clocks_of
+
+    card = view["card"]
+    said = [AssessIncident.model_validate(raw["serious"]) for raw in card["incidents"].values() if raw.get("serious")]
+    running = clocks_of(said, now)
+    rows = tuple(_clock_row(clock, now) for clock in running)
+    undecided = (_undecided(card, raw) for raw in card["incidents"].values() if raw["state"] in OPEN_STATES)
+    says = (*filter(None, undecided), *dict.fromkeys(clock.check for clock in running))
+    heads = ("Clock", "Report by", "Left", "As what", "Known since", "Rule")
+    none = "No clock for a report to an authority runs: nobody has called an incident serious."
+    return Table("By when a serious incident must be reported", heads, rows, none, ranked=True), says
+
+
+def _clock_row(clock: Clock, now: datetime) -> tuple[str, ...]:
+    left = f"LATE by {span_of(now - clock.due)}" if clock.late else span_of(clock.due - now)
+    bound = "" if clock.applies else " (the duty had not begun then)"
+    return (f"INC-{clock.incident}", stamp(clock.due), left, clock.category.replace("_", " "), stamp(clock.aware),
+            f"{plural(clock.days, 'day')}, {clock.regime} {clock.article}{bound}")  # fmt: skip
+
+
+def _undecided(card: dict[str, Any], raw: dict[str, Any]) -> str:
+    name, said = f"INC-{raw['number']}", raw.get("serious")
+    if said and said["serious"] == "assess":
+        return f"{name}: whether it is serious is being assessed ({one_line(said['regime'])})."
+    return f"{name}: nobody has said whether it is serious: syscard incident serious {name} --as assess" if (
+        wants_assessment(card, raw)) else ""  # fmt: skip
 
 
 def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
@@ -64,7 +104,9 @@ def _incident_row(i: IncidentFace, now: datetime) -> tuple[str, ...]:
     open_for = f"{span_of(now - i.since)}, since {stamp(i.since)}"
     more = len(i.what) - _SIGNALS_SHOWN
     rest = (f"{plural(more, 'more signal')}: syscard incident show {i.name}",) if more > 0 else ()
-    what = "; ".join((i.title, *map(commas, i.what[:_SIGNALS_SHOWN]), *rest))
+    shown = [commas(text) for text in i.what[:_SIGNALS_SHOWN]]
+    title = () if shown and i.title in shown[0] else (i.title,)  # most are named after their first signal
+    what = "; ".join((*title, *shown, *rest))
     cause = f"{i.changed[0]}: see who changed, below" if i.changed else i.cause
     return f"{i.name} {i.severity}", i.subject, what, cause, open_for, f"{i.owner or 'nobody'}; {has}", i.do_first
 
