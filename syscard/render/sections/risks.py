@@ -6,7 +6,7 @@ from typing import Any
 
 from syscard.render.facts import spread
 from syscard.render.page import Section, Table
-from syscard.render.risks import assessed, counts_text, missing, said
+from syscard.render.risks import assessed, counts_text, said
 from syscard.views import View
 from syscard.words import moment, one_line, stamp
 
@@ -35,13 +35,25 @@ def risks(view: View) -> Section:
 
 
 def _of_catalogue(found: list[dict[str, Any]]) -> Table:
-    """What is seen, and what cannot be told; the rest is a count."""
-    seen = [(one["risk"], one_line(one["about"]), f"seen since {stamp(moment(one['since']))}", said(one))
+    """What is seen, and what cannot be told, by name; the rest is a count."""
+    seen = [(_named(one["risk"]), one_line(one["about"]), f"seen since {stamp(moment(one['since']))}", said(one))
             for one in found if one["state"] == "seen"]  # fmt: skip
-    unknown = [(", ".join(names), "", "unknown", why) for why, names in missing(found).items()]
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if one["state"] == "unknown":
+            places.setdefault((one["risk"], one_line(one["why"])), []).append(one_line(one["about"]))
+    unknown = [(_named(risk), ", ".join(where), "unknown", why) for (risk, why), where in places.items()]
     heads = ("Risk", "Where", "State", "What was found or is missing")
     none = "All are looked at, and none is seen."
     return Table("Interaction risks that are seen or unknown", heads, (*seen, *unknown), none)
+
+
+def _named(risk: str) -> str:
+    """`IR-01 Error propagation`: a number alone says nothing to who has not read the catalogue."""
+    from syscard.risks import catalogue  # brings pydantic
+
+    known = catalogue().get(risk)
+    return f"{one_line(risk)} {known.name}" if known else one_line(risk)
 
 
 def _seen(risk: dict[str, Any]) -> str:
