@@ -20,7 +20,9 @@ from syscard.words import clip, figure, one_line, plural
 
 _EXPECT: Final = re.compile(r"^\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w|%)?\s*$")
 _SCALE: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "%": 0.01}
-_LEFT, _TRACK, _ROW, _WIDTH = 232, 300, 30, 820
+_LEFT, _TRACK, _ROW, _WIDTH = 232, 260, 30, 880
+_SAID: Final = 48
+"""Characters that have room behind a track."""
 _SPARK_WIDTH, _SPARK_HEIGHT = 260, 56
 
 
@@ -67,13 +69,14 @@ def _claim_row(svg: ET.Element, top: int, ref: str, declared: dict[str, Any], sl
     limit, value = limit_of(str(declared.get("expect", ""))), slice_["value"]
     said = f"{slice_['status'].upper()}  "
     if value is None or limit is None:
-        _label(svg, right + 12, middle + 4, clip(said + (missing_text(slice_) if value is None else ""), 36))
+        _label(svg, right + 12, middle + 4, clip(said + (missing_text(slice_) if value is None else ""), _SAID))
         return
     axis = _axis(limit, slice_)
     _promised(svg, limit, axis, top)
     _interval(svg, slice_, axis, middle)
     unit = claim_unit(declared)
-    _label(svg, right + 12, middle + 4, f"{said}{figures_text(slice_, declared)} {limit.op} {figure(limit.at, unit)}")
+    told = f"{said}{figures_text(slice_, declared)}, needs {limit.op} {figure(limit.at, unit)}"
+    _label(svg, right + 12, middle + 4, clip(told, _SAID))
 
 
 @dataclass(frozen=True)

@@ -84,13 +84,24 @@ def _made(room: str) -> Environment:
     """Templates are read and compiled once."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in (room, "syscard.render") if name]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["arrows"] = _arrows
+    return made
+
+
+def _arrows(text: str) -> str:
+    """No line ends within the arrow of `vlm->llm`; what is markup already stays as it is."""
+    from markupsafe import Markup, escape
+
+    if isinstance(text, Markup):
+        return text
+    return escape(text).replace("-&gt;", Markup('<span class="to">-&gt;</span>'))
 
 
 def _style(templates: Environment, room: str) -> str:

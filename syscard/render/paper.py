@@ -27,6 +27,7 @@ _RANGES: Final = (
 _NARROW: Final = 14
 """A column whose cells have so few characters is as wide as they are."""
 _LONG_WORD: Final = re.compile(r"\S{22,}")
+_LONG_BUT_DIGESTS: Final = re.compile(r"[0-9a-f]{64}\b|\S{22,}")
 _BOUND: Final = re.compile(r"(?<=[<>=]) (?=-?\d)")
 """A limit stays on the line of its operator."""
 _LOUD: Final = ("BROKEN", "INCIDENT", "UNEVEN", "AMPLIFIED", "INHERITED", "STALE", "UNKNOWN", "NOT DECLARED", "SEEN")
@@ -76,19 +77,27 @@ def document(page: Report, view: View, room: Room, footer: str) -> dict[str, Any
         "title": printable(page.title),
         "verdict": printable(page.verdict),
         "summary": printable(page.summary),
-        "facts": [[printable(label), printable(clip(text, 420))] for label, text in page.facts],
+        "facts": [[printable(label), printable(clip(text, 420), wide=True)] for label, text in page.facts],
         "footer": printable(footer),
         "body": body,
         "annex": annex,
     }
 
 
-def printable(text: str) -> str:
-    """Text that the embedded fonts can print; long words may be broken."""
+def printable(text: str, *, wide: bool = False) -> str:
+    """Text that the embedded fonts can print; long words may be broken.
+
+    Where it is as wide as the page a digest is left whole: what is copied from the paper must be what was printed.
+    """
     plain = unicodedata.normalize("NFC", one_line(text)).replace("->", "\u2192")
     plain = _BOUND.sub("\u00a0", plain)
     shown = "".join(c if _prints(c) else f"[U+{ord(c):04X}]" for c in plain)
-    return _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(".{1,11}", word[0])), shown)
+    return (_LONG_BUT_DIGESTS if wide else _LONG_WORD).sub(_breakable, shown)
+
+
+def _breakable(word: re.Match[str]) -> str:
+    is_digest = word.re is _LONG_BUT_DIGESTS and re.fullmatch("[0-9a-f]{64}", word[0])
+    return word[0] if is_digest else "\u200b".join(re.findall(".{1,11}", word[0]))
 
 
 def _prints(character: str) -> bool:
@@ -128,7 +137,7 @@ def _rest(section: Section, room: Room) -> dict[str, Any] | None:
             return None
     return {
         "title": printable(section.title),
-        "says": [printable(text) for text in says],
+        "says": [printable(text, wide=True) for text in says],
         "items": [printable(text) for text in items[:_MOST_ANNEX_ROWS]],
         "more": _beyond(len(items)),
         "tables": [_table(replace(t, rows=t.rows[:_MOST_ANNEX_ROWS]), _beyond(len(t.rows))) for t in tables],

@@ -275,6 +275,17 @@ def test_the_loudest_rows_stand_before_the_annex() -> None:
     assert [row[0] for row in data["annex"][0]["tables"][0]["rows"]] == ["a", "b", "c", "d"]
 
 
+def test_digests_can_be_copied_from_the_paper(broken: View) -> None:
+    """No mark that nobody sees stands in them, so that `--key` and `verify` know them again."""
+    data = paper.document(report(broken, now=sample.NOW, occasion=occasion()), broken, paper.ROOMS[0], "f")
+    facts = dict(data["facts"])
+    assert (facts["Digest of the card"], facts["Head of the chain"]) == (broken["digest"], broken["head"])
+    verify = next(s for s in data["annex"] if s["title"] == "How to verify")
+    assert f"{'ab' * 32}." in verify["says"][0]
+    assert "\u200b" in paper.printable("x" * 64, wide=True)
+    assert "\u200b" in paper.printable("ab" * 32), "in a narrow cell it may be broken"
+
+
 def test_what_was_shown_whole_is_not_in_the_annex_again() -> None:
     table = Table("t", ("Part", "State"), (("a", "ok"),), "none")
     page = Report("t", "OK", "s", (), (Section("x", "X", tables=(table,)),))
