@@ -43,28 +43,35 @@ def limit_of(expect: str) -> Limit | None:
 def claims_chart(view: View, most: int | None = None) -> str:
     """Every claim and slice with its interval against the promised limit; empty without claims.
 
-    Where only so many are drawn, they are claims over all traffic first, broken ones before all others.
+    Where only so many are drawn, they are broken ones before all others, and claims over all traffic before slices.
     """
     rows = [(ref, claim, s) for ref, claim in view["card"]["claims"].items() for s in claim["slices"]]
     rows = [row for row in rows if not is_share_of_group(row[2], row[1]["declared"])]
     if most is not None:
-        rows = sorted(rows, key=lambda row: (row[2]["status"] != "broken", row[2]["slice"] != "all"))[:most]
+        chosen = sorted(rows, key=lambda row: (row[2]["status"] != "broken", row[2]["slice"] != "all"))[:most]
+        first = {ref: place for place, (ref, _, _) in reversed([*enumerate(chosen)])}
+        rows = sorted(chosen, key=lambda row: first[row[0]])  # a slice stands with its claim
     if not rows:
         return ""
     broken = sum(claim_status(c) == "broken" for c in view["card"]["claims"].values())
     svg = _svg(_WIDTH, len(rows) * _ROW + 8, "Claims against what they promise",
                f"{plural(len(view['card']['claims']), 'claim')}, {broken} broken. Each row shows the measured value "
                "with its interval, the promised limit as a vertical line, and the promised side hatched.")  # fmt: skip
+    above = ""
     for index, (ref, claim, slice_) in enumerate(rows):
-        _claim_row(svg, 4 + index * _ROW, one_line(ref), claim["declared"], slice_)
+        _claim_row(svg, 4 + index * _ROW, one_line(ref), claim["declared"], slice_, under=ref == above)
+        above = ref
     return _text_of(svg)
 
 
-def _claim_row(svg: ET.Element, top: int, ref: str, declared: dict[str, Any], slice_: dict[str, Any]) -> None:
+def _claim_row(
+    svg: ET.Element, top: int, ref: str, declared: dict[str, Any], slice_: dict[str, Any], *, under: bool
+) -> None:
+    """With `under` its claim is in the row above; a slice that has lost its claim says whose it is."""
     middle, right = top + _ROW / 2, _LEFT + _TRACK
-    overall = slice_["slice"] == "all"
-    name = ref if overall else f"  {one_line(slice_['slice'])}"
-    _label(svg, 4 if overall else 20, middle + 4, clip(name, 32), bold=overall)
+    overall, part = slice_["slice"] == "all", one_line(slice_["slice"])
+    name = ref if overall else part if under else f"{ref}: {part}"
+    _label(svg, 20 if under else 4, middle + 4, clip(name, 32), bold=overall)
     _line(svg, _LEFT, middle, right, middle, "track")
     limit, value = limit_of(str(declared.get("expect", ""))), slice_["value"]
     said = f"{slice_['status'].upper()}  "

@@ -61,7 +61,7 @@ def report(
     )
     title = f"System card: {face.name} {face.system_version}"
     verdict = verdict_of(face, occasion)
-    return Report(title, verdict, _summary(face, verdict, occasion), tuple(_facts(view, face, previous, occasion)),
+    return Report(title, verdict, _summary(face, verdict, occasion), tuple(_facts(view, face, previous, occasion, now)),
                   sections)  # fmt: skip
 
 
@@ -94,12 +94,12 @@ def _summary(face: Overview, verdict: str, occasion: Occasion | None) -> str:
 
 
 def _facts(
-    view: View, face: Overview, previous: dict[str, Any] | None, occasion: Occasion | None
+    view: View, face: Overview, previous: dict[str, Any] | None, occasion: Occasion | None, now: datetime
 ) -> Iterator[tuple[str, str]]:
     card = view["card"]
     yield "How this word is decided", VERDICT_RULE
     if occasion is not None:
-        yield from _of_occasion(view, face, previous, occasion)
+        yield from _of_occasion(view, face, previous, occasion, now)
     yield "Gate", face.gate
     yield "Watcher", face.watcher
     yield "Traffic", face.traffic
@@ -108,14 +108,14 @@ def _facts(
     yield "Card", f"{one_line(card['system'])} v{card['version']}, {plural(view['edits'], 'edit')} in the chain"
     yield "Digest of the card", view["digest"]
     yield "Head of the chain", view["head"]
-    yield "Written", stamp(moment(view["written"]))
+    yield "Card written", stamp(moment(view["written"]))
 
 
 def _of_occasion(
-    view: View, face: Overview, previous: dict[str, Any] | None, occasion: Occasion
+    view: View, face: Overview, previous: dict[str, Any] | None, occasion: Occasion, now: datetime
 ) -> Iterator[tuple[str, str]]:
     if occasion.number:
-        yield "Snapshot", f"{occasion.number}, {one_line(occasion.reason)}"
+        yield "Snapshot", f"{occasion.number}, taken {stamp(now)}, {one_line(occasion.reason)}"
     if occasion.start and occasion.end:
         yield "Period", f"{stamp(occasion.start)} to {stamp(occasion.end)}: {_traffic_of(occasion)}"
     yield "Trend since the last snapshot", _trend(view, face, previous, occasion)

@@ -106,7 +106,7 @@ def test_the_trend_is_told_against_the_last_snapshot(broken: View) -> None:
     trend = facts["Trend since the last snapshot"]
     assert trend.startswith("BROKEN, was OK on 2026-11-15 10:00 UTC (snapshot 1); incidents open 1, were 0;")
     assert trend.endswith("Verdicts, oldest first: OK -> BROKEN")
-    assert facts["Snapshot"] == "2, scheduled"
+    assert facts["Snapshot"] == "2, taken 2026-11-22 14:33 UTC, scheduled"
 
 
 def test_the_first_snapshot_has_no_trend(broken: View) -> None:

@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 import pytest
 
 from syscard.errors import MissingExtra
-from syscard.render.charts import limit_of, sparkline, tolerated
+from syscard.render.charts import claims_chart, limit_of, sparkline, tolerated
 from syscard.render.report import report
 from syscard.render.snapshot import html, json_document, markdown
 from syscard.views import View
@@ -252,6 +252,18 @@ def test_a_promise_is_drawn_where_it_stands(expect: str, limit: tuple[str, float
     assert found is not None
     assert found.op == limit[0]
     assert found.at == pytest.approx(limit[1])
+
+
+def test_a_chart_that_is_cut_draws_a_group_under_the_claim_that_it_is_of(broken: View) -> None:
+    def names(most: int, view: View = broken) -> list[str]:
+        return re.findall(r'<text x="(?:4|20)"[^>]*>([^<]*)<', claims_chart(view, most=most))
+
+    whole = names(99)
+    assert whole[:4] == ["grounded", "age_band=45-54", "age_band=25-34", "age_band=unknown"]
+    assert sum("age_band" in name for name in whole) == 3
+    only_group_broken = copy.deepcopy(broken)
+    only_group_broken["card"]["claims"]["grounded"]["slices"][0]["status"] = "holds"
+    assert names(2, only_group_broken) == ["sees-the-picture", "grounded: age_band=45-54"]
 
 
 def test_what_cannot_be_read_as_a_limit_is_not_drawn() -> None:

@@ -27,9 +27,9 @@ _SIGNALS_SHOWN: Final = 3
 def open_incidents(view: View, face: Overview, now: datetime) -> Section:
     """What waits for somebody, in a row and in words, and who changed."""
     rows = tuple(_incident_row(i, now) for i in face.incidents)
-    heads = ("Incident", "Part", "What", "Cause", "Open for", "Owner and state", "Do first")
+    heads = ("Incident, severity", "Part", "What", "Cause", "Open for", "Owner and state", "Do first")
     none = "No incident is open." + ("" if face.verdict == "OK" else " That alone does not mean that all is well.")
-    waiting = Table("Incidents that wait for somebody", heads, rows, none)
+    waiting = Table("Incidents that wait for somebody (page: somebody is called at once)", heads, rows, none)
     words = (_in_words(view, face.incidents),) if rows else ()
     clocks, says = _clocks(view, now)
     tables = (waiting, clocks, *words, *_who_changed(face))
