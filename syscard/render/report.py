@@ -86,8 +86,9 @@ def _summary(face: Overview, verdict: str, occasion: Occasion | None) -> str:
     words = {"holds": hold, "broken": "broken", "unknown": "unknown", "stale": "stale"}
     counts = ", ".join(f"{face.count(status)} {word}" for status, word in words.items())
     since = f" since {stamp(face.since)}" if face.since else ""
-    seen = "" if face.requests and not idle else (
-        " No traffic was measured in this period, so nothing here is shown to hold.")  # fmt: skip
+    came = occasion is not None and occasion.seen is not None and not idle
+    unseen = "The monitors have looked at no traffic" if came else "No traffic was measured in this period"
+    seen = "" if face.requests and not idle else f" {unseen}, so nothing here is shown to hold."
     sampled = sum(1 for claim in face.claims if claim.sample)
     counts += f" ({sampled} on sampled traces)" if sampled else ""
     return f"{verdict}{since}. Claims: {counts}. {plural(len(face.incidents), 'incident')} open.{seen}"

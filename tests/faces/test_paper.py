@@ -64,6 +64,13 @@ def test_a_period_without_a_request_is_unknown_although_every_claim_held(views: 
     assert json_document(views["calm"], sample.NOW, silent)["verdict"] == "UNKNOWN"
 
 
+def test_requests_that_came_and_that_no_monitor_looked_at_are_not_told_as_none(views: dict[str, View]) -> None:
+    page = report(views["idle"], now=sample.NOW, occasion=occasion())
+    assert "1,000 requests" in dict(page.facts)["Period"]
+    assert "The monitors have looked at no traffic, so nothing here is shown to hold." in page.summary
+    assert "in this period" not in page.summary
+
+
 def test_clocks_stand_beside_the_incidents(broken: View) -> None:
     none = section(broken, "incidents").tables[1]
     assert (none.rows, none.empty) == ((), "No clock for a report to an authority runs: nobody has called an incident "
