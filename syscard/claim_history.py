@@ -26,7 +26,7 @@ class ClaimStep:
     figure: e.SliceStatus
     """Of the slice that decided, at the first look."""
     looks: int
-    """Assessments that were written down: when something changed, and when evidence grew old; 0: only declared."""
+    """Assessments that were written down; 0: it was only declared, or its evidence ran out and nothing was measured."""
 
     def json(self) -> dict[str, Any]:
         """The same as JSON values."""
@@ -58,12 +58,26 @@ def _looked(last: ClaimStep, edit: e.Edit, body: e.SetClaim) -> tuple[ClaimStep,
     deciding = next((s for s in body.slices if s.status == "broken"), body.slices[0])
     if deciding.status == last.status and last.looks:
         return (replace(last, looks=last.looks + 1),)
-    return (last, ClaimStep(edit.version, edit.draft.observed, edit.recorded, deciding.status, deciding, 1))
+    looks = 0 if deciding.status == "stale" else 1
+    return (last, ClaimStep(edit.version, edit.draft.observed, edit.recorded, deciding.status, deciding, looks))
 
 
-def valid_until(claim: dict[str, Any]) -> datetime | None:
+def looked_at(claim: dict[str, Any], evidence: dict[str, Any]) -> datetime | None:
+    """When a claim of a view's card was last measured; None before it was.
+
+    What found its evidence expired stands as its newest assessment, and measured nothing: of a stale claim it is the
+    time of its evidence.
+    """
+    if not any(s["status"] == "stale" for s in claim["slices"]):
+        return datetime.fromisoformat(claim["assessed"]) if claim["assessed"] else None
+    known = (evidence.get(s["evidence"] or "") for s in claim["slices"])
+    return max((datetime.fromisoformat(one["observed"]) for one in known if one), default=None)
+
+
+def valid_until(claim: dict[str, Any], evidence: dict[str, Any]) -> datetime | None:
     """Until when the newest look at a claim of a view's card counts; None before there was one."""
+    looked = looked_at(claim, evidence)
     try:
-        return datetime.fromisoformat(claim["assessed"] or "") + parse_duration(claim["declared"]["valid_for"])
+        return looked + parse_duration(claim["declared"]["valid_for"]) if looked else None
     except (KeyError, TypeError, ValueError):
         return None

@@ -57,7 +57,7 @@ def why_document(view: View, claim_id: str, steps: Sequence[ClaimStep], now: dat
     from syscard.digest import iso
 
     raw = there(view, claim_id)
-    until = valid_until(raw)
+    until = valid_until(raw, view["card"]["evidence"])
     return {
         **raw,
         "status": claim_status(raw),
@@ -85,8 +85,11 @@ def there(view: View, claim_id: str) -> dict[str, Any]:
 
 
 def _why(view: View, ref: str, width: int, steps: Sequence[ClaimStep], now: datetime | None) -> Iterator[str]:
+    from syscard.claim_history import looked_at  # the terminal starts without pydantic
+
     raw, row = view["card"]["claims"][ref], claim_row(view, ref)
-    assessed = f", last assessed {stamp(moment(raw['assessed']))}" if raw["assessed"] else ", never assessed"
+    looked = looked_at(raw, view["card"]["evidence"])
+    assessed = f", last assessed {stamp(looked)}" if looked else ", never assessed"
     yield from wrap(f"{row.word} {row.id}  since {stamp(row.since)}{assessed}", width, rest="  ")
     rows = (
         ("says", f"{row.says} ({row.about})"),
@@ -145,7 +148,7 @@ def _evidence_rows(view: View, raw: dict[str, Any], now: datetime | None) -> Ite
     fig = item["figure"]
     age = f", {span_of(now - ended)} old" if now and (ended := moment(fig["window_end"])) and ended <= now else ""
     yield "evidence", f"{item['id']}, {one_line(fig['method'] or 'no test')}{age}"
-    if until := valid_until(raw):
+    if until := valid_until(raw, view["card"]["evidence"]):
         over = " (over: it counts no longer)" if now and until < now else ""
         yield "valid", f"until {stamp(until)}{over}"
     if mark := sample_mark(fig.get("sampled")):
@@ -179,7 +182,8 @@ def _history(view: View, steps: Sequence[ClaimStep], declared: dict[str, Any]) -
     """The newest stretches, newest first: how it stood, since which version, by what figure, over how many looks."""
     for at, step in enumerate(reversed(steps[-_STEPS_SHOWN:])):
         raw = step.figure.model_dump(mode="json")
-        looks = f"; {plural(step.looks, 'look')}" if step.looks else "; declared"
+        without = "; by the clock" if step.status == "stale" else "; declared"
+        looks = f"; {plural(step.looks, 'look')}" if step.looks else without
         item = _evidence(view, raw)
         named = f", {item['id']}" if item else f", evidence {raw['evidence'][:12]}" if raw["evidence"] else ""
         where = "" if raw["slice"] == "all" else f" in {one_line(raw['slice'])}"

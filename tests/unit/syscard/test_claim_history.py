@@ -111,5 +111,25 @@ def test_a_long_past_is_cut_and_a_claim_that_is_not_there_is_told() -> None:
 
 
 def test_a_claim_that_was_never_assessed_is_valid_until_no_time() -> None:
-    assert valid_until({"assessed": None, "declared": {"valid_for": "1d"}}) is None
-    assert valid_until({"assessed": "2026-11-22T14:00:00Z", "declared": {}}) is None
+    waiting = [{"status": "unknown", "evidence": None}]
+    assert valid_until({"assessed": None, "declared": {"valid_for": "1d"}, "slices": waiting}, {}) is None
+    assert valid_until({"assessed": "2026-11-22T14:00:00Z", "declared": {}, "slices": waiting}, {}) is None
+
+
+def test_evidence_that_ran_out_is_not_valid_again_because_that_was_seen() -> None:
+    """What finds it expired is an edit of its own, days later: it measured nothing."""
+    held = judged("holds", 0.93, 4)
+    judged_, found = held[1].body, held[0]
+    assert isinstance(judged_, e.SetClaim)
+    expired = judged_.slices[0].model_copy(update={"status": "stale", "why": "was holds; its evidence has expired"})
+    minutes = 3 * 24 * 60
+    batches = [held, [draft(e.SetClaim(claim="grounded", slices=(expired,)), minute=minutes)]]
+    view, steps = view_of(*batches), steps_of([*LIFE, *batches])
+    now = NOW + timedelta(minutes=minutes + 10)
+    document = why_document(view, "grounded", steps, now)
+    assert (document["valid_until"], document["expired"]) == ("2026-11-23T14:04:00Z", True)
+    assert (steps[-1].status, steps[-1].looks, steps[-1].figure.evidence) == ("stale", 0, found.digest)
+    words = " ".join(why_text(view, "grounded", steps=steps, now=now).split())
+    assert words.startswith("STALE grounded since 2026-11-25 14:00 UTC, last assessed 2026-11-22 14:04 UTC")
+    assert "valid until 2026-11-23 14:04 UTC (over: it counts no longer)" in words
+    assert "E-4; by the clock v5" in words
