@@ -18,6 +18,8 @@ from syscard.errors import NothingDeclared, RecordsError, UsageError
 
 View = dict[str, Any]
 Row = dict[str, Any]
+_KEYS: Final = {"digest", "head", "edits", "card", "texts", "live", "gate", "written"}
+"""Of every view that a release wrote."""
 
 
 @contextmanager
@@ -93,6 +95,8 @@ def read_view(records: Path, system: str | None = None) -> View:
         view: View = json.loads(row[0])
     except ValueError as error:
         raise RecordsError(f"{records}: the view of {chosen} is not JSON: run: syscard doctor") from error
+    if not isinstance(view, dict) or not view.keys() >= _KEYS:
+        raise RecordsError(f"{records}: the view of {chosen} is none of a card: run: syscard doctor")
     return view
 
 

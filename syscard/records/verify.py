@@ -94,9 +94,15 @@ def _anchored(records: Records, ref: str, rows: list[Stored], kept: Head | str) 
 
 
 def _same_card(ref: str, view: View, card: Card, rows: list[Stored]) -> None:
-    count = len(rows)
-    if count != view["edits"] or card.digest != view["digest"]:
-        raise ChainBroken(f"{ref}: the view says {view['edits']} edits, the chain has {count}: the two differ")
+    count, newest = len(rows), rows[-1].name if rows else "none"
+    if count != view["edits"]:
+        raise ChainBroken(
+            f"{ref}: the view says {view['edits']} edits, the chain has {count}, the newest {newest}: the two differ"
+        )
+    if not rows or view["head"] != rows[-1].link:
+        raise ChainBroken(f"{ref}: the head of the chain that the faces show is not the link of {newest}")
+    if card.digest != view["digest"]:
+        raise ChainBroken(f"{ref}: the digest that the faces show is not that of the card which {count} edits give")
     if view.get("sources", {}) != (sources(map(read, rows), card) if "sources" in view else {}):
         raise ChainBroken(f"{ref}: the edits that the faces name beside figures are not those that say them")
     if digest(view["card"]) != card.digest:
@@ -130,7 +136,10 @@ def _same_calibrations(ref: str, records: Records, card: Card) -> tuple[Calibrat
 def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
     """Every figure of a group that is shown stands in the edit that it names, and the card rests on that edit."""
     body = (view["live"] or {}).get("groups")
-    shown = [told for told in GroupsNow.model_validate(body).told if told.evidence] if body else []
+    try:
+        shown = [told for told in GroupsNow.model_validate(body).told if told.evidence] if body else []
+    except ValueError as error:
+        raise ChainBroken(f"{ref}: the groups that the faces show cannot be read") from error
     if not shown:
         return
     held = {

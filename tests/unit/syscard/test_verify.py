@@ -14,7 +14,7 @@ import pytest
 from syscard import edits as e
 from syscard.declare import declaring
 from syscard.digest import canonical
-from syscard.errors import ChainBroken
+from syscard.errors import ChainBroken, RecordsError
 from syscard.live import Live, WatcherNow
 from syscard.records.store import Records
 from syscard.records.verify import Verified, verify_system
@@ -108,6 +108,30 @@ def test_a_card_or_note_that_was_changed_is_seen(records: Records, where: Path) 
         verified(records, where)
     rewrite(where, lambda view: view["card"].update(evidence_count=7))
     with pytest.raises(ChainBroken, match="the card that the faces show"):
+        verified(records, where)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda view: view.update(head="0" * 64), r"the head of the chain that the faces show is not the link of edit"),
+        (lambda view: view.update(digest="0" * 64), "the digest that the faces show is not that of the card"),
+        (lambda view: view.update(edits=3), r"the view says 3 edits, the chain has \d+, the newest edit \d+ \(v2\)"),
+        (lambda view: view["live"].update(groups=5), "the groups that the faces show cannot be read"),
+    ],
+)
+def test_what_the_faces_say_of_the_chain_is_held_against_it(
+    records: Records, where: Path, change: Change, says: str
+) -> None:
+    rewrite(where, change)
+    with pytest.raises(ChainBroken, match=says):
+        verified(records, where)
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "7", '{"card": {}}', "{"])
+def test_a_view_that_is_none_is_told_in_a_line(records: Records, where: Path, body: str) -> None:
+    tamper(where, "update view set body = ?", body)
+    with pytest.raises(RecordsError, match=r"the view of shop is .*: run: syscard doctor$"):
         verified(records, where)
 
 
