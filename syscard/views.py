@@ -100,21 +100,6 @@ def read_view(records: Path, system: str | None = None) -> View:
     return view
 
 
-def read_rows(records: Path, system: str, holding: str) -> list[tuple[int, int, str, str, str, str, str]]:
-    """The rows of the chain whose draft holds a text, in order: the fields of `syscard.stored.Stored`.
-
-    Raises:
-        NothingDeclared: there are no records yet.
-        RecordsError: the file cannot be read.
-    """
-    query = (
-        "select seq, version, cause, draft, recorded, previous, link from edit"
-        " where system = ? and instr(draft, ?) order by seq"
-    )
-    with _reading(records) as connection:
-        return connection.execute(query, (system, json.dumps(holding))).fetchall()
-
-
 def version_stamp(records: Path) -> int:
     """A number that changes whenever the records do; cheap enough to ask every second.
 
@@ -160,9 +145,17 @@ def _version(version: int, cause: str, draft: str, link: str, edits: int) -> dic
 
 
 def edit_rows(
-    records: Path, system: str, *, after: int = 0, since_version: int = 0, until_version: int | None = None
+    records: Path,
+    system: str,
+    *,
+    after: int = 0,
+    since_version: int = 0,
+    until_version: int | None = None,
+    holding: str | None = None,
 ) -> Iterator[Row]:
     """Stored edits in order, from behind `after`, of some versions: the fields of `syscard.stored.Stored`.
+
+    With `holding` only those whose draft has this text as a JSON string.
 
     Raises:
         NothingDeclared: there are no records yet.
@@ -170,11 +163,12 @@ def edit_rows(
     """
     query = (
         "select seq, version, cause, draft, recorded, previous, link from edit"
-        " where system = ? and seq > ? and version >= ? and version <= ? order by seq"
+        " where system = ? and seq > ? and version >= ? and version <= ? and instr(draft, ?) order by seq"
     )
+    part = json.dumps(holding) if holding is not None else ""  # every draft holds nothing
     with _reading(records) as connection:
         last = until_version if until_version is not None else _NO_VERSION
-        found = connection.execute(query, (system, after, since_version, last))
+        found = connection.execute(query, (system, after, since_version, last, part))
         names = [column[0] for column in found.description]
         for row in found:
             yield dict(zip(names, row, strict=True))

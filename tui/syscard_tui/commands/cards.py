@@ -128,13 +128,13 @@ def why(context: typer.Context, claim: Annotated[str, typer.Argument()], as_json
     from syscard.clock import system_clock
     from syscard.render.why import there, why_document, why_text
     from syscard.stored import Stored, read
-    from syscard.views import read_rows
+    from syscard.views import edit_rows
 
     options = options_of(context)
     view = options.view()
     there(view, claim)
-    rows = read_rows(options.home().records, options.ref(), claim)
-    steps = claim_steps((read(Stored(*row)) for row in rows), claim)
+    rows = edit_rows(options.home().records, options.ref(), holding=claim)
+    steps = claim_steps((read(Stored(**row)) for row in rows), claim)
     if as_json:
         say_json(why_document(view, claim, steps, system_clock()))
     else:
