@@ -7,9 +7,11 @@ import os
 import stat
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from http.client import HTTPException
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -68,12 +70,16 @@ def opa_engine(url: str, stage: str, token: str | None, timeout_s: float = TIMEO
         return _post(f"{root}/v1/data/{path}", {"input": value}, token, timeout_s).get("result")
 
     asked = _post(f"{root}/v1/data/{path_of(stage)}?provenance=true", {"input": {}}, token, timeout_s)
-    bundles = (asked.get("provenance") or {}).get("bundles") or {}
-    return Engine(NAME, digest({"path": path_of(stage), "bundles": bundles}), ask)
+    provenance = asked.get("provenance")
+    bundles = provenance.get("bundles") if isinstance(provenance, dict) else None
+    return Engine(NAME, digest({"path": path_of(stage), "bundles": bundles or {}}), ask)
 
 
 def _root(url: str, token: str | None) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise UsageError("--opa-url: write the root of the server: https://opa.example:8181")
     if parts.username or parts.password:
@@ -94,11 +100,9 @@ def _post(url: str, body: Any, token: str | None, timeout_s: float) -> dict[str,
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  (checked in _root)
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=timeout_s) as answer:
-            data = answer.read(_MOST_BYTES + 1)
-        found = json.loads(data) if len(data) <= _MOST_BYTES else None
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  (checked in _root)
+        return _object(_in_time(lambda: _read(request, timeout_s), timeout_s), url)
     except urllib.error.HTTPError as error:
         error.close()
         hint = f": give a token by {TOKEN} or {TOKEN_FILE}" if error.code in (401, 403) else ""
@@ -106,6 +110,44 @@ def _post(url: str, body: Any, token: str | None, timeout_s: float) -> dict[str,
     except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise GateError(f"opa: no answer from {_shown(url)}: {_why(reason)}: no verdict is no yes") from None
+
+
+def _in_time(read: Callable[[], bytes], timeout_s: float) -> bytes:
+    """The answer, all of it in time: a socket's own timeout is of each byte, and a server may send them one by one.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    answer: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(read())
+        except BaseException as error:  # noqa: BLE001  (raised where it is waited for)
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer.result(timeout_s)
+
+
+def _read(request: urllib.request.Request, timeout_s: float) -> bytes:
+    """What a server says, one byte more than may be at most; what goes to this machine goes through no proxy."""
+    direct = [urllib.request.ProxyHandler({})] if urlsplit(request.full_url).hostname in _LOCAL else []
+    with urllib.request.build_opener(_NoRedirect, *direct).open(request, timeout=timeout_s) as answer:
+        return bytes(answer.read(_MOST_BYTES + 1))
+
+
+def _object(data: bytes, url: str) -> dict[str, Any]:
+    """The JSON object of an answer.
+
+    Raises:
+        GateError: it is none, is too large, or has what JSON has not: NaN, halves of characters.
+    """
+    try:
+        found = json.loads(data) if len(data) <= _MOST_BYTES else None
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, dict):
         raise GateError(f"opa: {_shown(url)} gives no JSON object, or more than {_MOST_BYTES >> 20} MiB")
     return found

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import sleep
 from typing import Any, ClassVar
 
 import pytest
@@ -225,6 +226,14 @@ class Opa(BaseHTTPRequestHandler):
     seen: ClassVar[list[tuple[str, str | None, Any]]] = []
     answers: ClassVar[dict[str, Any]] = {}
     """Results by path."""
+    garbled: ClassVar[dict[str, bytes]] = {
+        "garbled": b"no json",
+        "deep": b"[" * 100_000,
+        "infinite": b'{"result": NaN}',
+        "halved": b'{"provenance": {"bundles": {"\\ud800": 1}}}',
+        "bytes": b"\xff\xfe{",
+    }
+    """What is no JSON of ours, by stage."""
 
     def do_POST(self) -> None:
         value = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
@@ -242,11 +251,19 @@ class Opa(BaseHTTPRequestHandler):
         body: dict[str, Any] = {} if found is None else {"result": found}
         if "provenance" in self.path:
             body["provenance"] = {"version": "1.10", "bundles": {"gates": {"revision": "r7"}}}
-        data = b"no json" if path.startswith("syscard/gate/garbled") else json.dumps(body).encode()
+        data = (
+            self.garbled.get(path.removeprefix("syscard/gate/").removesuffix("/verdict")) or json.dumps(body).encode()
+        )
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if not path.startswith("syscard/gate/drips"):
+            self.wfile.write(data)
+            return
+        for byte in data[:16]:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            sleep(0.05)
 
     def log_message(self, *_args: Any) -> None:
         """Silent."""
@@ -293,7 +310,7 @@ def test_a_server_gives_the_verdict_and_is_sent_the_token_alone(server: str) -> 
     [
         ("away", "HTTP 302"),
         ("closed", "HTTP 401 from .*give a token by SYSCARD_OPA_TOKEN or SYSCARD_OPA_TOKEN_FILE"),
-        ("garbled", "no answer from .*: no verdict is no yes"),
+        *((stage, f"/gate/{stage}/verdict gives no JSON object") for stage in Opa.garbled),
     ],
 )
 def test_a_server_that_gives_no_verdict_is_a_loud_error(server: str, stage: str, says: str) -> None:
@@ -316,10 +333,33 @@ def test_a_server_that_is_not_there_or_silent_is_said_in_time() -> None:
         opa_engine(url, "promote", None)
 
 
+def test_a_server_that_sends_one_byte_after_the_other_is_out_of_time_as_one_that_is_silent(server: str) -> None:
+    with pytest.raises(GateError, match=r"no answer from .*: none in time"):
+        opa_engine(server, "drips", None, timeout_s=0.2)
+
+
+def test_what_a_server_says_of_its_bundles_is_taken_in_every_shape(server: str) -> None:
+    for provenance in (b"[1]", b"7", b'{"bundles": [123456789012345678901]}'):
+        Opa.garbled["shaped"] = b'{"provenance": ' + provenance + b"}"
+        assert len(opa_engine(server, "shaped", None).policy) == 64
+
+
+def test_what_goes_to_this_machine_goes_through_no_proxy(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server)
+    Opa.seen.clear()
+    url = f"http://localhost:{server.rpartition(':')[2]}"
+    opa_engine(url, "promote", "s3cret")
+    assert [path for path, _, _ in Opa.seen] == ["/v1/data/syscard/gate/promote/verdict?provenance=true"]
+
+
 @pytest.mark.parametrize(
     ("url", "token", "says"),
     [
         ("opa:8181", None, "write the root of the server"),
+        ("http://[::1", None, "write the root of the server"),
         ("file:///etc/passwd", None, "write the root of the server"),
         ("https://mara:pw@opa.example", None, "a password stands in it"),
         ("http://opa.example:8181", "t", "the token would go over http"),
