@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -9,8 +10,13 @@ _PAIRS: Final = (
     # Small letters of Cyrillic, Greek and others that look like Latin ones, and what is written for letters.
     "аa вb еe зe кk мm нh оo рp сc тt уy хx һh ѕs іi јj ԁd ԛq ԝw ѵv ӏi "
     "αa βb εe ιi κk νv οo ρp τt υu χx ϲc ϳj ωw ıi ɡg ɑa ʋv ƅb օo հh ո"
-    "n ցg ѡw 0o 1i |i !i li 3e 5s"
+    "n ցg ѡw 0o 1i |i !i li 3e 5s "
+    # Letters of Cherokee and Lisu, of which whole names can be written.
+    "Ꭺa Ᏼb Ꮯc Ꭰd Ꭼe Ꮐg Ꮋh Ꭵi Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꭱr Ꮪs Ꭲt Ꮩv Ꮃw Ꮍy Ꮓz "
+    "ꓮa ꓐb ꓚc ꓓd ꓰe ꓝf ꓖg ꓧh ꓲi ꓙj ꓗk ꓡl ꓟm ꓠn ꓳo ꓑp ꓣr ꓢs ꓔt ꓴu ꓦv ꓪw ꓫx ꓬy ꓜz"
 )
+_LATIN: Final = re.compile(r"LATIN (?:SMALL|CAPITAL|LETTER SMALL CAPITAL) (?:LETTER )?([A-Z])(?: WITH .+)?")
+"""What Unicode calls the letters that are Latin ones with a stroke or in another size."""
 _ALIKE: Final = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 
 
@@ -26,8 +32,13 @@ def same_person(one: str, other: str) -> bool:
 
 
 def _address(name: str) -> tuple[str, str]:
-    """What is before the @ of an address and before a +, and what is behind the @, as skeletons."""
-    local, _, domain = unicodedata.normalize("NFKC", name).partition("@")
+    """What is before the @ of an address and before a +, and what is behind the @, as skeletons.
+
+    `Mara Stein <mara@shop.example>` is the address in it.
+    """
+    text = unicodedata.normalize("NFKC", name)
+    inside = text.partition("<")[2].partition(">")[0]
+    local, _, domain = (inside if "@" in inside else text).partition("@")
     return _skeleton(local.partition("+")[0]), _skeleton(domain)
 
 
@@ -35,4 +46,9 @@ def _skeleton(text: str) -> str:
     """A text without case, blanks, marks and accents; a look-alike of another script becomes the Latin letter."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     told = "".join(c for c in decomposed if unicodedata.category(c)[0] in "LN" or c in "|!")
-    return told.translate(_ALIKE)
+    return "".join(map(_plain, told)).translate(_ALIKE)
+
+
+def _plain(letter: str) -> str:
+    found = None if letter.isascii() else _LATIN.fullmatch(unicodedata.name(letter, ""))
+    return found.group(1).lower() if found else letter

@@ -55,6 +55,8 @@ def view_of(card: Card, **texts: str) -> View:
         ("mara", "Mara "), ("mara", "m\u0430ra"), ("mara", "ma\u200bra"), ("mara", "mara@shop.example"),
         ("bill", "biIl"), ("bill", "b1ll"), ("jose", "Jos\u00e9"), ("mara+x@shop.example", "mara@shop.example"),
         ("\uff4dara", "mara"), ("Mara Stein", "mara.stein"), ("\u200b", "mara"),
+        ("Mara Stein <mara@shop.example>", "mara"), ("\u1d0d\u1d00\u0280\u1d00", "mara"), ("S\u00f8ren", "soren"),
+        ("\ua4df\ua4ee\ua4e3\ua4ee", "mara"), ("\uab87ara", "mara"), ("\u0141ukasz", "lukasz"),
     ],
 )  # fmt: skip
 def test_a_name_that_only_looks_different_is_the_same_person(one: str, other: str) -> None:
