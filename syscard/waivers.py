@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, Self
 
@@ -71,24 +70,3 @@ class Waiver(Value):
     starts: datetime
     expires: datetime
     revoked: Revoked | None = None
-
-    def until(self, at_most: timedelta | None = None) -> datetime:
-        """Until when it holds, where a policy lets none last longer than so long."""
-        return self.expires if at_most is None else min(self.expires, self.starts + at_most)
-
-    def holds(self, at: datetime, at_most: timedelta | None = None) -> bool:
-        """Whether it holds at a moment: after its end the rule counts again without anybody's doing."""
-        return self.revoked is None and self.starts <= at < self.until(at_most)
-
-
-def covering(waivers: Iterable[Waiver], items: Iterable[str]) -> tuple[Waiver, ...]:
-    """Those of some waivers of one rule that are needed so that every item is covered; none unless all of them are.
-
-    A rule that names no item is covered by a waiver without a scope; what breaks later is named by no waiver.
-    """
-    known, wanted = tuple(waivers), tuple(items)
-    if not wanted:
-        return tuple(w for w in known if not w.scope)[:1]
-    found = {item: next((w for w in known if item in w.scope), None) for item in wanted}
-    used = {w.id: w for w in found.values() if w is not None}
-    return tuple(used.values()) if all(found.values()) else ()
