@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,10 @@ OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
+_KEYS: Final = {"on_call": "system.owner.on_call"}
+"""Where a field stands in `system.yaml`, if not under `system`."""
+_TOLD: Final = 4
+"""Keys that are named where something is to be written."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,15 @@ def _undeclared(rule: Rule, facts: Facts) -> Figure:
 
 
 def _documented(rule: Rule, facts: Facts) -> Figure:
-    return _share(rule, facts["documented"]["fields"], tuple(facts["documented"]["missing"]))
+    missing = tuple(facts["documented"]["missing"])
+    return replace(_share(rule, facts["documented"]["fields"], missing), why=_to_write(missing, facts))
+
+
+def _to_write(missing: tuple[str, ...], facts: Facts) -> str:
+    """What to write and where: `to be written in system.yaml: system.oversight, components.llm.owner`."""
+    keys = [f"components.{ref}.owner" if ref in facts["parts"] else _KEYS.get(ref, f"system.{ref}") for ref in missing]
+    more = ", ..." if len(keys) > _TOLD else ""
+    return f"to be written in system.yaml: {', '.join(keys[:_TOLD])}{more}" if keys else ""
 
 
 def _watched(rule: Rule, facts: Facts) -> Figure:
@@ -225,6 +237,8 @@ def _signal_value(rule: Rule, facts: Facts) -> Figure:
 
 def _disparity(rule: Rule, facts: Facts) -> Figure:
     found = {r: c for r, c in _claims(rule, facts) if c["metric"].startswith("disparity(")}
+    if not found:
+        return Figure(None, why="no claim in its scope is over disparity(...)")
     values = {ref: _value(claim["slices"][0], rule, "value") for ref, claim in found.items()}
     why = _how(rule, "value") + _expired(rule, facts)
     return _worst(rule, values, why, {ref: claim["sample"] for ref, claim in found.items()})

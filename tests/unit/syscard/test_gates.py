@@ -83,6 +83,18 @@ def test_the_documented_share_names_what_is_missing() -> None:
     found = card(system=identity)
     assert items_of("documented_share", found) == ("oversight",)
     assert value_of("documented_share", found) == pytest.approx(1 - 1 / 12)
+    assert asked("documented_share", found).checks[0].why == "to be written in system.yaml: system.oversight"
+
+
+def test_what_is_not_documented_is_told_with_the_key_to_write() -> None:
+    found = card(e.Observe(what="component", ref="stray", value="", evidence_class="span", traces=5, declared=False))
+    found["identity"]["owner"]["on_call"] = None
+    for field in ("users", "limitations", "oversight"):
+        found["identity"][field] = None
+    keys = "system.owner.on_call, system.users, system.limitations, system.oversight, ..."
+    assert asked("documented_share", found).checks[0].why == f"to be written in system.yaml: {keys}"
+    found["identity"] = card()["identity"]
+    assert asked("documented_share", found).checks[0].why.endswith(": components.stray.owner")
 
 
 def test_a_part_is_watched_if_one_of_its_signals_gives_a_verdict() -> None:
@@ -146,7 +158,10 @@ def test_a_reason_says_the_figure_the_need_and_the_first_few_that_miss_it() -> N
 def test_the_policy_that_ships_is_one_and_blocks_what_was_never_measured() -> None:
     verdict = decide(read_policy(read_text("gates", "promote.yaml"), "promote.yaml"), card(), None, NOW)
     assert verdict.stage == "promote"
-    assert verdict.reasons == ("disparity ratio: no figure: there are none", "requests seen: no figure")
+    assert verdict.reasons == (
+        "disparity ratio: no figure: no claim in its scope is over disparity(...)",
+        "requests seen: no figure",
+    )
 
 
 @pytest.mark.parametrize(
