@@ -14,9 +14,9 @@ _TABLES: Final = ("claims", "risks", "unknowns")
 
 @dataclass(frozen=True)
 class Places:
-    """Lines of a system's file; those of nothing where there is none."""
+    """Lines of a system's file; none where it is not at hand, or is another's: then everything is at its first line."""
 
-    file: str | None
+    file: str
     lines: Mapping[str, int]
     """By name of a claim, part, risk or open question, and by field of `system`."""
     first: int = 1
@@ -30,18 +30,15 @@ class Places:
         return self.lines.get(item) or self.lines.get(claim) or self.first
 
 
-NOWHERE: Final = Places(None, {})
-
-
 def places_of(text: str, name: str, system: str) -> Places:
     """The lines of a file, if it declares the system that is meant; a file of another one says nothing of this."""
     try:
         tree = Tree.of(text, "schema: and system:", "")
     except Unreadable:
-        return NOWHERE
+        return Places(name, {})
     declared = tree.values.get("system")
     if not isinstance(declared, dict) or declared.get("ref") != system:
-        return NOWHERE
+        return Places(name, {})
     lines = {str(key): line for (section, key, *rest), line in _deep(tree) if section == "system" and not rest}
     for (section, key, *rest), line in _deep(tree):
         if section in ("components", "interactions") and not rest:

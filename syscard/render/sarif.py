@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from syscard.digest import text_digest
 from syscard.gates import Check, Verdict
@@ -24,7 +25,7 @@ def verdict_sarif(verdict: Verdict, card: CardJson, places: Places, version: str
     Args:
         verdict: what the gate said.
         card: JSON of the card that was asked.
-        places: lines of its system's file, if that is known.
+        places: lines of its system's file.
         version: syscard's own.
     """
     rules = [_rule(check) for check in verdict.checks]
@@ -59,7 +60,7 @@ def _results(at: int, check: Check, verdict: Verdict, card: CardJson, places: Pl
             "ruleId": one_line(check.rule),
             "ruleIndex": at,
             "level": _LEVELS[check.severity],
-            "message": {"text": f"{check_text(check)}{about}"},
+            "message": {"text": _plain(f"{check_text(check)}{about}")},
             "locations": [_location(item, card, places)],
             "partialFingerprints": {"syscard/v1": text_digest(f"{verdict.stage}\n{check.rule}\n{item}")},
         }
@@ -69,12 +70,17 @@ def _results(at: int, check: Check, verdict: Verdict, card: CardJson, places: Pl
         yield result
 
 
+def _plain(text: str) -> str:
+    """A text of which viewers make no link: SARIF reads `[words](address)` as one, and names come from spans."""
+    return text.replace("](", "] (")
+
+
 def _location(item: str, card: CardJson, places: Places) -> dict[str, Any]:
     name = one_line(item) or one_line(card["system"])
-    found: dict[str, Any] = {"logicalLocations": [{"name": name, "fullyQualifiedName": f"{card['system']}/{name}"}]}
-    if places.file is not None:
-        found["physicalLocation"] = {
-            "artifactLocation": {"uri": places.file},
+    return {
+        "logicalLocations": [{"name": name, "fullyQualifiedName": f"{card['system']}/{name}"}],
+        "physicalLocation": {  # GitHub refuses a whole log of which one location has none
+            "artifactLocation": {"uri": quote(places.file)},
             "region": {"startLine": places.of(item, card)},
-        }
-    return found
+        },
+    }

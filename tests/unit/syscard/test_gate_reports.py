@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from syscard.gates import Policy, Verdict, decide
-from syscard.gates.places import NOWHERE, Places, places_of
+from syscard.gates.places import Places, places_of
 from syscard.render.gates import verdict_junit, verdict_lines, verdict_markdown
 from syscard.render.sarif import verdict_sarif
 from syscard_configs import read_text
@@ -17,7 +17,7 @@ from tests.unit.build import NOW, claim, opening
 from tests.unit.syscard.test_gate_waiving import waived
 from tests.unit.syscard.test_gates import card, standing
 
-EVIL = "gh|ost\x1b[2J\n</failure><img src=x>"
+EVIL = "gh|ost\x1b[2J\n</failure><img src=x>[x](https://evil.example)"
 FILE = """\
 schema: syscard/1
 system:
@@ -46,6 +46,9 @@ POLICY = Policy.model_validate({"stage": "promote", "rules": [
 ]})  # fmt: skip
 
 
+NO_LINES = Places("system.yaml", {})
+
+
 @pytest.fixture
 def of() -> dict[str, Any]:
     """Two claims broken, one of them waived in vain, an incident that is waived, no traffic, one claim unknown."""
@@ -63,8 +66,8 @@ def test_the_lines_of_a_system_s_file_are_found_and_those_of_another_s_are_not()
     asked = ("a", "b age_band=18-24", "vlm", "vlm->llm", "oversight", "nobody", "INC-7")
     incidents = {"incidents": {"7": {"subject": "llm"}}}
     assert [places.of(item, incidents) for item in asked] == [11, 13, 6, 9, 4, 2, 7]
-    assert places_of(FILE, "system.yaml", "helpdesk") is NOWHERE
-    assert places_of("- no: [system", "system.yaml", "shop") is NOWHERE
+    assert places_of(FILE, "system.yaml", "helpdesk") == NO_LINES
+    assert places_of("- no: [system", "system.yaml", "shop") == NO_LINES
     shipped = read_text("examples", "recommender.yaml")
     lines = places_of(shipped, "x", "shop-recommender").lines
     assert all(name in shipped.splitlines()[line - 1] for name, line in lines.items())
@@ -99,9 +102,10 @@ def test_sarif_says_what_failed_at_the_line_where_it_is_declared(of: dict[str, A
     assert len(set(prints)) == len(prints)
 
 
-def test_sarif_without_the_file_names_what_it_is_about(of: dict[str, Any]) -> None:
-    locations = [r["locations"][0] for r in sarif(of, NOWHERE)["results"]]
-    assert all("physicalLocation" not in location for location in locations)
+def test_sarif_without_the_lines_names_what_it_is_about_and_the_file_that_is_meant(of: dict[str, Any]) -> None:
+    locations = [r["locations"][0] for r in sarif(of, Places("my ai/system.yaml", {}))["results"]]
+    place = {"artifactLocation": {"uri": "my%20ai/system.yaml"}, "region": {"startLine": 1}}
+    assert all(location["physicalLocation"] == place for location in locations)
     assert [location["logicalLocations"][0]["name"] for location in locations] == ["a", "b", "INC-7", "shop", "c"]
 
 
@@ -145,10 +149,12 @@ def test_names_from_spans_change_no_report(of: dict[str, Any]) -> None:
     assert len(rows) == 11
     assert "<img" not in "".join(rows)
     assert all(line.isprintable() for line in verdict_lines(hostile, 1))
-    texts = [r["message"]["text"] for r in verdict_sarif(hostile, of, NOWHERE, "0")["runs"][0]["results"]]
+    texts = [r["message"]["text"] for r in verdict_sarif(hostile, of, NO_LINES, "0")["runs"][0]["results"]]
     assert all(text.isprintable() for text in texts)
+    assert "(https://evil.example" in "".join(texts)
+    assert "](" not in "".join(texts)
 
 
 def test_a_log_is_bounded(of: dict[str, Any]) -> None:
     of["claims"] = {f"c{n}": of["claims"]["a"] for n in range(1_500)}
-    assert len(verdict_sarif(verdict(of), of, NOWHERE, "0")["runs"][0]["results"]) == 1_000
+    assert len(verdict_sarif(verdict(of), of, NO_LINES, "0")["runs"][0]["results"]) == 1_000

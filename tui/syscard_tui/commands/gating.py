@@ -185,15 +185,16 @@ def _reports(verdict: Verdict, view: View, reports: Reports) -> Iterator[tuple[P
 
 def _places(file: Path, system: str) -> Places:
     """Lines of the system's file, where it is at hand and is that system's."""
-    from syscard.gates.places import NOWHERE, places_of
+    from syscard.gates.places import Places, places_of
     from syscard.gates.rules import MAX_BYTES
 
+    name = file.as_posix()
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except OSError:
-        return NOWHERE
-    return places_of(data.decode(errors="replace"), file.as_posix(), system) if len(data) <= MAX_BYTES else NOWHERE
+        return Places(name, {})
+    return places_of(data.decode(errors="replace"), name, system) if len(data) <= MAX_BYTES else Places(name, {})
 
 
 def _document(verdict: Verdict, run: RunGate, view: View, recorded: int | None) -> dict[str, Any]:
