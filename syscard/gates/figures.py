@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from syscard.gates.facts import Facts
-from syscard.gates.rules import Rule
+from syscard.gates.rules import EVERYTHING, Rule
 from syscard.people import same_person
 
 OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -101,6 +101,8 @@ def _share(rule: Rule, of: int, missing: tuple[str, ...]) -> Figure:
 def _claims_of(status: str) -> Callable[[Rule, Facts], Figure]:
     def count(rule: Rule, facts: Facts) -> Figure:
         found = dict(_claims(rule, facts))
+        if not found and rule.scope != EVERYTHING:
+            return Figure(None, why="no claim is in its scope")
         named = tuple(ref for ref, claim in found.items() if claim["status"] == status)
         return _count(rule, named, tuple((ref, claim["sample"]) for ref, claim in found.items()))
 
@@ -126,7 +128,17 @@ def _risks_in(state: str) -> Callable[[Rule, Facts], Figure]:
 def _groups_uneven(rule: Rule, facts: Facts) -> Figure:
     if not facts["compared"]:
         return Figure(None, why="groups were never compared")
-    return _count(rule, tuple(name for name, state in facts["compared"].items() if state in ("uneven", "amplified")))
+    found = _count(rule, tuple(name for name, state in facts["compared"].items() if state in ("uneven", "amplified")))
+    unknown = tuple(name for name, state in facts["compared"].items() if state == "unknown")
+    if not unknown or rule.on_missing == "pass":
+        return found
+
+    def rest(covered: Collection[str]) -> bool:
+        left = sum(item not in covered for item in found.items)
+        return set(unknown) <= set(covered) and OPERATORS[rule.op](left, rule.threshold)
+
+    value = None if found.does(rule) else found.value
+    return Figure(value, (*found.items, *unknown), f"{len(unknown)} cannot be told yet", rest=rest)
 
 
 def _overdue(rule: Rule, facts: Facts) -> Figure:

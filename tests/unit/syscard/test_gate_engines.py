@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from datetime import timedelta
 from functools import cache
@@ -260,10 +261,10 @@ class Opa(BaseHTTPRequestHandler):
         if not path.startswith("syscard/gate/drips"):
             self.wfile.write(data)
             return
-        for byte in data[:16]:
-            self.wfile.write(bytes([byte]))
-            self.wfile.flush()
-            sleep(0.05)
+        with suppress(ConnectionError):  # whoever asked may have gone
+            for byte in data[:16]:
+                self.wfile.write(bytes([byte]))
+                sleep(0.05)
 
     def log_message(self, *_args: Any) -> None:
         """Silent."""

@@ -15,6 +15,7 @@ from syscard.material import material_digest
 from syscard.risks import Assessment, AssessRisks
 from syscard_configs import names, read_text
 from tests.unit.build import NOW, claim, evidence, opening, policy
+from tests.unit.syscard.test_gate_waiving import waived
 from tests.unit.syscard.test_gates import card
 
 TWO = [claim("a", about="llm"), claim("b", about="vlm", metric="disparity(accepted)", expect="<= 1.25")]
@@ -146,6 +147,30 @@ def test_a_comparison_without_evidence_or_verdict_is_no_figure() -> None:
     for live in (bare, compared(disparity(ratio=None)), None):
         found = check("group_disparity", card(), live, threshold=9)
         assert (found.value, found.passed) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "scope", [{"topics": ["latency"]}, {"claims": ["a"], "components": ["vlm"]}, {"edges": ["vlm->llm"]}]
+)
+@pytest.mark.parametrize("metric", ["claims_broken", "claims_unknown", "claims_stale", "disparity_ratio"])
+def test_a_scope_in_which_there_is_no_claim_is_no_figure_and_not_peace(metric: str, scope: dict[str, Any]) -> None:
+    found = check(metric, card(claims=TWO), scope=scope)
+    assert (found.passed, found.value) == (False, None)
+    assert check("claims_broken", card(claims=TWO), scope={"topics": ["fairness"]}).passed
+
+
+def test_groups_of_which_too_little_is_known_are_no_figure_and_not_even() -> None:
+    states = {"x by age": {"state": "unknown"}, "y by age": {"state": "uneven"}, "z by age": {"state": "even"}}
+    little = card() | {"groups": {name: states[name] for name in ("x by age", "z by age")}}
+    found = check("groups_uneven", little)
+    assert (found.passed, found.value, found.items) == (False, None, ("x by age",))
+    assert found.why == "1 cannot be told yet"
+    assert check("groups_uneven", little, on_missing="pass").passed
+    both = check("groups_uneven", card() | {"groups": states})
+    assert (both.passed, both.value, both.items) == (False, 1, ("y by age", "x by age"))
+    for scope, outcome in ((["y by age"], "failed"), (["x by age", "y by age"], "waived")):
+        known = waived(card() | {"groups": states}, *scope)
+        assert check("groups_uneven", known).outcome == outcome
 
 
 def test_uneven_and_amplified_groups_are_counted_where_they_were_compared() -> None:
