@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import rfc8785
 
+from syscard_configs import read_text
 from tests.functional.helpers import REF, one_line, syscard
 
 POLICY = """\
@@ -83,6 +86,21 @@ def test_the_same_run_is_written_once_and_one_without_record_never(declared: Pat
     assert card(declared)["version"] == before + 1
     policy.write_text(POLICY.replace("threshold: 0}", "threshold: 1}"))
     assert syscard(*gate).document["run"] == 2
+
+
+def test_the_digests_of_a_run_can_be_made_again_from_what_it_was_asked_of(declared: Path, tmp_path: Path) -> None:
+    rego = tmp_path / "promote.rego"
+    rego.write_text(read_text("gates", "promote.rego"))
+    gate = ("--home", declared, "gate", "--engine", "rego", "--policy", rego, "--input", tmp_path / "input.json")
+    run = syscard(*gate, "--json").document
+    facts = json.loads((tmp_path / "input.json").read_text())
+    assert facts["schema"] == "syscard.gate-input/1"
+    assert facts["asked"]["version"] == 1
+    without = {key: value for key, value in facts.items() if key != "asked"}
+    assert hashlib.sha256(rfc8785.dumps(without)).hexdigest() == run["input"]
+    assert hashlib.sha256(rfc8785.dumps({"rego": rego.read_text()})).hexdigest() == run["policy"]
+    (kept,) = card(declared)["gate_runs"]
+    assert (kept["input"], kept["policy"]) == (run["input"], run["policy"])
 
 
 def test_a_dry_run_needs_no_right_to_write(declared: Path, policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ class Reports(NamedTuple):
     markdown: Path | None
     file: Path
     """The system's."""
+    asked: Path | None
 
 
 PolicyFile = Annotated[
@@ -72,6 +73,9 @@ def gate(
     file: Annotated[Path, typer.Option("--file", help="The system's file, for the lines that SARIF points at.")] = Path(
         "system.yaml"
     ),
+    asked: Annotated[
+        Path | None, typer.Option("--input", help="Write the input document that was asked of here.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask whether this may be promoted: exit 0 yes, 1 no, 2 could not tell."""
@@ -87,7 +91,7 @@ def gate(
     verdict, by = ask(facts)
     run = record_of(verdict, policy=by, facts_digest=input_digest(facts), engine=engine.value)
     recorded = _record(options, run) if record else None
-    _write_reports(verdict, view, Reports(junit, sarif, markdown, file))
+    _write_reports(verdict, view, facts, Reports(junit, sarif, markdown, file, asked))
     if as_json:
         say_json(_document(verdict, run, view, recorded))
     else:
@@ -160,16 +164,17 @@ def _record(options: Options, run: RunGate) -> int | None:
     return card.gate_runs[-1].number
 
 
-def _write_reports(verdict: Verdict, view: View, reports: Reports) -> None:
+def _write_reports(verdict: Verdict, view: View, facts: Facts, reports: Reports) -> None:
     from syscard.modes import for_others
 
     with for_others():
-        for path, text in _reports(verdict, view, reports):
+        for path, text in _reports(verdict, view, facts, reports):
             path.write_text(text, encoding="utf-8")
 
 
-def _reports(verdict: Verdict, view: View, reports: Reports) -> Iterator[tuple[Path, str]]:
+def _reports(verdict: Verdict, view: View, facts: Facts, reports: Reports) -> Iterator[tuple[Path, str]]:
     from syscard import __version__
+    from syscard.gates.facts import as_json
     from syscard.render.gates import verdict_junit, verdict_markdown
     from syscard.render.sarif import verdict_sarif
 
@@ -181,6 +186,8 @@ def _reports(verdict: Verdict, view: View, reports: Reports) -> Iterator[tuple[P
     if reports.sarif:
         log = verdict_sarif(verdict, card, _places(reports.file, card["system"]), __version__)
         yield reports.sarif, json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    if reports.asked:
+        yield reports.asked, json.dumps(as_json(facts), indent=2, ensure_ascii=False) + "\n"
 
 
 def _places(file: Path, system: str) -> Places:
