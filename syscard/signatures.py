@@ -1,4 +1,4 @@
-"""Signatures of snapshots: in-toto statements in DSSE envelopes, by an ed25519 key.
+"""Signatures of snapshots and approvals: in-toto statements in DSSE envelopes, by an ed25519 key.
 
 The only module that imports securesystemslib, in-toto-attestation and cryptography; each is imported when it is used.
 A fingerprint is the SHA-256 of the public key's DER form:
@@ -92,6 +92,7 @@ def _make(path: Path) -> None:
         .Ed25519PrivateKey.generate()
         .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f".{FILE}", suffix=".partial", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
@@ -145,25 +146,26 @@ def _public(key: Ed25519PublicKey) -> Public:
     return Public(pem, fingerprint, key)
 
 
-def sealed(key: Signing, subjects: Mapping[str, str], predicate: Mapping[str, Any]) -> bytes:
+def sealed(key: Signing, subjects: Mapping[str, str], predicate: Mapping[str, Any], kind: str = PREDICATE) -> bytes:
     """The signed envelope over a statement, as canonical JSON with a line feed.
 
     Args:
         key: signs.
         subjects: SHA-256 of each file by its name.
         predicate: what is said of them; text, lists, objects, and None.
+        kind: type of what is said.
 
     Raises:
         MissingExtra: the libraries are not installed.
     """
-    payload = canonical(_statement(subjects, predicate))
+    payload = canonical(_statement(subjects, predicate, kind))
     dsse, signer = _dsse(), _signer(key)
     envelope = dsse.Envelope(payload, _PAYLOAD, {})
     envelope.sign(signer)
     return canonical(envelope.to_dict()) + b"\n"
 
 
-def _statement(subjects: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(subjects: Mapping[str, str], predicate: Mapping[str, Any], kind: str) -> dict[str, Any]:
     try:
         from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
         from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
@@ -171,19 +173,20 @@ def _statement(subjects: Mapping[str, str], predicate: Mapping[str, Any]) -> dic
     except ImportError as error:
         raise MissingExtra("server", "signing a snapshot") from error
     named = [ResourceDescriptor(name=name, digest={"sha256": sha256}).pb for name, sha256 in subjects.items()]
-    statement = Attested(named, PREDICATE, dict(predicate))
+    statement = Attested(named, kind, dict(predicate))
     statement.validate()
     found: dict[str, Any] = MessageToDict(statement.pb)
     return found
 
 
-def opened(envelope: bytes, keys: Mapping[str, Public], where: str) -> tuple[Statement, Public]:
+def opened(envelope: bytes, keys: Mapping[str, Public], where: str, kind: str = PREDICATE) -> tuple[Statement, Public]:
     """What an envelope says, and who signed it.
 
     Args:
         envelope: the bytes of the file.
         keys: who may have signed, by fingerprint.
         where: the file, for errors.
+        kind: type of what must be said.
 
     Raises:
         ChainBroken: it is no envelope of ours, nobody of `keys` signed it, or its signature is of something else.
@@ -197,12 +200,12 @@ def opened(envelope: bytes, keys: Mapping[str, Public], where: str) -> tuple[Sta
     _check(envelope, keys[named], where)
     try:
         statement = json.loads(payload)
-        if (statement["_type"], statement["predicateType"]) != (STATEMENT, PREDICATE):
+        if (statement["_type"], statement["predicateType"]) != (STATEMENT, kind):
             raise ValueError("another type")
         subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
         return Statement(subjects, dict(statement["predicate"])), keys[named]
     except (ValueError, KeyError, TypeError) as error:
-        raise ChainBroken(f"{where}: what was signed is no statement of a snapshot") from error
+        raise ChainBroken(f"{where}: what was signed is no {kind}") from error
 
 
 def signer_of(envelope: bytes, where: str) -> str:

@@ -54,7 +54,8 @@ class ApprovalRow:
     counts: bool
     """It is an approval, and nothing material has changed since the card that it is for."""
     comment: str | None
-    signed: bool
+    signed_by: str
+    """`signed by 0f3a...` (the key that its signature names; `card verify` checks it), or `unsigned`."""
 
     @property
     def words(self) -> str:
@@ -122,6 +123,8 @@ def approval_rows(view: View) -> tuple[ApprovalRow, ...]:
 
 
 def _approval(one: dict[str, Any], texts: dict[str, str], material: str) -> ApprovalRow:
+    from syscard.approval_signatures import named_signer
+
     return ApprovalRow(
         role=one["role"],
         person=one_line(one["person"]),
@@ -131,7 +134,7 @@ def _approval(one: dict[str, Any], texts: dict[str, str], material: str) -> Appr
         over=one["over"],
         counts=one["decision"] == "approve" and one["material"] == material,
         comment=_text(one["comment_sha256"], texts),
-        signed=one["signature"] is not None,
+        signed_by=named_signer(one["signature"]),
     )
 
 

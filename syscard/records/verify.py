@@ -13,6 +13,7 @@ from syscard.edits import Body, Erasure, Hold, NoteOnIncident, SetBaseline
 from syscard.errors import ChainBroken, RecordsError
 from syscard.gates import Policy, decide
 from syscard.head import Head, anchored
+from syscard.incident_fold import author_name
 from syscard.live import GroupsNow
 from syscard.records.store import Records
 from syscard.risks import AssessRisks, Calibration
@@ -69,6 +70,7 @@ def verify_system(records: Records, ref: str, view: View, gate: Policy, kept: He
     _same_baselines(ref, records)
     calibrations = _same_calibrations(ref, records, card)
     _same_groups(ref, records, card, view)
+    _signed_approvals(ref, records)
     texts = records.texts(ref)
     if changed := [key for key, text in (*texts.items(), *view["texts"].items()) if text_digest(text) != key]:
         raise ChainBroken(f"{ref}: the note stored under {changed[0][:16]} is not the one that was written")
@@ -152,6 +154,15 @@ def _same_groups(ref: str, records: Records, card: Card, view: View) -> None:
         kept = held[known.evidence].get(told.name) if known and known.evidence == told.evidence else None
         if kept is None or not kept.told.same_as(told.told):
             raise ChainBroken(f"{ref}: the figures shown of {told.name} are not those of their evidence")
+
+
+def _signed_approvals(ref: str, records: Records) -> None:
+    """Every approval that is signed is the one that its key signed for, by the person that the edit names."""
+    for edit in records.edits(ref):
+        if isinstance(edit.body, Approve) and edit.body.signature is not None:
+            from syscard.approval_signatures import signer
+
+            signer(edit.body, author_name(edit), f"{ref}: approval of v{edit.body.version} by {author_name(edit)}")
 
 
 def _erased(records: Records, ref: str, texts: dict[str, str]) -> int:

@@ -31,7 +31,7 @@ def approval_lines(view: View, width: int) -> Iterator[str]:
     for row in approval_rows(view):
         mark = " " if row.counts else "!"
         comment = f": {row.comment}" if row.comment else ""
-        text = f"{row.words}  {row.at[:16]}Z  {row.person}{comment}"
+        text = f"{row.words}  {row.at[:16]}Z  {row.person}, {row.signed_by}{comment}"
         yield from wrap(text, width, first=f"{mark} {pad(row.role, 12)} ", rest="    ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,7 +13,14 @@ from xml.etree import ElementTree as ET
 import pytest
 import rfc8785
 
+from syscard.approvals import Approve
+from syscard.card import Card
+from syscard.edits import Body
+from syscard.home import Home
+from syscard.signatures import signing_key
 from syscard_configs import read_text
+from syscard_tui.incident_writing import write_to
+from syscard_tui.wiring import House
 from tests.functional.helpers import REF, one_line, syscard
 
 POLICY = """\
@@ -203,3 +211,25 @@ def test_somebody_signs_for_the_card_that_they_have_read_and_no_other(declared: 
     assert "rejected v1" in said(*approve, "--decision", "reject", "--version", "1", "--over", digest)
     decisions = [(a["decision"], a["version"], a["over"]) for a in card(declared)["approvals"]]
     assert decisions == [("approve", 1, digest), ("reject", 1, digest)]
+
+
+def test_an_approval_is_signed_and_one_that_was_signed_for_something_else_is_found(
+    declared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYSCARD_SIGNING_KEY_FILE", str(tmp_path / "mine.pem"))
+    one_line(syscard("--home", declared, "approve", "--role", "owner"), "mine.pem: No such file")
+    assert "approvals" not in card(declared)
+    monkeypatch.delenv("SYSCARD_SIGNING_KEY_FILE")
+    said("--home", declared, "approve", "--role", "owner")
+    fingerprint = signing_key(declared / "keys").public.fingerprint
+    shown = " ".join(said("--home", declared, "card", "show").split())
+    assert f"signed by {fingerprint[:16]}" in shown
+    assert "verified: ok" in said("--home", declared, "card", "verify")
+    house = House(Home(declared))
+
+    def forged(known: Card, _at: datetime) -> list[Body]:
+        old = known.approvals[-1].model_dump(include={"over", "version", "material", "signature"})
+        return [Approve(role="legal", **old)]
+
+    write_to(house, REF, "approve by legal", forged)
+    one_line(syscard("--home", declared, "card", "verify"), "its signature is of another approval", code=1)

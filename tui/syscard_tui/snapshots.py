@@ -86,7 +86,7 @@ def _try(house: House, records: Records, view: View, wish: Wish, who: Author, ba
     from syscard.render.report import verdict_at
     from syscard.signatures import signer_of
 
-    ref, now, key = view["card"]["system"], house.clock(), _key(house)
+    ref, now, key = view["card"]["system"], house.clock(), key_of(house)
     known = tuple(SnapshotCard.model_validate(s) for s in view["card"].get("snapshots", ()))
     occasion = _occasion(house, records, view, wish, back, now)
     verdict = verdict_at(view, now, occasion)
@@ -102,7 +102,8 @@ def _try(house: House, records: Records, view: View, wish: Wish, who: Author, ba
     return Taken(card.snapshots[-1], key.public.fingerprint, paths, new=True)
 
 
-def _key(house: House) -> Signing:
+def key_of(house: House) -> Signing:
+    """The key that signs: of the file that the environment names, else the home's."""
     from syscard.signatures import VARIABLE, signing_key
 
     outside = os.environ.get(VARIABLE)
@@ -120,7 +121,7 @@ def _occasion(
     start = wish.start or end - (back or _usual(card))
     seen, why = _sums(house, records, card["system"], start, end)
     number = earlier[-1]["number"] + 1 if earlier else 1
-    return Occasion(number, wish.reason, start, end, seen, why, earlier, _key(house).public.fingerprint)
+    return Occasion(number, wish.reason, start, end, seen, why, earlier, key_of(house).public.fingerprint)
 
 
 def _usual(card: dict[str, Any]) -> timedelta:

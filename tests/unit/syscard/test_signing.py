@@ -182,7 +182,7 @@ def test_the_card_shows_who_waived_approved_and_asked() -> None:
     for said in (
         "WAIVERS\n  W-1   no-broken-claim for grounded: holds until 2026-12-22",
         "granted by  ines, asked for by mara", "reason      vendor fix is on its way", "meanwhile   (text erased)",
-        "! risk-owner   approved v1, NO LONGER COUNTS", "human:mara: read it",
+        "! risk-owner   approved v1, NO LONGER COUNTS", "human:mara, unsigned: read it",
         "1  2026-11-22T14:03Z  promote open  resting on W-1  (python, by human:mara)",
     ):  # fmt: skip
         assert said in text, text

@@ -186,17 +186,21 @@ def approve(
         str, typer.Option("--version", help="The card you have read, e.g. v12; else the newest.", show_default=False)
     ] = "",
 ) -> None:
-    """Approve a card, or reject it, in a role: it counts for gates while nothing material changes."""
+    """Approve a card, or reject it, in a role, and sign that: it counts for gates while nothing material changes."""
+    from syscard.approval_signatures import signed
     from syscard.approvals import ROLE, Approve
     from syscard.digest import text_digest
     from syscard.errors import UsageError
     from syscard.material import material_digest
+    from syscard_tui.snapshots import key_of
+    from syscard_tui.wiring import author
 
     if not ROLE.fullmatch(role):
         raise UsageError(f"--role {role[:60]}: small letters, digits, - and _, such as risk-owner")
     options = options_of(context)
     words = words_of(comment, "--comment is empty") if comment else ""
-    read = _read_card(options, version) if version else None
+    read, who = _read_card(options, version) if version else None, author()
+    key = key_of(options.house())
 
     def make(card: Card, _at: datetime) -> list[Body]:
         meant = read or card
@@ -204,7 +208,8 @@ def approve(
         material = material_digest(meant.model_dump(mode="json"))
         said = {"comment_sha256": text_digest(words)} if words else {}
         about = {"over": meant.digest, "version": meant.version, "material": material}
-        return [Approve.model_validate({"role": role, "decision": decision.value, **about, **said})]
+        body = Approve.model_validate({"role": role, "decision": decision.value, **about, **said})
+        return [signed(body, f"{who.kind}:{who.name}", key)]
 
     card = write(options, f"{decision} by {role}"[:200], make, (words,) if words else ())
     new = card.approvals[-1]
