@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from syscard.finding import Value
 from syscard.incident_edits import Name, Sha256
 from syscard.people import same_person
+from syscard.words import one_line
 
 LONGEST_WAIVER: Final = timedelta(days=366)
 """Whatever a policy allows."""
@@ -37,7 +38,9 @@ class Waive(Value):
     @model_validator(mode="after")
     def _has_four_eyes_and_an_end(self) -> Self:
         if same_person(self.requested_by, self.approver):
-            raise ValueError(f"who asks for a waiver does not grant it: {self.approver} is who asks; name another")
+            raise ValueError(
+                f"who asks for a waiver does not grant it: {one_line(self.approver)} is who asks; name another"
+            )
         if not timedelta(0) < self.expires - self.starts <= LONGEST_WAIVER:
             raise ValueError(f"a waiver ends after it began, at most {LONGEST_WAIVER.days} days later")
         return self

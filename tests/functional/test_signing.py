@@ -162,6 +162,18 @@ def test_a_gate_that_cannot_be_asked_is_one_line_and_exit_2(declared: Path, monk
         one_line(syscard("--home", declared, "gate", "--no-record", *arguments), *words)
 
 
+def test_no_name_in_an_argument_writes_on_the_terminal(declared: Path) -> None:
+    evil = "x\x1b[2J\u202e\nnext"
+    flags = ("--reason", "x", "--control", "y", "--expires", "2d", "--scope", "grounded", "--approver")
+    for arguments in (
+        ("gate", "--stage", evil), ("gate", "--stage", evil, "--engine", "rego"), ("gate", "--policy", evil),
+        ("waive", "few-unknowns", "--requested-by", evil, *flags, evil), ("gate", "--no-record", "--junit", "\x1b/x"),
+    ):  # fmt: skip
+        ran = syscard("--home", declared, *arguments)
+        one_line(ran)
+        assert ran.err.rstrip("\n").isprintable()
+
+
 REFUSED: tuple[tuple[dict[str, str], str], ...] = (
     ({"--approver": "MARA "}, "who asks for a waiver does not grant it"),
     ({"--approver": "m\u0430ra@shop.example"}, "who asks for a waiver does not grant it"),

@@ -7,6 +7,7 @@ import sys
 
 from syscard.errors import COULD_NOT_RUN, SyscardError
 from syscard.modes import owner_only
+from syscard.words import safe
 from syscard_tui.quick import asked_for, print_status
 
 INTERRUPTED = 130
@@ -21,7 +22,7 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # here and not at the interpreter's end, where a closed pipe could not be caught
     except SyscardError as error:
-        sys.stderr.write(f"syscard: {error}\n")
+        sys.stderr.write(f"syscard: {safe(error)}\n")  # names in it come from spans and arguments
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("syscard: stopped; nothing that was stored is harmed\n")
@@ -35,7 +36,7 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"syscard: {where}{error.strerror or error}\n")
+        sys.stderr.write(f"syscard: {safe(where)}{error.strerror or safe(error)}\n")
         sys.exit(COULD_NOT_RUN)
 
 

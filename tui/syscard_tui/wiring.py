@@ -18,6 +18,7 @@ from syscard.gates import Policy, read_policy
 from syscard.home import Home
 from syscard.rotations import rotations
 from syscard.steps import At, untold
+from syscard.words import one_line
 from syscard_configs import names, read_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def stage_policy(stage: str, path: Path | None = None) -> Policy:
 
     if path is None and f"{stage}.yaml" not in names("gates"):
         known = ", ".join(name.removesuffix(".yaml") for name in names("gates") if name.endswith(".yaml"))
-        raise UsageError(f"no policy ships for stage '{stage[:60]}', only for {known}: name a file with --policy")
+        raise UsageError(
+            f"no policy ships for stage '{one_line(stage)[:60]}', only for {known}: name a file with --policy"
+        )
     found = promote_policy(path) if path else read_policy(read_text("gates", f"{stage}.yaml"), f"gates/{stage}.yaml")
     if found.stage != stage:
         raise UsageError(f"the policy is for stage '{found.stage}', not '{stage}': name another with --policy")
@@ -75,7 +78,7 @@ def policy_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}: name a policy file with --policy") from error
+        raise UsageError(f"{one_line(str(path))}: {error.strerror}: name a policy file with --policy") from error
 
 
 def author() -> Author:

@@ -122,6 +122,7 @@ def _rego(stage: str, policy: Path | None) -> Asked:
     from syscard.errors import UsageError
     from syscard.gates.rego import rego_engine
     from syscard.gates.rules import MAX_BYTES
+    from syscard.words import one_line
     from syscard_configs import names, read_text
     from syscard_tui.wiring import policy_bytes
 
@@ -131,7 +132,7 @@ def _rego(stage: str, policy: Path | None) -> Asked:
             raise UsageError(f"{policy}: is larger than 1 MiB: name a policy file with --policy")
         return rego_engine(text.decode(errors="replace"), str(policy))
     if f"{stage}.rego" not in names("gates"):
-        raise UsageError(f"no Rego ships for stage '{stage[:60]}': name a file with --policy")
+        raise UsageError(f"no Rego ships for stage '{one_line(stage)[:60]}': name a file with --policy")
     return rego_engine(read_text("gates", f"{stage}.rego"), f"gates/{stage}.rego")
 
 

@@ -124,15 +124,15 @@ def _scope(rule: Rule, view: View, at: datetime, said: Sequence[str]) -> tuple[s
     from syscard.errors import UsageError
     from syscard.gates.facts import gate_input
     from syscard.gates.figures import figure
+    from syscard.words import one_line
 
     facts = gate_input(view["card"], view["live"], at)
     found = figure(rule, facts)
     tables = ("claims", "parts", "incidents", "risks", "unknowns", "groups", "compared", "signals")
     known = {*found.items, *(rule.roles or ()), *(name for table in tables for name in facts[table])}
     if lost := [name for name in said if name not in known]:
-        raise UsageError(
-            f"--scope {lost[0][:60]}: not on the card; {rule.id} fails for {', '.join(found.items) or '-'}"
-        )
+        fails_for = ", ".join(map(one_line, found.items)) or "-"
+        raise UsageError(f"--scope {one_line(lost[0])[:60]}: not on the card; {rule.id} fails for {fails_for}")
     if not said and found.does(rule):
         raise UsageError(f"{rule.id} does not fail now: name what to waive ahead with --scope")
     return tuple(dict.fromkeys(said or found.items))
