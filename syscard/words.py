@@ -7,10 +7,10 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import Final
 
-# Control, zero-width, direction, tag and line-separator characters, and halves of surrogate pairs, which no
-# terminal or file can be given.
+# Control, zero-width, direction, tag and line-separator characters, and halves of surrogate pairs and
+# non-characters, which no terminal, file or XML can be given.
 _CONTROL: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff"
     r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
 ELLIPSIS: Final = "..."

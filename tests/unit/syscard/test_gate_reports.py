@@ -17,7 +17,7 @@ from tests.unit.build import NOW, claim, opening
 from tests.unit.syscard.test_gate_waiving import waived
 from tests.unit.syscard.test_gates import card, standing
 
-EVIL = "gh|ost\x1b[2J\n</failure><img src=x>[x](https://evil.example)"
+EVIL = "gh|ost\x1b[2J\uffff\n</failure><img src=x>[x](https://evil.example)"
 FILE = """\
 schema: syscard/1
 system:
