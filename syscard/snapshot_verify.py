@@ -49,6 +49,8 @@ class VerifiedSnapshot:
     """Files that are not here, beside the one that was asked about; their digests are signed all the same."""
     before: bool
     """Whether there are older ones whose envelopes are not here."""
+    other_keys: tuple[str, ...]
+    """Fingerprints of keys that signed others of the chain."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def _verified(found: tuple[list[_Envelope], _Envelope], pinned: bool, only: str 
         numbers=tuple(one.says["number"] for one in chain),
         gone=tuple(gone),
         before=chain[-1].says["previous"] is not None,
+        other_keys=tuple(sorted({one.signed_by for one in chain} - {asked.signed_by})),
     )
 
 

@@ -24,7 +24,11 @@ def missing(view: View, face: Overview, now: datetime) -> Section:
     items = [] if face.watcher_state == "alive" else [face.watcher]
     items += [] if face.requests else [face.traffic]
     items += [f"claim {c.id} {c.word}: {commas(c.text)}" for c in face.claims if c.status in ("unknown", "stale")]
-    items += [f"part {p.ref} UNKNOWN for {span_of(now - p.since)}: {p.why or 'no reason given'}" for p in face.parts if p.state == "unknown"]
+    items += [
+        f"part {p.ref} UNKNOWN for {span_of(now - p.since)}: {p.why or 'no reason given'}"
+        for p in face.parts
+        if p.state == "unknown"
+    ]
     signals = (view["live"] or {}).get("signals", {}).values()
     items += [f"signal {one_line(s['key'])} {s['state'].upper()}: {one_line(s['why']) or 'no reason given'} (live)"
               for s in signals if s["state"] in ("unknown", "error")]  # fmt: skip

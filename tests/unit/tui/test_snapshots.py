@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -181,6 +183,19 @@ def test_who_must_have_signed_can_be_said_by_fingerprint_or_by_file(copied: Path
         verify_snapshots(copied, "mine")
 
 
+def test_a_chain_that_goes_on_under_another_key_says_so(tmp_path: Path) -> None:
+    """As a stranger continues it, who lays his key beside it."""
+    house = house_in(tmp_path)
+    with house.records() as records:
+        first = take(house, records, "shop", Wish(), build.HUMAN)
+        (house.home.keys / "signing.pem").unlink()
+        take(house, records, "shop", Wish(reason="board"), build.HUMAN)
+    (found,) = verify_snapshots(house.home.snapshots / "shop")
+    assert (found.numbers, found.other_keys) == ((2, 1), (first.signed_by,))
+    with pytest.raises(ChainBroken, match="not among those that may have signed"):
+        verify_snapshots(house.home.snapshots / "shop", first.signed_by)
+
+
 def test_where_the_key_came_by_another_way_it_need_not_lie_beside(copied: Path, tmp_path: Path) -> None:
     (key,) = copied.glob("*.pub.pem")
     key.rename(tmp_path / "trusted.pem")
@@ -296,6 +311,88 @@ def test_copies_of_another_snapshot_are_never_written_over(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"v1.md: is of another snapshot, and is left as it is"):
         copy_out(made[1], out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from syscard import snapshot_files
+from syscard.clock import ReplayClock
+from syscard.errors import UsageError
+from syscard.home import Home
+from syscard.records.store import Transaction
+from syscard.render import snapshot
+from syscard.snapshot_verify import verify_snapshots
+from syscard.snapshots import Wish
+from syscard_tui import snapshots
+from syscard_tui.wiring import House
+from tests.unit import build
+
+house, left, made = House(Home(Path(sys.argv[1])), ReplayClock(build.NOW)), [0], []
+folder, put, drawn = house.home.snapshots / "shop", snapshot_files.put, snapshot.drawings
+snapshots._sums = lambda *_: (None, "nobody counted")
+
+def taken():
+    with house.records() as records:
+        return snapshots.take(house, records, "shop", Wish(), build.HUMAN)
+
+def keep(*said):
+    made.append(drawn(*said))
+    return made[0]
+
+def no(*_):
+    raise OSError(28, "drawn, and not written")
+
+snapshot.drawings, snapshot_files.put = keep, no
+try:
+    taken()
+except UsageError:
+    snapshot.drawings, snapshot_files.put = lambda *_: made[0], put  # of one card: drawn once
+
+def dying(call):
+    def step(*said, **more):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        found = call(*said, **more)
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+    return step
+
+os.fsync, Path.replace, Transaction.append = dying(os.fsync), dying(Path.replace), dying(Transaction.append)
+
+def killed(at):
+    child = os.fork()
+    if not child:
+        left[0] = at
+        taken()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+at = 1
+while killed(at):
+    with house.records() as records:
+        assert records.current("shop").snapshots == ()
+    try:
+        verify_snapshots(folder)
+    except UsageError:  # no envelope yet
+        assert not list(folder.glob("v*.dsse.json"))
+    at += 1
+print(at - 1, [one.number for one in (taken().snapshot, *verify_snapshots(folder))], sorted(folder.glob(".*")))
+"""
+
+
+def test_killed_at_whatever_step_nothing_half_written_is_taken_for_whole_and_the_next_one_is_the_first(
+    tmp_path: Path,
+) -> None:
+    house = house_in(tmp_path)
+    made = subprocess.run(
+        [sys.executable, "-c", KILLED, str(house.home.root)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (made.stderr, made.returncode) == ("", 0)
+    assert made.stdout == "28 [1, 1] []\n"
 
 
 # --- by themselves ---------------------------------------------------------------------------------------------------

@@ -124,6 +124,8 @@ def _say(one: VerifiedSnapshot) -> None:
         )
     before = "; older ones are not here" if one.before else ""
     say(f"chain of {plural(len(one.numbers), 'snapshot')}: {_numbers(one.numbers)}{before}")
+    for key in one.other_keys:
+        say(f"others of the chain are signed by another key, {key}: ask whether it was changed")
     if one.gone:
         shown = ", ".join(map(one_line, one.gone[:_GONE_SHOWN])) + (", ..." if len(one.gone) > _GONE_SHOWN else "")
         say(f"{plural(len(one.gone), 'file')} not here and not compared ({shown}); their digests are signed")
