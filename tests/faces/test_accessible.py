@@ -62,7 +62,7 @@ def violations(browser: Browser) -> list[Any]:
     return found
 
 
-def test_on_a_narrow_screen_only_tables_are_scrolled(browser: Browser, tmp_path: Path) -> None:
+def test_on_a_narrow_screen_only_tables_and_charts_are_scrolled(browser: Browser, tmp_path: Path) -> None:
     browser.call("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
     opened(browser, tmp_path, "broken")
     assert browser.value("document.documentElement.scrollWidth") <= 400
