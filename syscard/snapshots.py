@@ -96,6 +96,7 @@ def taken(known: Sequence[SnapshotCard], version: int, wish: Wish, verdict: str)
     """The one that says the same already: of this card, for this reason, about this period, with this verdict.
 
     A snapshot is an edit, so it makes a version itself: versions that are nothing but snapshots are looked through.
+    What is due by itself is taken once, whatever has changed since: two processes may have seen that it is due.
 
     Args:
         known: of the card, oldest first.
@@ -103,6 +104,9 @@ def taken(known: Sequence[SnapshotCard], version: int, wish: Wish, verdict: str)
         wish: what is asked for.
         verdict: what a snapshot would say now.
     """
+    if wish.reason == SCHEDULED or wish.incidents:
+        due_by = (wish.reason, wish.start, wish.end, wish.incidents)
+        return next((s for s in known if due_by == (s.reason, *_about(s, wish), s.incidents)), None)
     for snapshot in reversed(known):
         if snapshot.version != version - 1:
             return None
@@ -111,6 +115,11 @@ def taken(known: Sequence[SnapshotCard], version: int, wish: Wish, verdict: str)
         if period and (snapshot.reason, snapshot.verdict) == (wish.reason, verdict):
             return snapshot
     return None
+
+
+def _about(snapshot: SnapshotCard, wish: Wish) -> tuple[datetime | None, datetime | None]:
+    """Its period, where one is asked for: of incidents it is the time before now."""
+    return (snapshot.start, snapshot.end) if wish.start else (None, None)
 
 
 def last_period_end(known: Sequence[SnapshotCard]) -> datetime | None:

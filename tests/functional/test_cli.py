@@ -152,6 +152,7 @@ def test_a_snapshot_is_files_that_are_whole_signed_and_found_again(in_demo: Any,
     (tmp_path / "file").write_text("")
     one_line(in_demo("snapshot", "--out", tmp_path / "file"), "file")
     one_line(in_demo("snapshot", "--period", "soon"), "--period")
+    one_line(in_demo("snapshot", "--reason", "scheduled"), "--reason")
     verified = answered(in_demo("card", "verify", folder)).out
     assert "verified: ok" in verified
     paths[3].write_bytes(first[3][:-1])

@@ -85,6 +85,18 @@ def test_the_same_card_and_reason_give_no_second_one() -> None:
     assert taken(card.snapshots, card.version, Wish(), "OK") == card.snapshots[0]
 
 
+def test_what_is_due_by_itself_is_taken_once_though_the_card_and_its_verdict_changed_meanwhile() -> None:
+    """Two processes saw that it is due; one took it, and then the monitors wrote."""
+    period = {"start": build.NOW - DAY, "end": build.NOW}
+    of_incident = {"reason": "incident INC-5", "incidents": (5,), **period}
+    card = card_with(body(1, 1, reason=SCHEDULED, **period), body(2, 2, **of_incident))
+    due = (Wish(reason=SCHEDULED, **period), Wish(reason="incident INC-5", incidents=(5,)))
+    assert [taken(card.snapshots, card.version + 3, wish, "BROKEN") for wish in due] == list(card.snapshots)
+    later = Wish(reason=SCHEDULED, start=build.NOW, end=build.NOW + DAY)
+    both = Wish(reason="incident INC-5, INC-6", incidents=(5, 6))
+    assert [taken(card.snapshots, card.version, wish, "OK") for wish in (later, both)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("wish", "verdict"),
     [(Wish(reason="release 2"), "OK"), (Wish(start=build.NOW, end=build.NOW + DAY), "OK"), (Wish(), "UNKNOWN")],

@@ -301,7 +301,8 @@ def test_a_disk_that_refuses_leaves_no_edit(tmp_path: Path) -> None:
 def test_copies_of_another_snapshot_are_never_written_over(tmp_path: Path) -> None:
     """Two systems and one `--out`: both have a v1.pdf."""
     out, made = tmp_path / "board", []
-    for folder, changes in (("a", {}), ("b", {"unknowns": []})):
+    systems: dict[str, dict[str, Any]] = {"a": {}, "b": {"unknowns": []}}
+    for folder, changes in systems.items():
         house = house_in(tmp_path / folder, **changes)
         with house.records() as records:
             made.append(take(house, records, "shop", Wish(), build.HUMAN))

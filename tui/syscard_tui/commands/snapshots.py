@@ -36,7 +36,7 @@ def snapshot(
     """Write the card as Markdown, JSON, one self-contained HTML file and PDF, signed and chained to the one before."""
     from syscard.errors import UsageError
     from syscard.modes import for_others
-    from syscard.snapshots import ON_REQUEST, Wish
+    from syscard.snapshots import ON_REQUEST, SCHEDULED, Wish
     from syscard.words import one_line
     from syscard_tui.snapshots import copy_out, take, told
     from syscard_tui.wiring import author
@@ -45,6 +45,8 @@ def snapshot(
     house, ref, back = options.house(), options.ref(), _length(period)
     if len(reason) > _MOST_REASON:
         raise UsageError(f"--reason: {len(reason)} characters, and {_MOST_REASON} fit on the page")
+    if one_line(reason) == SCHEDULED:
+        raise UsageError(f"--reason {SCHEDULED}: so the schedule names its own, from which it goes on: use other words")
     if _can_compare(options.view()):
         house.measure_groups(ref)
     with house.records() as records:
