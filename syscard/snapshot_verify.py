@@ -23,6 +23,7 @@ from syscard.words import one_line
 
 _MOST_BYTES: Final = 512_000_000
 """Of one file."""
+_TEXTS: Final = ("system", "card", "head", "reason", "verdict", "at")
 _MOST_FILES: Final = 10_000
 """Envelopes, or keys, of one folder."""
 
@@ -139,9 +140,9 @@ def _opened(path: Path, keys: Mapping[str, Public]) -> _Envelope:
         says["number"], says["version"] = int(says["number"]), int(says["version"])
         named = {name_of(says["version"], suffix) for suffix in SUFFIXES}
         right = named == set(statement.subjects) and path.name == name_of(says["version"], ENVELOPE)
-        for field in ("system", "number", "card", "head", "reason", "verdict", "at", "previous"):
-            says[field]
-    except (KeyError, ValueError, TypeError) as error:
+        if "previous" not in says or not all(isinstance(says[field], str) for field in _TEXTS):
+            raise ValueError("not as a snapshot says it")
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ChainBroken(f"{path.name}: what was signed does not say all that a snapshot says") from error
     if not right:
         raise ChainBroken(f"{path.name}: what was signed is of v{says['version']}: the file was renamed")
@@ -151,7 +152,7 @@ def _opened(path: Path, keys: Mapping[str, Public]) -> _Envelope:
 def _chains(found: list[_Envelope], named: Path | None) -> Iterator[tuple[list[_Envelope], _Envelope]]:
     """For each system the envelopes from the newest back, and the one that is asked about."""
     asked = next((one for one in found if one.path == named), None)
-    for system in sorted({str(one.says["system"]) for one in found}):
+    for system in sorted({one.says["system"] for one in found}):
         if asked is None or asked.says["system"] == system:
             chain = _chain([one for one in found if one.says["system"] == system])
             yield chain, asked or chain[0]
@@ -181,14 +182,14 @@ def _verified(found: tuple[list[_Envelope], _Envelope], pinned: bool, only: str 
     gone = [name for one in chain for name in _files(one, needed if one is asked else frozenset())]
     says = asked.says
     return VerifiedSnapshot(
-        system=str(says["system"]),
+        system=says["system"],
         number=says["number"],
         version=says["version"],
-        card=str(says["card"]),
-        head=str(says["head"]),
-        reason=str(says["reason"]),
-        verdict=str(says["verdict"]),
-        at=str(says["at"]),
+        card=says["card"],
+        head=says["head"],
+        reason=says["reason"],
+        verdict=says["verdict"],
+        at=says["at"],
         signed_by=asked.signed_by,
         pinned=pinned,
         numbers=tuple(one.says["number"] for one in chain),

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syscard import edits as e
+from syscard import signatures
 from syscard.clock import ReplayClock
 from syscard.declare import declaring
 from syscard.errors import ChainBroken, UsageError
@@ -23,7 +24,7 @@ from syscard.health import watcher_line
 from syscard.home import Home
 from syscard.records.store import Records
 from syscard.render.snapshot import drawings
-from syscard.signatures import signing_key
+from syscard.signatures import public_key, sealed, signing_key
 from syscard.snapshot_verify import verify_snapshots
 from syscard.snapshots import Wish
 from syscard.system import System
@@ -194,6 +195,22 @@ def test_a_chain_that_goes_on_under_another_key_says_so(tmp_path: Path) -> None:
     assert (found.numbers, found.other_keys) == ((2, 1), (first.signed_by,))
     with pytest.raises(ChainBroken, match="not among those that may have signed"):
         verify_snapshots(house.home.snapshots / "shop", first.signed_by)
+
+
+@pytest.mark.parametrize("field", ["system", "card", "at"])
+@pytest.mark.parametrize("value", [None, 7, [], {}])
+def test_what_a_stranger_signs_that_is_no_snapshot_is_refused(
+    copied: Path, tmp_path: Path, field: str, value: object
+) -> None:
+    """It is his key and his envelope, and neither passes in silence nor stops the command with an error of its own."""
+    path, key = copied / "v3.dsse.json", signing_key(tmp_path)
+    (copied / key.public.name).write_bytes(key.public.pem)
+    (public,) = (public_key(p.read_bytes(), p.name) for p in copied.glob("*.pem") if p.name != key.public.name)
+    said, _ = signatures.opened(path.read_bytes(), {public.fingerprint: public}, path.name)
+    path.write_bytes(sealed(key, said.subjects, {**said.predicate, field: value}))
+    for asked in (copied, copied / "v3.pdf"):
+        with pytest.raises(ChainBroken, match="what was signed does not say all that a snapshot says"):
+            verify_snapshots(asked)
 
 
 def test_where_the_key_came_by_another_way_it_need_not_lie_beside(copied: Path, tmp_path: Path) -> None:
