@@ -1,4 +1,4 @@
-"""What runs out or is signed between two versions of a card: approvals, and waivers whose end has come.
+"""What runs out, is signed or is called serious between two versions of a card.
 
 Beside `syscard.diff.material_diff`, which an approval is held against: signing changes nothing material, and time alone
 does not either. The clock is the event time of each card.
@@ -10,19 +10,31 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from syscard.diff import CardJson, Change, material_diff
+from syscard.diff import CardJson, Change, Mark, material_diff
 from syscard.material import material_digest
 from syscard.words import one_line
 
 
 def whole_diff(before: CardJson, after: CardJson) -> tuple[Change, ...]:
-    """Every material difference, the gravest first, then what ran out and who signed."""
+    """What was called serious, every material difference, the gravest first, then what ran out and who signed."""
     return (
+        *_serious(before, after),
         *material_diff(before, after),
         *_expired(before, after),
         *_approvals(before, after),
         *_lapsed(before, after),
     )
+
+
+def _serious(before: CardJson, after: CardJson) -> Iterator[Change]:
+    """Incidents of which a human has said anew whether they are serious: clocks of the law may run."""
+    for key, incident in after["incidents"].items():
+        said = incident.get("serious")
+        if said and said != before["incidents"].get(key, {}).get("serious"):
+            name, regime = f"INC-{incident['number']}", one_line(said["regime"])
+            what = {"assess": "being assessed", "no": "no"}.get(said["serious"]) or f"yes, {one_line(said['category'])}"
+            mark: Mark = "=" if said["serious"] == "no" else "+"
+            yield Change("incident", mark, f"SERIOUS   {name} {what} ({regime})", name)
 
 
 def _expired(before: CardJson, after: CardJson) -> Iterator[Change]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from syscard.diff import material_diff
 from syscard.faces import VERDICT_RULE, Overview, overview
 from syscard.health import tracing_trouble
 from syscard.incident_states import OPEN_STATES
@@ -156,8 +155,10 @@ def _claims(card: dict[str, Any], status: str) -> int:
 def _changed(view: View, previous: dict[str, Any] | None) -> Section:
     if previous is None:
         return Section("changed", "What changed", says=("No earlier card was given to compare with.",))
+    from syscard.diff_standing import whole_diff  # brings pydantic
+
     title = f"What changed since v{previous['version']}"
-    items = tuple(f"{one_line(c.text)} ({c.ref})" for c in material_diff(previous, view["card"]))
+    items = tuple(f"{one_line(c.text)} ({c.ref})" for c in whole_diff(previous, view["card"]))
     return Section("changed", title, says=() if items else ("No material change.",), items=items)
 
 

@@ -77,13 +77,13 @@ def test_clocks_stand_beside_the_incidents(broken: View) -> None:
                                            "serious.")  # fmt: skip
     said = judged(broken, "yes", category="health", aware=f"{sample.NOW - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}")
     (row,) = section(said, "incidents").tables[1].rows
-    assert row[:4] == ("INC-12", "2026-12-04 14:33 UTC", "12 d", "health")
-    assert row[5] == "15 days, eu_ai_act Art. 3(49)(a), Art. 73(2) (the duty had not begun then)"
+    assert (*row[:2], *row[3:5]) == ("INC-12", "2026-12-04 14:33 UTC", "12 d", "health")
+    assert row[2] == "15 days, eu_ai_act Art. 3(49)(a), Art. 73(2) (the duty had not begun then)"
     assert "Check the Regulation text" in section(said, "incidents").says[0]
     next(i for i in said["card"]["incidents"].values() if i.get("serious"))["state"] = "resolved"
     late = report(said, now=sample.NOW + timedelta(days=13), occasion=occasion())
     table = next(s for s in late.sections if s.id == "incidents").tables[1]
-    assert (table.rows[0][2], table.detail) == ("LATE by 1 d", False), "one that is over is owed all the same"
+    assert (table.rows[0][3], table.detail) == ("LATE by 1 d", False), "one that is over is owed all the same"
 
 
 def test_that_nobody_has_said_whether_an_incident_is_serious_is_told(broken: View) -> None:
@@ -96,6 +96,23 @@ def test_that_nobody_has_said_whether_an_incident_is_serious_is_told(broken: Vie
     assessed = section(judged(view, "assess"), "incidents").says
     assert assessed == ("INC-12: whether it is serious is being assessed (eu_ai_act).",)
     assert section(judged(view, "no"), "incidents").says == ()
+
+
+def test_what_changed_tells_what_was_called_serious_and_what_ran_out(broken: View) -> None:
+    """As `card diff` does: a board must not miss a waiver whose end has come."""
+    waiver: dict[str, Any] = {
+              "id": "W-1", "rule": "fair", "scope": [], "revoked": None, "expires": "2026-11-22T14:00:00Z", "starts": "2026-11-01T00:00:00Z", "requested_by": "human:a", "approver": "human:b",
+              "reason_sha256": "a" * 64, "control_sha256": "b" * 64}  # fmt: skip
+    view = judged(broken, "yes", category="health", aware="2026-11-22T14:10:00Z")
+    before = copy.deepcopy(broken["card"])
+    for card in (before, view["card"]):
+        card["waivers"] = {"W-1": waiver}
+    before["observed"] = "2026-11-20T00:00:00Z"
+    items = next(s for s in report(view, before, sample.NOW, occasion()).sections if s.id == "changed").items
+    assert items == (
+        "SERIOUS INC-12 yes, health (eu_ai_act) (INC-12)",
+        "EXPIRED W-1 fair at 2026-11-22 14:00 UTC: its rule counts again (W-1)",
+    )
 
 
 def test_what_is_broken_stays_broken_in_a_period_without_requests(broken: View) -> None:

@@ -51,7 +51,7 @@ def _clocks(view: View, now: datetime) -> tuple[Table, tuple[str, ...]]:
     rows = tuple(_clock_row(clock, now) for clock in running)
     undecided = (_undecided(card, raw) for raw in card["incidents"].values() if raw["state"] in OPEN_STATES)
     says = (*filter(None, undecided), *dict.fromkeys(clock.check for clock in running))
-    heads = ("Clock", "Report by", "Left", "As what", "Known since", "Rule")
+    heads = ("Clock", "Report by", "Rule", "Left", "As what", "Known since")
     none = "No clock for a report to an authority runs: nobody has called an incident serious."
     return Table("By when a serious incident must be reported", heads, rows, none, ranked=True), says
 
@@ -59,8 +59,9 @@ def _clocks(view: View, now: datetime) -> tuple[Table, tuple[str, ...]]:
 def _clock_row(clock: Clock, now: datetime) -> tuple[str, ...]:
     left = f"LATE by {span_of(now - clock.due)}" if clock.late else span_of(clock.due - now)
     bound = "" if clock.applies else " (the duty had not begun then)"
-    return (f"INC-{clock.incident}", stamp(clock.due), left, clock.category.replace("_", " "), stamp(clock.aware),
-            f"{plural(clock.days, 'day')}, {clock.regime} {clock.article}{bound}")  # fmt: skip
+    rule = f"{plural(clock.days, 'day')}, {clock.regime} {clock.article}{bound}"
+    return (f"INC-{clock.incident}", stamp(clock.due), rule, left, clock.category.replace("_", " "),
+            stamp(clock.aware))  # fmt: skip
 
 
 def _undecided(card: dict[str, Any], raw: dict[str, Any]) -> str:
@@ -77,7 +78,7 @@ def _in_words(view: View, incidents: tuple[IncidentFace, ...]) -> Table:
     rows = []
     for face in incidents:
         told = by_id(passages(view, view["card"]["incidents"][str(face.number)], face))
-        broke = "; ".join((told["broke"].says[0], told["broke"].says[-1]))
+        broke = "; ".join((told["broke"].says[0].rstrip("."), told["broke"].says[-1]))
         rows.append((face.name, broke, *(told[name].text for name in ("whom", "sure", "before", "unknown"))))
     return Table("The same in words, from templates", heads, tuple(rows), "None.", detail=True)
 
