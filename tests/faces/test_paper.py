@@ -101,8 +101,10 @@ def test_that_nobody_has_said_whether_an_incident_is_serious_is_told(broken: Vie
 def test_what_changed_tells_what_was_called_serious_and_what_ran_out(broken: View) -> None:
     """As `card diff` does: a board must not miss a waiver whose end has come."""
     waiver: dict[str, Any] = {
-              "id": "W-1", "rule": "fair", "scope": [], "revoked": None, "expires": "2026-11-22T14:00:00Z", "starts": "2026-11-01T00:00:00Z", "requested_by": "human:a", "approver": "human:b",
-              "reason_sha256": "a" * 64, "control_sha256": "b" * 64}  # fmt: skip
+        "id": "W-1", "rule": "fair", "scope": [], "revoked": None, "starts": "2026-11-01T00:00:00Z",
+        "expires": "2026-11-22T14:00:00Z", "requested_by": "human:a", "approver": "human:b",
+        "reason_sha256": "a" * 64, "control_sha256": "b" * 64,
+    }  # fmt: skip
     view = judged(broken, "yes", category="health", aware="2026-11-22T14:10:00Z")
     before = copy.deepcopy(broken["card"])
     for card in (before, view["card"]):

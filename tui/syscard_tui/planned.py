@@ -102,7 +102,7 @@ def take_of_release(house: House, records: Records, before: Card, after: Card, w
     if asked is None or was is None or was == now:
         return None
     try:
-        found = take(house, records, after.system, of_release(str(now)), who, back=asked.every, keep=asked.keep)
+        found = take(house, records, after.system, of_release(str(now)), who, back=asked.every)
     except SyscardError as error:
         return f"no snapshot of the release was taken: {error}"
     return f"snapshot {found.snapshot.number} of the release: {found.paths[2]}"

@@ -66,7 +66,7 @@ def take(
         wish: why, and of what time.
         who: takes it.
         back: without a period in the wish: how long before now.
-        keep: how many keep their files; None lets none go.
+        keep: how many of those that came by themselves keep their files; None lets none go.
 
     Raises:
         SyscardError: it cannot be drawn, signed or written.
@@ -76,7 +76,7 @@ def take(
     for _ in range(_TRIES):
         found = _try(house, records, read_view(house.home.records, ref), wish, who, back)
         if found is not None:
-            _let_go(house.home.snapshots / ref, keep)
+            _let_go(house, records, ref, keep)
             return found
     raise RecordsError(f"{ref}: the card changed {_TRIES} times while its snapshot was drawn: try again")
 
@@ -241,15 +241,21 @@ def _envelopes(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(version), path) for version, path in found if version.isdecimal())
 
 
-def _let_go(folder: Path, keep: int | None) -> None:
-    """Remove the files of all but the newest; what they were stays signed in their envelopes."""
+def _let_go(house: House, records: Records, ref: str, keep: int | None) -> None:
+    """Remove the files of all but the newest that came by themselves; what they were stays signed in their envelopes.
+
+    What somebody asked for, and what a release was, is theirs to remove.
+    """
+    from syscard.edits import AuthorKind
     from syscard.snapshot_files import SUFFIXES, name_of
 
     if keep is None:
         return
-    for version, _ in _envelopes(folder)[:-keep]:
+    bodies = (edit.body for edit in records.edits(ref) if edit.draft.author.kind is AuthorKind.MONITOR)
+    own = [body.version for body in bodies if isinstance(body, Snapshot)]
+    for version in own[:-keep]:
         for suffix in SUFFIXES:
-            (folder / name_of(version, suffix)).unlink(missing_ok=True)
+            (house.home.snapshots / ref / name_of(version, suffix)).unlink(missing_ok=True)
 
 
 def _paths(folder: Path, snapshot: SnapshotCard) -> tuple[Path, ...]:

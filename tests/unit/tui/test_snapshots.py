@@ -486,6 +486,20 @@ def test_why_none_could_be_taken_stands_on_the_watcher_s_line_until_one_is(
     assert reasons(opened) == ["scheduled"]
 
 
+def test_what_somebody_asked_for_keeps_its_files_however_many_come_by_themselves(
+    planned_house: House, opened: Records
+) -> None:
+    clock = planned_house.clock
+    assert isinstance(clock, ReplayClock)
+    asked = take(planned_house, opened, "shop", Wish(reason="board"), build.HUMAN)
+    for _ in range(3):
+        clock.move_to(clock() + WEEK)
+        take_due(planned_house)
+    assert reasons(opened) == ["board", *["scheduled"] * 3]
+    assert finding(planned_house, opened, "shop") == (frozenset({"v2.md", "v2.json", "v2.html", "v2.pdf"}), ())
+    assert all(path.is_file() for path in asked.paths)
+
+
 def test_a_release_is_written_down_and_the_first_declaration_is_none(planned_house: House, opened: Records) -> None:
     def applied(**changes: Any) -> str | None:
         before = opened.current("shop")
