@@ -166,8 +166,8 @@ def _verify(view: View, occasion: Occasion | None) -> Section:
     card = view["card"]
     signed = (
         f"syscard card verify v{card['version']}.dsse.json: checks the signature, the four files beside it, the card's "
-        "digest and the snapshots before; it needs no home and no network. Add --key with the fingerprint that you "
-        f"were given by another way: {occasion.signed_by}.",
+        f"digest and the snapshots before; it needs no home and no network. It was signed with {occasion.signed_by}. "
+        "Who forges one prints his own key here: add --key with the fingerprint that you were given by another way.",
     ) if occasion is not None and occasion.signed_by else ()  # fmt: skip
     return Section("verify", "How to verify", annex=True, says=(
         *signed,

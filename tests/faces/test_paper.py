@@ -321,7 +321,8 @@ def test_what_was_shown_whole_is_not_in_the_annex_again() -> None:
 def test_the_page_tells_how_to_verify_it_and_by_which_key(broken: View) -> None:
     text = markdown(broken, None, sample.NOW, occasion())
     assert f"syscard card verify v{broken['card']['version']}.dsse.json" in text.replace("\\", "")
-    assert "ab" * 32 in text
+    assert f"signed with {'ab' * 32}." in text
+    assert "given by another way." in text, "the paper's own word for its key is no other way"
 
 
 def test_without_typst_the_error_names_the_extra(broken: View, monkeypatch: pytest.MonkeyPatch) -> None:
