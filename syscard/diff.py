@@ -24,13 +24,13 @@ class Change:
     """One thing that a reader of the card must know."""
 
     kind: str
-    """What changed: `claim`, `incident`, `part`, `risk`, `unknown`, `dataset`, `version`, `declared`, `waiver` or
-    `baseline`; of `syscard.diff_standing` also `approval`."""
+    """What changed: `claim`, `incident`, `part`, `group`, `risk`, `unknown`, `dataset`, `version`, `declared`, `waiver`
+    or `baseline`; of `syscard.diff_standing` also `approval`."""
     mark: Mark
     """`+` came, `-` went or changed, `=` stands as it should again, `?` is not known any more."""
     text: str
     ref: str
-    """Where to look next: `INC-1`, `E-7`, or the part itself."""
+    """Where to look next: `INC-1`, `E-7`, `edit 5ee1ab12cd34`, or the part itself."""
 
 
 def material_diff(before: CardJson, after: CardJson) -> tuple[Change, ...]:
@@ -40,8 +40,9 @@ def material_diff(before: CardJson, after: CardJson) -> tuple[Change, ...]:
 
 
 _Ranked = Iterator[tuple[int, Change]]
-# Ranks: 0 broken claims, 1 incidents, 2 claims no longer known, 3 parts, 4 risks and waivers, 5 claims that hold again,
-# 6 incidents over, 7 parts that are well again, 8 parts and versions that came or went, 9 declared text, 10 the rest.
+# Ranks: 0 broken claims, 1 incidents, 2 claims no longer known, 3 parts, 4 groups, risks and waivers, 5 claims that
+# hold again, 6 incidents over, 7 parts, groups and risks that are well again, 8 parts and versions that came or went,
+# 9 declared text, 10 the rest.
 
 
 def _said(word: str, text: str) -> str:
@@ -168,20 +169,54 @@ def _part_moved(ref: str, old: Any, new: Any) -> tuple[int, Change]:
 _PART_MOVED: Final[dict[str, tuple[int, Mark]]] = {"ok": (7, "="), "broken": (3, "+"), "inherited": (3, "+")}
 
 
+TOLD_OF_GROUPS: Final = ("uneven", "amplified")
+"""States of a metric by segment that are told when they come and when they go."""
+
+
+def _groups(before: CardJson, after: CardJson) -> _Ranked:
+    """Metrics that crossed what is tolerated between groups, and those that are no longer known to."""
+    for ref, old, new in _both(before, after, "groups"):
+        was, now = (one["state"] if one else "unknown" for one in (old, new))
+        if was != now and (was in TOLD_OF_GROUPS or now in TOLD_OF_GROUPS):
+            before_that = f", was {was}" if old else ""
+            yield _crossed("group", now, TOLD_OF_GROUPS, f"{one_line(ref)}{before_that}", new or old)
+
+
+def _assessed(before: CardJson, after: CardJson) -> _Ranked:
+    """Risks of the catalogue that are seen now, or not any more."""
+    for ref, old, new in _both(before, after, "assessed"):
+        was, now = (one["state"] if one else "unknown" for one in (old, new))
+        if was != now and "seen" in (was, now):
+            found = new["found"] if new else {}
+            says = one_line((found.get("says") if now != "unknown" else found.get("why")) or "")
+            before_that = f", was {was}" if old else ""
+            yield _crossed("risk", now, ("seen",), f"{one_line(ref)}{before_that}{says and f': {says}'}", new or old)
+
+
+def _crossed(kind: str, now: str, bad: tuple[str, ...], text: str, rests: dict[str, Any]) -> tuple[int, Change]:
+    """What an assessment says now, by the edit that holds its figures."""
+    mark: Mark = "+" if now in bad else "?" if now == "unknown" else "="
+    word = "RISK SEEN" if now == "seen" else now.upper()
+    return (7 if mark == "=" else 4), Change(kind, mark, _said(word, text), f"edit {rests['evidence'][:12]}")
+
+
 def _risks(before: CardJson, after: CardJson) -> _Ranked:
     for ref, old, new in _both(before, after, "risks"):
         seen = tuple((new or {}).get("observed_in", ()))[len((old or {}).get("observed_in", ())) :]
         if new is not None and seen:
             says = one_line(new["says"][-1]) if new["says"] else one_line(new["declared"].get("says", ""))
             yield 4, Change("risk", "+", _said("RISK", f"{one_line(ref)} now observed: {says}"), f"INC-{seen[-1]}")
-        if (old is None) != (new is None):
+        asked, asks = (one is not None and one["declared"].get("kind") == "unknown" for one in (old, new))
+        if asked != asks:
+            yield 9, _came("risk", ref, asks, (new or old)["declared"], question=True)
+        elif (old is None) != (new is None):
             yield 9, _came("risk", ref, new is not None, (new or old)["declared"])
 
 
 def _unknowns(before: CardJson, after: CardJson) -> _Ranked:
     for ref, old, new in _both(before, after, "unknowns"):
         if (old is None) != (new is None):
-            yield 9, _came("unknown", ref, new is not None, new or old, came="?", went="=")
+            yield 9, _came("unknown", ref, new is not None, new or old, question=True)
 
 
 def _datasets(before: CardJson, after: CardJson) -> _Ranked:
@@ -190,10 +225,13 @@ def _datasets(before: CardJson, after: CardJson) -> _Ranked:
             yield 9, _came("dataset", ref, new is not None, {"says": (new or old)["name"]})
 
 
-def _came(kind: str, ref: str, is_new: bool, declared: Any, came: Mark = "+", went: Mark = "-") -> Change:
-    word = ("OPEN" if kind == "unknown" else "NEW") if is_new else ("CLOSED" if kind == "unknown" else "GONE")
+def _came(kind: str, ref: str, is_new: bool, declared: Any, *, question: bool = False) -> Change:
+    """Something that is declared now or no longer; of a question, that it was opened or closed."""
+    asked: tuple[tuple[Mark, str], ...] = ("=", "CLOSED"), ("?", "OPEN")
+    listed: tuple[tuple[Mark, str], ...] = ("-", "GONE"), ("+", "NEW")
+    mark, word = (asked if question else listed)[is_new]
     text = _said(word, f"{kind} {one_line(ref)}: {one_line(declared.get('says', ''))}")
-    return Change(kind, came if is_new else went, text, one_line(ref))
+    return Change(kind, mark, text, one_line(ref))
 
 
 def _versions(before: CardJson, after: CardJson) -> _Ranked:
@@ -268,5 +306,6 @@ def _baseline(before: CardJson, after: CardJson) -> _Ranked:
 
 
 _RULES: Final[tuple[Callable[[CardJson, CardJson], _Ranked], ...]] = (
-    _claims, _incidents, _parts, _risks, _unknowns, _datasets, _versions, _declared, _waivers, _baseline,
+    _claims, _incidents, _parts, _groups, _assessed, _risks, _unknowns, _datasets, _versions, _declared, _waivers,
+    _baseline,
 )  # fmt: skip

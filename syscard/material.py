@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from syscard.diff import TOLD_OF_GROUPS
 from syscard.digest import digest
 from syscard.slices import claim_status
 
@@ -24,8 +25,16 @@ def material_digest(card: CardJson) -> str:
     risks = {ref: [risk["declared"], risk["observed_in"]] for ref, risk in card["risks"].items()}
     incidents = {number: [one["state"], one["severity"]] for number, one in card["incidents"].items()}
     waivers = {ref: [one, one["revoked"] is not None] for ref, one in card.get("waivers", {}).items()}
+    told |= _crossed(card)
     found = {"parts": parts, "claims": claims, "risks": risks, "incidents": incidents, "waivers": waivers}
     return digest({**told, **found})
+
+
+def _crossed(card: CardJson) -> dict[str, Any]:
+    """What of groups and of the catalogue's risks is out of bounds; nothing where nothing is."""
+    groups = {ref: one["state"] for ref, one in card.get("groups", {}).items() if one["state"] in TOLD_OF_GROUPS}
+    seen = sorted(ref for ref, one in card.get("assessed", {}).items() if one["state"] == "seen")
+    return ({"groups": groups} if groups else {}) | ({"assessed": seen} if seen else {})
 
 
 def _part(part: dict[str, Any]) -> list[Any]:

@@ -25,7 +25,7 @@ class Step:
 
 
 STEPS: Final[tuple[Step, ...]] = ()
-"""None so far: today's models read every shape that a release wrote. `tests/golden/cards` holds that."""
+"""None so far: today's models read every shape that a release wrote. `tests/data/cards` holds that."""
 
 
 def upcast(draft: Json, steps: Sequence[Step] = STEPS) -> Json:

@@ -6,6 +6,7 @@ import copy
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 
@@ -13,10 +14,12 @@ from syscard import edits as e
 from syscard.approvals import Approve
 from syscard.diff import material_diff
 from syscard.diff_standing import whole_diff
+from syscard.disparity import CompareGroups, Disparity
 from syscard.fold import fold
 from syscard.full_diff import FullChange, full_diff, keyed
 from syscard.material import material_digest
 from syscard.render.difference import difference_markdown, full_text
+from syscard.risks import Assessment, AssessRisks
 from syscard.waivers import Waive
 from tests.unit.build import HUMAN, NOW, chained, claim, component, draft, evidence, histories
 
@@ -127,3 +130,70 @@ def test_markdown_of_a_difference_lets_nothing_from_outside_be_markup() -> None:
     assert sum(line.startswith("#") for line in text.splitlines()) == 2
     assert "No material change." in difference_markdown("t", (), None)
     assert full_text(()) == "the two are the same\n"
+
+
+def compared(state: str) -> CompareGroups:
+    told = Disparity.model_validate({"key": "grounded", "about": "llm", "label": "grounded", "statistic": "share",
+                                     "segment": "age_band", "state": state})  # fmt: skip
+    return CompareGroups(window_start=NOW, window_end=NOW, tolerated=1.25, methods={}, disparities=(told,),
+                           compared=(told.name,))  # fmt: skip
+
+
+def looked(state: str) -> AssessRisks:
+    found = Assessment.model_validate({"risk": "IR-05", "about": "vlm->llm", "state": state, "n": 400,
+                                       "says": "20.0% of answers" if state != "unknown" else "",
+                                       "why": "needs n 500" if state == "unknown" else ""})  # fmt: skip
+    return AssessRisks(baseline="b" * 64, requests=400, told=(found,), assessed=(found.name,))
+
+
+def told_of(before: tuple[e.Body, ...], after: tuple[e.Body, ...]) -> list[tuple[str, str]]:
+    """Marks and texts of what is told, which must be material wherever there is any."""
+    old, new = (fold(chained([[draft(body) for body in bodies]]), start="shop").model_dump(mode="json")
+                for bodies in (before, after))  # fmt: skip
+    found = material_diff(old, new)
+    assert bool(found) == (material_digest(old) != material_digest(new))
+    return [(one.mark, one.text) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "mark", "says"),
+    [
+        ("", "uneven", "+", "UNEVEN    grounded by age_band"),
+        ("even", "uneven", "+", "UNEVEN    grounded by age_band, was even"),
+        ("uneven", "even", "=", "EVEN      grounded by age_band, was uneven"),
+        ("uneven", "unknown", "?", "UNKNOWN   grounded by age_band, was uneven"),
+    ],
+)
+def test_a_metric_that_becomes_uneven_between_groups_or_is_so_no_more_is_told(
+    before: str, after: str, mark: str, says: str
+) -> None:
+    first = (component(), *([compared(before)] if before else []))
+    assert told_of(first, (component(), compared(after))) == [(mark, says)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "mark", "says"),
+    [
+        ("not seen", "seen", "+", "RISK SEEN IR-05 vlm->llm, was not seen: 20.0% of answers"),
+        ("seen", "not seen", "=", "NOT SEEN  IR-05 vlm->llm, was seen: 20.0% of answers"),
+        ("seen", "unknown", "?", "UNKNOWN   IR-05 vlm->llm, was seen: needs n 500"),
+    ],
+)
+def test_a_risk_of_the_catalogue_that_is_seen_or_is_so_no_more_is_told(
+    before: str, after: str, mark: str, says: str
+) -> None:
+    assert told_of((component(), looked(before)), (component(), looked(after))) == [(mark, says)]
+
+
+def test_what_crossed_nothing_is_not_told() -> None:
+    one: tuple[e.Body, ...] = (component(), compared("even"), looked("unknown"))
+    assert told_of(one, (component(), compared("unknown"), looked("not seen"))) == []
+
+
+def test_a_risk_that_is_an_open_question_is_opened_and_closed_like_one() -> None:
+    known = {"id": "R-1", "about": "llm", "says": "Does it read prices aloud?", "owner": "x", "treatment": "mitigate"}
+    asked = e.Declare(section="risk", ref="R-1", body=known | {"kind": "unknown", "answer_by": "2027-01-15"})
+    answered = e.Declare(section="risk", ref="R-1", body=known | {"kind": "component"})
+    assert told_of((component(),), (component(), asked)) == [("?", "OPEN      risk R-1: Does it read prices aloud?")]
+    assert ("=", "CLOSED    risk R-1: Does it read prices aloud?") in told_of((asked,), (answered,))
+    assert told_of((component(), asked), (component(),)) == [("=", "CLOSED    risk R-1: Does it read prices aloud?")]
