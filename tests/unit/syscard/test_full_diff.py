@@ -167,7 +167,7 @@ def told_of(before: tuple[e.Body, ...], after: tuple[e.Body, ...]) -> list[tuple
 def test_a_metric_that_becomes_uneven_between_groups_or_is_so_no_more_is_told(
     before: str, after: str, mark: str, says: str
 ) -> None:
-    first = (component(), *([compared(before)] if before else []))
+    first: tuple[e.Body, ...] = (component(), compared(before)) if before else (component(),)
     assert told_of(first, (component(), compared(after))) == [(mark, says)]
 
 
