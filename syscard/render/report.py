@@ -102,8 +102,8 @@ def _facts(
         yield from _of_occasion(view, face, previous, occasion, now)
     yield "Gate", face.gate
     yield "Watcher", face.watcher
-    yield "Traffic", face.traffic
-    yield from (("Tracing", text) for text in tracing_trouble(view["live"] or {}))
+    yield "Traffic (live)", face.traffic
+    yield from (("Tracing (live)", text) for text in tracing_trouble(view["live"] or {}))
     yield "As of", stamp(face.as_of)
     yield "Card", f"{one_line(card['system'])} v{card['version']}, {plural(view['edits'], 'edit')} in the chain"
     yield "Digest of the card", view["digest"]
@@ -124,7 +124,8 @@ def _of_occasion(
 def _traffic_of(occasion: Occasion) -> str:
     if occasion.seen is None:
         return f"how many requests came is unknown ({one_line(occasion.why_not_seen) or 'nobody counted'})"
-    return plural(occasion.seen.requests, "request") if occasion.seen.requests else "NO REQUEST CAME"
+    came = plural(occasion.seen.requests, "request")
+    return f"{came}, counted in the spans" if occasion.seen.requests else "NO REQUEST CAME"
 
 
 def _trend(view: View, face: Overview, previous: dict[str, Any] | None, occasion: Occasion) -> str:

@@ -108,7 +108,7 @@ def entry_document(card: dict[str, Any], risk: str) -> dict[str, Any]:
 def risk_list_text(view: View, width: int = _WIDTH) -> str:
     """Every risk of the catalogue in every place, what is seen first."""
     found = sorted(documents(view["card"]), key=lambda one: _ORDER.index(one["state"]))
-    lines = [line for one in found for line in _row(one, width)]
+    lines = [line for one in found for line in _row(one, width, _named(one))]
     return "\n".join([*lines, "", counts_text(found), "one of them in full: syscard risk show IR-13"]) + "\n"
 
 
@@ -118,11 +118,20 @@ def counts_text(found: list[dict[str, Any]]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in _ORDER)
 
 
-def _row(one: dict[str, Any], width: int) -> Iterator[str]:
+def _row(one: dict[str, Any], width: int, rests: str = "") -> Iterator[str]:
     since = f" since {stamp(moment(one['since']))}" if one["since"] and one["state"] != "unknown" else ""
     head = f"{one['risk']} {pad(one_line(one['about']), 12)} {one['state'].upper()}{since}  {one_line(one['name'])}"
     yield from wrap(head, width, first=f"{_MARKS[one['state']]} ", rest="    ")
-    yield from wrap(said(one), width, first="    ")
+    yield from wrap(f"{said(one)}{rests}", width, first="    ")
+
+
+def resting_on(*found: dict[str, Any]) -> str:
+    """`edit 5ee1ab12cd34`: the edits that hold what was found; empty where nothing was ever assessed."""
+    return ", ".join(dict.fromkeys(f"edit {one['evidence'][:12]}" for one in found if one.get("evidence")))
+
+
+def _named(*found: dict[str, Any]) -> str:
+    return f" ({edits})" if (edits := resting_on(*found)) else ""
 
 
 def said(found: dict[str, Any]) -> str:
@@ -197,24 +206,34 @@ def calibration_text(found: dict[str, Any]) -> str:
 
 def section_lines(card: dict[str, Any], width: int) -> Iterator[str]:
     """The short form of a card: what is seen, how many are not, and what cannot be told for want of what."""
-    found = [{**one["found"], "since": one["since"]} for one in assessed(card).values()]
+    found = standing(card)
     if not found:
         return
     yield from wrap(f"of the catalogue: {counts_text(found)} (syscard risk list)", width, first="  ")
     for one in (one for one in found if one["state"] == "seen"):
-        text = f"{one['risk']} {one_line(one['about'])}  SEEN since {stamp(moment(one['since']))}: {said(one)}"
+        text = f"{places([one])}  SEEN since {stamp(moment(one['since']))}: {said(one)}{_named(one)}"
         yield from wrap(text, width, first="! ", rest="    ")
-    for why, names in missing(found).items():
-        yield from wrap(f"{', '.join(names)}: unknown: {why}", width, first="? ", rest="    ")
+    for why, ones in missing(found).items():
+        yield from wrap(f"{places(ones)}: unknown: {why}{_named(*ones)}", width, first="? ", rest="    ")
 
 
-def missing(found: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What is missing -> the risks and places that want for it."""
-    by: dict[str, list[str]] = {}
+def standing(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was found in each place, with since when and the digest of the edit that holds it."""
+    return [{**one["found"], "since": one["since"], "evidence": one["evidence"]} for one in assessed(card).values()]
+
+
+def missing(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What is missing -> what was found of the risks and places that want for it."""
+    by: dict[str, list[dict[str, Any]]] = {}
     for one in found:
         if one["state"] == "unknown":
-            by.setdefault(one_line(one["why"]), []).append(f"{one['risk']} {one_line(one['about'])}")
+            by.setdefault(one_line(one["why"]), []).append(one)
     return by
+
+
+def places(found: list[dict[str, Any]]) -> str:
+    """`IR-01 cf->vlm, IR-01 cf->llm`."""
+    return ", ".join(f"{one['risk']} {one_line(one['about'])}" for one in found)
 
 
 def of_declared(card: dict[str, Any], declared: dict[str, Any]) -> str:

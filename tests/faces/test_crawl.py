@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any, Final
 
 import pytest
@@ -17,7 +18,9 @@ from syscard.fold import fold
 from syscard.render.cardtext import card_text, incident_text, part_text
 from syscard.render.graph import graph_document, graph_text
 from syscard.render.groups import groups_text
+from syscard.render.html import html
 from syscard.render.interaction import part_document
+from syscard.render.risks import entry_document, risk_list_text, risk_text
 from syscard.render.snapshot import json_document, markdown
 from syscard.render.status import status_text
 from syscard.render.why import why_text
@@ -216,3 +219,115 @@ def test_groups_name_the_edit_that_holds_their_figures() -> None:
     found = [block for block in blocks("\n".join(groups_text(VIEWS["broken"], 80))) if FIGURE.search(block)]
     assert found
     assert [block for block in found if not re.search(r"[0-9a-f]{12}|declared|not compared", block)] == []
+
+
+class Shown(HTMLParser):
+    """What a reader sees of a page: rows of tables with caption and heads, and texts with the heading over them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self._said, self._over, self._caption = "", "", ""
+        self._heads: list[str] = []
+        self._cells: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open.append(tag)
+        if tag == "table":
+            self._heads.clear()
+        if tag == "tr":
+            self._cells.clear()
+        if tag in _BLOCKS:
+            self._said = ""
+
+    def handle_data(self, data: str) -> None:
+        self._said += "" if self._open and self._open[-1] in ("style", "title") else f"{data} "
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass  # what has no end of its own
+        said = " ".join(self._said.split())
+        if tag in ("h2", "h3", "dt"):
+            self._over = said
+        elif tag == "caption":
+            self._caption = said
+        elif tag in ("th", "td"):
+            (self._heads if "thead" in self._open else self._cells).append(said)
+        elif tag == "tr" and self._cells:
+            self.rows.append((self._caption, tuple(self._heads), tuple(self._cells)))
+        elif tag in _BLOCKS:
+            self.texts.append((self._over, said))
+
+
+_BLOCKS: Final = ("h2", "h3", "caption", "th", "td", "dt", "dd", "li", "p", "figcaption", "desc")
+COUNTS: Final = re.compile(
+    r"\b\d+ (hold|held|broken|unknown|stale|even|incidents? open|seen|not seen|claims?)\b|^\d+ metrics? uneven"
+    r"|\b(claims that hold|claims broken|incidents open)\b|at most 1\.25|reference windows|windows, oldest first"
+)
+"""Sentences that count what stands on the same page, say the rule, or describe a drawing of live values."""
+RESTED: Final = re.compile(
+    MARKS.pattern
+    + r"|counted in the spans|spans that say|digest [0-9a-f]{64}|edits in the chain|monitors [0-9]+/[0-9]+ ran"
+)
+AGE: Final = re.compile(r"\bfor \d+ (?:s|min|h|d)\b")
+MAPPED: Final = "Item by item: syscard crosswalk"
+
+
+def alone_on(page: Shown) -> list[str]:
+    """Figures of a page that have no record, edit, or word beside them, in their row, over them or in the caption."""
+    found, held = [], dict[tuple[str, ...], str]()
+    for caption, heads, cells in page.rows:
+        # An empty cell says what stands over it: the evidence of a metric is in the first row of its groups.
+        key = (caption, *cells[:2])
+        held[key] = row = f"{held.get(key, '')} {' '.join(cells)}"
+        for head, cell in zip(heads, cells, strict=True):
+            beside = f"{row} {head} {caption}"
+            if has_figure(cell) and not RESTED.search(beside) and caption != MAPPED and head != "Group":
+                found.append(f"{caption}: {cells}")
+    for over, text in page.texts:
+        if has_figure(text) and not RESTED.search(f"{over} {text}") and not COUNTS.search(text):
+            found.append(f"{over}: {text}")
+    return found
+
+
+def has_figure(text: str) -> bool:
+    return FIGURE.search(AGE.sub("", NO_FIGURE.sub("", text))) is not None
+
+
+def page_of(view: View) -> Shown:
+    page = Shown()
+    page.feed(html(view))
+    return page
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_figure_of_the_page_stands_alone(name: str) -> None:
+    page = page_of(VIEWS[name])
+    assert alone_on(page) == []
+    assert sum(has_figure(cell) for _, _, cells in page.rows for cell in cells) > 10
+
+
+def test_a_figure_of_the_page_that_names_nothing_would_be_found() -> None:
+    view = json.loads(json.dumps(VIEWS["broken"]))
+    view["card"]["claims"]["fast"]["slices"][0]["evidence"] = None
+    view["card"]["claims"]["fast"]["declared"]["expect"] = "quick"
+    view["sources"] = {}
+    assert any("'fast'" in one for one in alone_on(page_of(view)))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_was_found_of_a_risk_names_the_edit_that_holds_it(name: str) -> None:
+    """What the catalogue says of a risk is no figure of the system: only what was found, place by place, is crawled."""
+    view = VIEWS[name]
+    listed = [block for block in re.split(r"\n(?=[!? ] IR-)", risk_list_text(view)) if "edit" in block]
+    known = view["card"].get("assessed", {})
+    assert len(listed) == len(known)
+    assert {edit for block in listed for edit in re.findall(r"edit\s+([0-9a-f]{12})", block)} == {
+        one["evidence"][:12] for one in known.values()
+    }
+    for risk in {one["found"]["risk"] for one in known.values()}:
+        assert all(place["evidence"] for place in entry_document(view["card"], risk)["places"])
+        for place in list(blocks(risk_text(view, risk)))[1:]:
+            assert not has_figure(place) or MARKS.search(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from syscard.faces import claim_row
-from syscard.render.facts import evidence_value, is_share_of_group, method_text
+from syscard.render.facts import evidence_value, is_share_of_group, method_text, said_by
 from syscard.render.groups import APART_HEADS, HEADS, apart, caption, groups_of, rows, why_none
 from syscard.render.page import Section, Table
 from syscard.samples import beside
@@ -22,7 +22,7 @@ def claims(view: View) -> Section:
     rows, groups = [], []
     for ref, claim in card["claims"].items():
         rows.append(_claim_row(view, ref, claim))
-        groups += [(one_line(ref), *_slice_cells(card, s, claim["declared"])) for s in claim["slices"][1:]]
+        groups += [(one_line(ref), *_slice_cells(view, claim, s)) for s in claim["slices"][1:]]
     figures = ("Status", "Value and interval", "n", "Evidence")
     return Section("claims", "What is promised, and how it stands", chart="claims", tables=(
         Table("Claims over all traffic", ("Claim", "Promise (declared)", *figures, "Since"), tuple(rows),
@@ -52,17 +52,17 @@ def _counts(found: dict[str, Any]) -> str:
 
 def _claim_row(view: View, ref: str, claim: dict[str, Any]) -> tuple[str, ...]:
     overall, row = claim["slices"][0], claim_row(view, ref)
-    _, status, *figures = _slice_cells(view["card"], overall, claim["declared"])
+    _, status, *figures = _slice_cells(view, claim, overall)
     status = row.word if claim_status(claim) == overall["status"] else f"{row.word} in a group"
     status += f", {row.waived}" if row.waived else ""
     promise = f"{row.says} {one_line(claim['declared'].get('expect', '?'))} ({row.about})"
     return one_line(ref), promise, status, *figures, stamp(row.since)
 
 
-def _slice_cells(card: dict[str, Any], s: dict[str, Any], declared: dict[str, Any]) -> tuple[str, ...]:
-    """Group, status, value and interval, n, evidence."""
-    found = card["evidence"].get(s["evidence"] or "")
-    evidence = found["id"] if found else "none"
+def _slice_cells(view: View, claim: dict[str, Any], s: dict[str, Any]) -> tuple[str, ...]:
+    """Group, status, value and interval, n, evidence: the record, else the edit that says why there is none."""
+    declared, found = claim["declared"], view["card"]["evidence"].get(s["evidence"] or "")
+    evidence = found["id"] if found else "none" + said_by(view, f"claims/{claim['id']}")
     if is_share_of_group(s, declared):
         shown = beside(figures_text(s, {}), s.get("sampled"))
         return one_line(s["slice"]), "shown, not judged", shown, f"{s['n']:,}", evidence
@@ -80,7 +80,7 @@ def evidence(view: View) -> Section:
         "evidence",
         "Annex: evidence",
         annex=True,
-        tables=(Table(_RESTS_ON, heads, rows, "None so far."), *_periodic(view["card"])),
+        tables=(Table(_RESTS_ON, heads, rows, "None so far."), *_periodic(view)),
     )
 
 
@@ -92,13 +92,13 @@ def _evidence_row(item: dict[str, Any]) -> tuple[str, ...]:
     return item["id"], about, metric, evidence_value(fig), f"{fig['n']:,}", method, window, item["digest"]
 
 
-def _periodic(card: dict[str, Any]) -> tuple[Table, ...]:
+def _periodic(view: View) -> tuple[Table, ...]:
     """Reports that are made every so often, by the digests under which they are kept; no table where none is made."""
     rows = tuple(
         (f"{stamp(moment(r['start']))} to {stamp(moment(r['end']))}", f"{r['requests']:,}",
          one_line(r["why"]) or f"{r['drifted']} of {r['compared']} signals drifted", one_line(r["engine"]) or "none",
-         r["document_sha256"] or "none")
-        for r in reversed(card.get("reports", ()))
+         r["document_sha256"] or "none" + said_by(view, f"reports/{r['start']}"))
+        for r in reversed(view["card"].get("reports", ()))
     )  # fmt: skip
     heads = ("Period", "Requests", "Found", "Made by", "Digest")
     return (Table("Reports of periods, kept in reports/ under their digests", heads, rows, ""),) if rows else ()

@@ -10,7 +10,7 @@ from syscard.faces import Overview
 from syscard.health import tracing_text
 from syscard.render import blindspots
 from syscard.render.baselines import halves_text
-from syscard.render.facts import answered, documented, observed_text, spread, version_rows, versions_text
+from syscard.render.facts import answered, documented, observed_text, said_by, spread, version_rows, versions_text
 from syscard.render.interaction import interaction_row
 from syscard.render.page import Section, Table
 from syscard.render.sections.incidents import commas
@@ -23,7 +23,8 @@ def missing(view: View, face: Overview, now: datetime) -> Section:
     """What is promised and has no fresh evidence, and what nobody watches."""
     items = [] if face.watcher_state == "alive" else [face.watcher]
     items += [] if face.requests else [face.traffic]
-    items += [f"claim {c.id} {c.word}: {commas(c.text)}" for c in face.claims if c.status in ("unknown", "stale")]
+    items += [f"claim {c.id} {c.word}: {commas(c.text)}{said_by(view, f'claims/{c.id}')}"
+              for c in face.claims if c.status in ("unknown", "stale")]  # fmt: skip
     items += [
         f"part {p.ref} UNKNOWN for {span_of(now - p.since)}: {p.why or 'no reason given'}"
         for p in face.parts

@@ -6,7 +6,7 @@ from typing import Any
 
 from syscard.render.facts import spread
 from syscard.render.page import Section, Table
-from syscard.render.risks import assessed, counts_text, said
+from syscard.render.risks import counts_text, resting_on, said, standing
 from syscard.views import View
 from syscard.words import moment, one_line, stamp
 
@@ -24,7 +24,7 @@ def risks(view: View) -> Section:
          f"{one_line(u.get('answer_by', '?'))} (declared)")
         for ref, u in card["unknowns"].items()
     )  # fmt: skip
-    found = [{**one["found"], "since": one["since"]} for one in assessed(card).values()]
+    found = standing(card)
     counts = (f"Interaction risks of the catalogue: {counts_text(found)}.",) if found else ()
     return Section("risks", "Risks and unknowns", says=counts, tables=(
         Table("Risks, observed ones first", ("Risk", "About", "What", "Observed", "Treatment"), risks,
@@ -36,14 +36,18 @@ def risks(view: View) -> Section:
 
 def _of_catalogue(found: list[dict[str, Any]]) -> Table:
     """What is seen, and what cannot be told, by name; the rest is a count."""
-    seen = [(_named(one["risk"]), one_line(one["about"]), f"seen since {stamp(moment(one['since']))}", said(one))
+    seen = [(_named(one["risk"]), one_line(one["about"]), f"seen since {stamp(moment(one['since']))}", said(one),
+             resting_on(one))
             for one in found if one["state"] == "seen"]  # fmt: skip
-    places: dict[tuple[str, str], list[str]] = {}
+    wanting: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in found:
         if one["state"] == "unknown":
-            places.setdefault((one["risk"], one_line(one["why"])), []).append(one_line(one["about"]))
-    unknown = [(_named(risk), ", ".join(where), "unknown", why) for (risk, why), where in places.items()]
-    heads = ("Risk", "Where", "State", "What was found or is missing")
+            wanting.setdefault((one["risk"], one_line(one["why"])), []).append(one)
+    unknown = [
+        (_named(risk), ", ".join(one_line(one["about"]) for one in ones), "unknown", why, resting_on(*ones))
+        for (risk, why), ones in wanting.items()
+    ]
+    heads = ("Risk", "Where", "State", "What was found or is missing", "Evidence")
     none = "All are looked at, and none is seen."
     return Table("Interaction risks that are seen or unknown", heads, (*seen, *unknown), none)
 
