@@ -7,8 +7,9 @@ Traces bound what can be shown: an item that they show in part is `partly` at be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 from syscard.applicability import Applies, applies
@@ -90,13 +91,14 @@ def crosswalk(
         UsageError: there is no such framework.
     """
     asked = packs().values() if framework is None else (pack_of(framework),)
-    return tuple(row for pack in asked for row in _rows(pack, card, live, at))
+    looked = cache(lambda path: found_at(path, card, live, at))  # many items ask for the same
+    return tuple(row for pack in asked for row in _rows(pack, card["identity"], looked))
 
 
-def _rows(pack: Pack, card: dict[str, Any], live: dict[str, Any] | None, at: datetime) -> Iterable[CrosswalkRow]:
-    binding = applies(card["identity"], pack.regimes)[0]
+def _rows(pack: Pack, identity: dict[str, Any], looked: Callable[[str], Found]) -> Iterable[CrosswalkRow]:
+    binding = applies(identity, pack.regimes)[0]
     for item in pack.items:
-        found = [found_at(path, card, live, at) for path in item.card_paths] if binding != "no" else []
+        found = [looked(path) for path in item.card_paths] if binding != "no" else []
         yield CrosswalkRow(
             framework=pack.framework,
             version=pack.version,
