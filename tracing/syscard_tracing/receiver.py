@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from syscard.clock import Clock
+from syscard.collector import spare_the_collector
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia, place_of
 from syscard.home import Home
 from syscard.stopping import stopped_by_signals
@@ -209,7 +209,7 @@ def serve(
         housekeeper = Housekeeper(home, keeping, clock)
         pipeline = Pipeline(home, inbox, rules, clock)
 
-        _spare_the_collector()
+        spare_the_collector()
 
         async def run() -> None:
             intake = Intake(pipeline, token, limits)
@@ -234,13 +234,6 @@ def serve(
 
         with asyncio.Runner(loop_factory=partial(TlsDeadline, limits.header_s)) as runner:
             runner.run(run())
-
-
-def _spare_the_collector() -> None:
-    """Look for circles of objects seldom, and not through the libraries: a request makes many objects, no circle."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 async def _grpc(

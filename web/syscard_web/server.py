@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from syscard.clock import Clock
+from syscard.collector import spare_the_collector
 from syscard.errors import MissingExtra
 from syscard.stopping import stopped_by_signals
 from syscard_web.app import Web, alone
@@ -51,6 +52,7 @@ def serve(
         ssl_certfile=cert,
         ssl_keyfile=key,
     )
+    spare_the_collector()
     on_ready()  # the socket listens already: what comes now waits until it is taken
     _Server(config).run(sockets=[listener])
 
