@@ -155,3 +155,9 @@ def test_each_of_several_systems_is_asked_for_by_name(two: Path, site_of: Callab
     assert told(site, "/card", system="bank")["card"]["version"] == 1
     assert ask(site, "/card").status == 400
     assert "name one with ?system=" in json.loads(ask(site, "/card").body)["error"]
+
+
+def test_what_there_is_to_ask_for_is_told_before_there_is_a_card(tmp_path: Path, site_of: Callable[..., Site]) -> None:
+    site = site_of(tmp_path / "records.db")
+    assert told(site, "/openapi.json") == OPENAPI
+    assert ask(site, "/status").status == 404

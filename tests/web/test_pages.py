@@ -6,11 +6,13 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from syscard.clock import ReplayClock
 from syscard.errors import ChainBroken
 from syscard.render.html import content_policy
 from syscard_web.asking import Answer, Asked
@@ -19,7 +21,7 @@ from syscard_web.reading import PAGE, Reader
 from syscard_web.site import PAGES, Site
 from tests.faces import sample
 from tests.unit.build import component, draft
-from tests.web.conftest import write
+from tests.web.conftest import TOKEN, write
 
 NAMED = {"number": "12", "version": "4"}
 ADDRESSES = {path: path.format(**NAMED) for path in PAGES}
@@ -133,10 +135,6 @@ def test_the_card_shows_the_verdict_its_rule_and_what_changed_with_links_to_inci
 
 
 def test_a_silent_watcher_is_told_by_the_clock_of_the_reader(records: Path) -> None:
-    from datetime import timedelta
-
-    from syscard.clock import ReplayClock
-
     later = Site(records, None, ReplayClock(sample.NOW + timedelta(hours=3)))
     assert "WATCHER SILENT" in Page(ask(later, "/")).text
 
@@ -279,3 +277,40 @@ def test_what_is_not_here_is_a_page_for_people_and_a_document_for_programs(site:
     assert "/api/v1/openapi.json" in Page(page).text
     document = site.missing(Asked("/api/v2/card", "localhost"))
     assert (document.status, document.media_type) == (404, "application/json")
+
+
+def test_an_answer_stands_for_ten_seconds_and_not_longer_than_the_records(tmp_path: Path) -> None:
+    file = write(tmp_path / "records.db", "shop-recommender", sample.past(), sample.live())
+    clock = ReplayClock(sample.NOW)
+    site = Site(file, None, clock)
+
+    def rename(before: str, after: str, *, told: int) -> None:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            command = "update view set body = replace(body, ?, ?), stamp = stamp + ?"
+            connection.execute(command, (before, after, told))
+
+    first = ask(site, "/incidents")
+    rename("Shop recommender", "Another", told=0)
+    assert ask(site, "/incidents") is first
+    assert b"Another" in ask(site, "/incidents", system="shop-recommender").body
+    assert b"Another" in site.document("/status", Asked("/api/v1/status", "localhost")).body
+    clock.advance(timedelta(seconds=10))
+    assert b"Another" in ask(site, "/incidents").body
+    rename("Another", "A third", told=1)
+    assert b"A third" in ask(site, "/incidents").body
+
+
+def test_what_was_answered_one_reader_is_not_told_to_another(records: Path, site_of: Callable[..., Site]) -> None:
+    site = site_of(records, TOKEN)
+    known = Asked("/", "localhost", f"Bearer {TOKEN}")
+    assert site.page("/", known).status == 200
+    assert site.page("/", known) is site.page("/", known)
+    assert site.page("/", Asked("/", "localhost")).status == 401
+
+
+def test_few_answers_are_kept(site: Site) -> None:
+    oldest = ask(site, "/history", before="4")
+    assert ask(site, "/history", before="4") is oldest
+    for before in ("3", "2", "1000", "1001"):
+        ask(site, "/history", before=before)
+    assert ask(site, "/history", before="4") is not oldest

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from syscard.card import Card
 from syscard.diff import Change
-from syscard.errors import NotOnTheCard, UsageError
+from syscard.errors import NothingDeclared, NotOnTheCard, UsageError
 from syscard.fold import empty_card
 from syscard.past import changes_by_version
 from syscard.stored import Stored, read
-from syscard.views import View, choose, edit_rows, read_view, systems, versions
+from syscard.views import View, choose, edit_rows, read_view, systems, version_stamp, versions
 
 PAGE: Final = 25
 """Versions on one page."""
@@ -59,6 +60,12 @@ class Reader:
             NothingDeclared, RecordsError: as `syscard.views` says.
         """
         return systems(self.records)
+
+    def stamp(self) -> int:
+        """What changes whenever the records do; 0 while there are none."""
+        with suppress(NothingDeclared):
+            return version_stamp(self.records)
+        return 0
 
     def choose(self, system: str | None) -> str:
         """The system that is meant.

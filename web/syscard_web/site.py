@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from syscard.clock import Clock
 from syscard.errors import NothingDeclared, RecordsError, SyscardError, UsageError, place_of
@@ -28,10 +30,22 @@ EDITS_SHOWN: Final = 200
 MOST: Final = 100
 """Versions of one answer."""
 _NUMBER: Final = 10**9
+_KEPT: Final = 4
+"""Answers: a large card is megabytes."""
+_GOOD_FOR: Final = timedelta(seconds=10)
 _log = logging.getLogger("syscard.web")
 _Page = Callable[["Site", Asked], tuple[Report, View | None, str]]
 """What it says, what charts are drawn of, and the document of the same."""
 _Document = Callable[["Site", Asked], Any]
+_Key = tuple[str, frozenset[tuple[str, str]], frozenset[tuple[str, str]]]
+
+
+class _Kept(NamedTuple):
+    """An answer, when it was made, and of which records."""
+
+    answer: Answer
+    at: datetime
+    stamp: int
 
 
 class Site:
@@ -41,12 +55,14 @@ class Site:
         self.reader = Reader(records)
         self.clock = clock
         self._token = token
+        self._kept: dict[_Key, _Kept] = {}
+        self._lock = threading.Lock()
 
     def page(self, name: str, asked: Asked) -> Answer:
         """A page, or a page that says what to do."""
         try:
             check(asked, self._token)
-            return self._drawn(200, *PAGES[name](self, asked), asked)
+            return self._once(name, asked, lambda: self._drawn(200, *PAGES[name](self, asked), asked))
         except SyscardError as error:
             return self._error_page(error)
         except Exception as error:  # noqa: BLE001 - whoever reads gets a page, whatever broke
@@ -56,7 +72,7 @@ class Site:
         """A document, or one that says what is wrong."""
         try:
             check(asked, self._token)
-            return _json(200, DOCUMENTS[name](self, asked))
+            return self._once(f"{ROOT}{name}", asked, lambda: _json(200, DOCUMENTS[name](self, asked)))
         except SyscardError as error:
             return _refused(error)
         except Exception as error:  # noqa: BLE001 - the same for a program
@@ -89,6 +105,21 @@ class Site:
     def place(self, asked: Asked) -> p.Place:
         """Where links lead: the system is named in them where it was named."""
         return p.Place(asked.said("system") or "")
+
+    def _once(self, name: str, asked: Asked, make: Callable[[], Answer]) -> Answer:
+        """What was answered a moment ago, while the records are the same: many may read at one time."""
+        key = (name, frozenset(asked.named.items()), frozenset(asked.query.items()))
+        now, stamp = self.clock(), self.reader.stamp()
+        kept = self._kept.get(key)
+        if kept and kept.stamp == stamp and timedelta() <= now - kept.at < _GOOD_FOR:
+            return kept.answer
+        answer = make()
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = _Kept(answer, now, stamp)
+            while len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return answer
 
     def _error_page(self, error: SyscardError) -> Answer:
         status = status_of(error)
