@@ -17,6 +17,8 @@ from typing import Any, Final
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+AXE: Final = Path(__file__).parents[1] / ".axe" / "axe.min.js"
+RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_S: Final = 60
 """Shared machines stall."""
@@ -71,6 +73,24 @@ class Browser:
     def value(self, expression: str) -> Any:
         """What the page says, asked from outside: it runs no script of its own."""
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def faults(self) -> list[Any]:
+        """What axe finds wrong on the page, with the elements that it is wrong in; skips the test without axe."""
+        if not AXE.is_file():
+            pytest.skip("no axe-core here: make axe (it needs npm and a network)")
+        self.call("Runtime.evaluate", expression=AXE.read_text())
+        shown = "r.violations.map(v => [v.id, v.help, v.nodes.slice(0, 3).map(n => n.html)])"
+        asked = f"axe.run(document, {{runOnly: {json.dumps(RULES)}}}).then(r => JSON.stringify({shown}))"
+        told = self.call("Runtime.evaluate", expression=asked, awaitPromise=True, returnByValue=True)
+        found: list[Any] = json.loads(told["result"]["value"])
+        return found
+
+    def width_on_a_screen_of(self, width: int) -> int:
+        """How wide the page is laid out on a screen so wide, in pixels: more, if it has to be scrolled sideways."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        found = int(self.value("document.documentElement.scrollWidth"))
+        self.call("Emulation.clearDeviceMetricsOverride")
+        return found
 
     @property
     def focused(self) -> str:
