@@ -59,6 +59,15 @@ def test_without_the_token_nothing_is_told_and_a_browser_is_asked_for_it(
     assert let_in.status == 200
 
 
+@pytest.mark.parametrize("path", ["/weather", "/api/v1/weather"])
+def test_what_is_not_here_is_said_to_nobody_without_the_token(
+    records: Path, site_of: Callable[..., Site], path: str
+) -> None:
+    site = site_of(records, TOKEN)
+    assert site.missing(Asked(path, "shop.example")).status == 401
+    assert site.missing(Asked(path, "shop.example", f"Bearer {TOKEN}")).status == 404
+
+
 def test_every_document_asks_for_the_token(records: Path, site_of: Callable[..., Site]) -> None:
     site = site_of(records, TOKEN)
     assert {site.document(path, Asked(path, "localhost")).status for path in DOCUMENTS} == {401}

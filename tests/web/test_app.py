@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from syscard.clock import ReplayClock
 from syscard_web.app import AT_ONCE, WAITING, Web, alone
-from syscard_web.asking import Answer, Asked
+from syscard_web.asking import STRICT, Answer, Asked
 from syscard_web.site import DOCUMENTS, PAGES
 from tests.web.conftest import TOKEN
 
@@ -38,6 +38,8 @@ def test_every_path_answers_get_and_head_and_nothing_else(client: TestClient, pa
         refused = client.request(method, address)
         assert refused.status_code == 405
         assert "GET" in refused.headers["allow"]
+        assert STRICT.items() <= refused.headers.items()
+        assert ("error" in refused.json()) if address.startswith("/api/") else refused.text.startswith("read only")
 
 
 @pytest.mark.parametrize("path", ["/weather", "/incidents/12/more", "/history/", "/index.html", "/favicon.ico"])
@@ -83,14 +85,22 @@ async def test_only_so_many_are_answered_at_one_time_and_so_many_wait(records: P
     request = Request({"type": "http", "path": "/", "headers": [], "query_string": b"", "path_params": {}})
 
     async def ask() -> int:
+        return (await asked_of(request)).status_code
+
+    async def asked_of(request: Request) -> Response:
         found = await answer(request)  # type: ignore[misc]
         assert isinstance(found, Response)
-        return found.status_code
+        return found
 
     waiting = [asyncio.create_task(ask()) for _ in range(WAITING)]
     while most[0] < AT_ONCE:
         await asyncio.sleep(0.01)
     assert await ask() == 503
+    for path, media in (("/", "text/plain"), ("/api/v1/card", "application/json")):
+        too_many = await asked_of(Request({**request.scope, "path": path}))
+        assert too_many.headers["retry-after"] == "2"
+        assert too_many.headers["content-type"].startswith(media)
+        assert STRICT.items() <= dict(too_many.headers).items()
     open_.set()
     assert await asyncio.gather(*waiting) == [200] * WAITING
     assert most[0] == AT_ONCE

@@ -203,6 +203,21 @@ def test_several_systems_are_listed_and_each_link_keeps_to_its_own(two: Path, si
     assert ask(site, "/history").status == 400
 
 
+def test_where_there_are_several_systems_no_link_leads_to_a_page_that_asks_which(
+    two: Path, site_of: Callable[..., Site]
+) -> None:
+    site = site_of(two)
+    answers = [ask(site, "/"), ask(site, "/systems"), ask(site, "/history"), ask(site, "/", system="zoo")]
+    for answer in (*answers, site.missing(Asked("/weather", "localhost"))):
+        page = Page(answer)
+        assert {href.split("?")[0] for href in page.links if not href.startswith(("#", "/api/"))} <= {"/", "/systems"}
+        assert "/systems" in page.links
+        assert all("?system=" in href for href in page.links if href.split("?")[0] == "/")
+    assert Page(answers[0]).here == ["/systems"]
+    assert "Name one with ?system=: bank, shop-recommender." in Page(answers[2]).text
+    assert "There is: bank, shop-recommender." in Page(answers[3]).text
+
+
 @pytest.mark.parametrize(
     ("path", "more", "status", "says"),
     [

@@ -60,7 +60,7 @@ class Web:
 
     async def _made(self, make: Callable[[Asked], Answer], request: Request) -> Response:
         if self._waiting >= WAITING:
-            return Response("too many are reading: try again\n", 503, {"retry-after": "2"}, "text/plain")
+            return _response(self.site.busy(_asked(request)))
         self._waiting += 1
         try:
             async with self._turns:
@@ -89,12 +89,13 @@ def alone(web: Web) -> Starlette:
     async def health(_request: Request) -> Response:
         return _response(await run_in_threadpool(web.site.health))
 
-    async def missing(request: Request, _error: Exception) -> Response:
-        return await web.missing(request) or Response(
-            "read only: GET is what is taken here\n", 405, media_type="text/plain"
-        )
+    async def only_read(request: Request, error: Exception) -> Response:
+        return _response(web.site.only_read(_asked(request), getattr(error, "headers", None) or {"allow": "GET, HEAD"}))
+
+    async def missing(request: Request, error: Exception) -> Response:
+        return await web.missing(request) or await only_read(request, error)
 
     routes = [*web.routes(), Route("/healthz", health, methods=_METHODS)]
-    app = Starlette(routes=routes, exception_handlers={404: missing})
+    app = Starlette(routes=routes, exception_handlers={404: missing, 405: only_read})
     app.router.redirect_slashes = False
     return app

@@ -45,10 +45,6 @@ class NotHere(SyscardError):
     """There is no such page."""
 
 
-class Busy(SyscardError):
-    """Too many are reading."""
-
-
 _STATUS: Final[tuple[tuple[type[SyscardError], int], ...]] = (
     (NotAllowed, 401),
     (WrongHost, 421),
@@ -58,7 +54,6 @@ _STATUS: Final[tuple[tuple[type[SyscardError], int], ...]] = (
     (UsageError, 400),
     (RecordsError, 503),
     (MissingExtra, 503),
-    (Busy, 503),
 )
 
 

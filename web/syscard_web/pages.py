@@ -47,11 +47,13 @@ def open_incidents(view: View) -> int:
 
 
 def navigation(place: Place, here: str, incidents: int | None, *, several: bool) -> list[tuple[str, str, bool]]:
-    """Links to all pages: address, text, and whether it is this one."""
+    """Links to all pages: address, text, and whether it is this one. Pages of a system need to know of which."""
+    home = [(place.to("/systems"), "Systems", here == "/systems")] if several else []
+    if several and not place.system:
+        return home
     waiting = f"Incidents ({incidents} open)" if incidents is not None else "Incidents"
     named = [("/", "Card"), ("/history", "History"), ("/incidents", waiting), ("/crosswalk", "Crosswalks")]
-    links = [(place.to(path), text, path == here) for path, text in named]
-    return [*links, *([("/systems", "Systems", here == "/systems")] if several else [])]
+    return [*((place.to(path), text, path == here) for path, text in named), *home]
 
 
 def card_page(view: View, newest: Sequence[Version], place: Place, now: datetime, why: str = "") -> Report:
@@ -223,7 +225,7 @@ def _system_row(ref: str, view: View, now: datetime) -> tuple[str, ...]:
 
 def error_page(status: int, message: str) -> Report:
     """What is wrong and what to do, as a page."""
-    what, _, do = message.partition(": ")
+    what, _, do = re.sub("[:;] ", "\n", message, count=1).partition("\n")
     heads = {400: "Not understood", 401: "A token is needed", 404: "Not here", 421: "Another host"}
     title = heads.get(status, "Not now")
     section = Section("do", "What to do", says=(_sentence(do) if do else "Go back to the card.",))

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -80,8 +81,21 @@ class Site:
 
     def missing(self, asked: Asked) -> Answer:
         """What is not here."""
-        error = NotHere("there is no such page: the card is at /, documents for programs at /api/v1/openapi.json")
+        error: SyscardError
+        try:
+            check(asked, self._token)
+            error = NotHere("there is no such page: the card is at /, documents for programs at /api/v1/openapi.json")
+        except SyscardError as refusal:
+            error = refusal
         return _refused(error) if asked.path.startswith("/api/") else self._error_page(error)
+
+    def busy(self, asked: Asked) -> Answer:
+        """Too many are reading; nothing is drawn, as there is no time for it."""
+        return _in_short(503, "too many are reading: try again", asked, {"retry-after": "2"})
+
+    def only_read(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
+        """A method that would change something, with the headers of the framework's own answer."""
+        return _in_short(405, "read only: GET is what is taken here", asked, headers)
 
     def health(self) -> Answer:
         """Whether the records can be read; for everybody, as it says nothing else."""
@@ -124,14 +138,19 @@ class Site:
     def _error_page(self, error: SyscardError) -> Answer:
         status = status_of(error)
         page = p.error_page(status, str(error))
-        navigation = p.navigation(p.Place(), "", None, several=False)
+        navigation = p.navigation(p.Place(), "", None, several=status in (400, 404) and self._several())
         return self._html(status, page, None, navigation, f"{ROOT}/systems", _challenge(error))
 
     def _drawn(self, status: int, page: Report, view: View | None, data: str, asked: Asked) -> Answer:
-        several, place = len(self.reader.systems()) > 1, self.place(asked)
+        place, here = self.place(asked), data if data == "/systems" else asked.path
         waiting = None if data == "/systems" else p.open_incidents(view or self.view(asked))
-        navigation = p.navigation(place, asked.path, waiting, several=several)
+        navigation = p.navigation(place, here, waiting, several=self._several())
         return self._html(status, page, view, navigation, place.to(f"{ROOT}{data}"), {})
+
+    def _several(self) -> bool:
+        with suppress(SyscardError):
+            return len(self.reader.systems()) > 1
+        return False
 
     def _html(
         self,
@@ -157,6 +176,13 @@ def _json(status: int, document: Any, headers: Mapping[str, str] | None = None) 
     body = json.dumps(document, allow_nan=False).encode()
     policy = {"content-security-policy": NOTHING}
     return Answer(status, body, "application/json", {**STRICT, **policy, **(headers or {})})
+
+
+def _in_short(status: int, text: str, asked: Asked, headers: Mapping[str, str]) -> Answer:
+    if asked.path.startswith("/api/"):
+        return _json(status, {"error": text}, headers)
+    policy = {"content-security-policy": NOTHING}
+    return Answer(status, f"{text}\n".encode(), "text/plain; charset=utf-8", {**STRICT, **policy, **headers})
 
 
 def _refused(error: SyscardError) -> Answer:
