@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from syscard.render.crosswalks import crosswalk_document
 from syscard.views import read_view
 from syscard_web.asking import NOTHING, Answer, Asked
-from syscard_web.openapi import ROOT, ROUTES, openapi
-from syscard_web.site import DOCUMENTS, MOST, Site
+from syscard_web.openapi import LARGEST, MOST, ROOT, ROUTES, openapi
+from syscard_web.site import DOCUMENTS, Site
 from tests.faces import sample
 from tests.web.conftest import replace_view, write
 
@@ -121,6 +121,27 @@ def test_history_goes_back_by_pages(site: Site) -> None:
     assert told(site, "/history/{version}", version="3") == told(site, "/history")[1]
     assert ask(site, "/history", most=str(MOST + 1)).status == 400
     assert ask(site, "/history", before="-1").status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "good", "bad"),
+    [
+        ("/history", "before", (1, LARGEST), (0, LARGEST + 1, "soon")),
+        ("/history", "most", (1, MOST), (0, MOST + 1)),
+        ("/history/{version}", "version", ("1", "v4", "999999999"), ("0", "v", "1e3", "9999999999", "-1")),
+        ("/incidents/{number}", "number", ("12", "INC-12", "999999999"), ("0", "INC-", "x", "9999999999")),
+        ("/crosswalk", "framework", ("eu_ai_act", "iso_42001"), ("moon", "EU_AI_ACT")),
+    ],
+)
+def test_what_the_openapi_document_lets_be_asked_is_understood_and_nothing_else(
+    site: Site, path: str, name: str, good: tuple[str | int, ...], bad: tuple[str | int, ...]
+) -> None:
+    described = OPENAPI["paths"][f"{ROOT}{path}"]["get"]["parameters"]
+    schema = Draft202012Validator(next(one["schema"] for one in described if one["name"] == name))
+    assert all(schema.is_valid(one) for one in good)
+    assert not any(schema.is_valid(one) for one in bad)
+    assert {ask(site, path, **{name: str(one)}).status for one in good} <= {200, 404}
+    assert {ask(site, path, **{name: str(one)}).status for one in bad} == {400}
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
+from syscard.crosswalk_packs import packs
 from syscard_web.documents import SHAPES
 
 ROOT: Final = "/api/v1"
+MOST: Final = 100
+"""Versions of one answer."""
+LARGEST: Final = 10**9
+"""Number of a version or an incident."""
+_WHOLE: Final = "[1-9][0-9]{0,8}"
 _MEDIA: Final = "application/json"
 _ERRORS: Final = {
     "400": "A word of the query is not understood.",
@@ -47,14 +53,14 @@ ROUTES: Final = (
     Described("/gate", "Gate", "The gate's verdict as it stands."),
     Described("/crosswalk", "Crosswalk", "What frameworks ask for beside the card.", ("system", "framework")),
 )
-_SAYS: Final = {
+_SAYS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "system": ("Which system; needed where the home has several.", {"type": "string"}),
-    "before": ("Only versions before this one.", {"type": "integer", "minimum": 1}),
-    "most": ("At most so many.", {"type": "integer", "minimum": 1, "maximum": 100}),
+    "before": ("Only versions before this one.", {"type": "integer", "minimum": 1, "maximum": LARGEST}),
+    "most": ("At most so many.", {"type": "integer", "minimum": 1, "maximum": MOST}),
     "framework": ("Only this framework.", {"type": "string"}),
     "claim": ("Id of a claim.", {"type": "string"}),
-    "number": ("Number of an incident, with or without INC-.", {"type": "string"}),
-    "version": ("Number of a version, with or without v.", {"type": "string"}),
+    "number": ("Number of an incident, with or without INC-.", {"type": "string", "pattern": f"^(INC-)?{_WHOLE}$"}),
+    "version": ("Number of a version, with or without v.", {"type": "string", "pattern": f"^v?{_WHOLE}$"}),
 }
 
 
@@ -109,6 +115,8 @@ def _operation(route: Described, names: dict[str, Any]) -> dict[str, Any]:
 
 def _parameter(name: str, where: str) -> dict[str, Any]:
     says, schema = _SAYS[name]
+    if name == "framework":
+        schema = {**schema, "enum": sorted(packs())}
     return {"name": name, "in": where, "required": where == "path", "description": says, "schema": schema}
 
 

@@ -22,15 +22,12 @@ from syscard_web import documents as d
 from syscard_web import pages as p
 from syscard_web.asking import NOTHING, REALM, STRICT, Answer, Asked, NotHere, check, status_of
 from syscard_web.incident_page import incident_page
-from syscard_web.openapi import ROOT, openapi
+from syscard_web.openapi import LARGEST, MOST, ROOT, openapi
 from syscard_web.reading import PAGE, Reader
 
 ROOM: Final = "syscard_web"
 SYSTEMS_SHOWN: Final = 50
 EDITS_SHOWN: Final = 200
-MOST: Final = 100
-"""Versions of one answer."""
-_NUMBER: Final = 10**9
 _KEPT: Final = 4
 """Answers: a large card is megabytes."""
 _GOOD_FOR: Final = timedelta(seconds=10)
@@ -199,7 +196,7 @@ def _challenge(error: SyscardError) -> dict[str, str]:
     return {"www-authenticate": REALM} if status_of(error) == 401 else {}
 
 
-def _whole(text: str, what: str, most: int = _NUMBER) -> int:
+def _whole(text: str, what: str, most: int = LARGEST) -> int:
     """A number as people write it.
 
     Raises:
