@@ -5,13 +5,13 @@ A window is `WINDOW` requests in the order in which they ended, so how spans wer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from syscard.card import Card
 from syscard.clock import Clock
@@ -19,7 +19,7 @@ from syscard.declare import system_of
 from syscard.edits import Author, Draft, SetBaseline
 from syscard.errors import MonitorError, UsageError
 from syscard.finding import Finding, State, Window
-from syscard.live import EncoderNow, Live, PartNow, SignalNow, WatcherNow
+from syscard.live import Live, WatcherNow
 from syscard.records.runs import runs
 from syscard.records.store import Records, Transaction
 from syscard.rotations import comparable
@@ -41,30 +41,23 @@ from syscard_monitors.look import MOST_ROWS, Scan, between, look
 from syscard_monitors.measuring import is_due, measure_groups
 from syscard_monitors.memory import Memory, recall
 from syscard_monitors.packs import WINDOW, Signal, load_packs, signals_for
-from syscard_monitors.parts import parts_now
 from syscard_monitors.plan import Plan
 from syscard_monitors.recent import WINDOWS as RECENT_WINDOWS
 from syscard_monitors.recent import Recent, from_lake
 from syscard_monitors.reference import Reference
 from syscard_monitors.risks.calibration import MOST
 from syscard_monitors.running import Running, recorded
-from syscard_monitors.samples import sample_sums, sampling_of
+from syscard_monitors.samples import sample_sums
 from syscard_monitors.severity import Severity
+from syscard_monitors.showing import live_of, sampled_of
 from syscard_monitors.skew import skews
 from syscard_monitors.strata import Strata, read_strata
 from syscard_monitors.stretches import Body, Place, Stretches
-from syscard_monitors.telling import Said, edits_of, released_drafts, stale_drafts, sums_of
+from syscard_monitors.telling import edits_of, released_drafts, stale_drafts, sums_of
 from syscard_monitors.traces import moment
-from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again, totals
-from syscard_monitors.vectors import made_in
-from syscard_monitors.versions import remembered, versions_now
+from syscard_monitors.tracing_health import WINDOWS, added, counted, figures, known_again
+from syscard_monitors.versions import remembered
 from syscard_monitors.window import budget_needs, findings_of, log_needed, pace, window_of
-
-LEAST_MINUTES: Final = 1 / 60
-"""A window that took less than a second says nothing of a rate."""
-
-MOST_ENCODERS: Final = 3
-"""Makers of one component's vectors that are told: spans can name any number of them."""
 
 
 @dataclass(frozen=True)
@@ -334,7 +327,7 @@ class Watcher:
             memory.requests += len(requests)
             _remember_tracing(memory, requests, plan.system)
             memory.versions = remembered(memory.versions, said.after, (r.versions for r in requests))
-            live = _live(plan, said, memory, requests, window, findings, sum(gap), errors, self._clock())
+            live = live_of(plan, said, memory, requests, window, findings, sum(gap), errors, self._clock())
             live = live.after(transaction.live(ref), groups=bool(plan.system.traces.segments))
             card = transaction.append(
                 ref, said.drafts, cause=f"window {window.index}", recorded=self._clock(), live=live
@@ -377,7 +370,7 @@ class Watcher:
                     "waiting": waiting,
                     "orphans": memory.orphans,
                     "late": memory.late,
-                    **_sample(memory),
+                    **sampled_of(memory),
                 }
             )
             drafts = stale_drafts(card, plan.system, now)
@@ -417,13 +410,6 @@ def _remember_groups(
     transaction.drop_group_sums(ref, max(groups.days_of(requests)) - groups.DAYS + 1)
 
 
-def _sample(memory: Memory) -> dict[str, Any]:
-    """How the requests of the newest windows were sampled."""
-    total = totals(memory.tracing)
-    sampled = sampling_of(total, int(total.get("requests", 0)))
-    return {"kept": sampled.kept if sampled else None, "sampled": sampled}
-
-
 def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, card: Card) -> None:
     """Nobody else has taken this window, and the system is still the one that was looked at.
 
@@ -435,66 +421,3 @@ def _alone(transaction: Transaction, plan: Plan, memory: Memory, known: Card, ca
         raise MonitorError(f"another monitor is at work on {ref}: it has taken this window, nothing was written twice")
     if card.version != known.version and system_of(card) != plan.system:
         raise MonitorError(f"{ref} was declared anew while it was looked at: look again")
-
-
-def _live(
-    plan: Plan,
-    said: Said,
-    memory: Memory,
-    requests: Sequence[Request],
-    window: Window,
-    findings: Sequence[Finding],
-    minutes: float,
-    errors: Mapping[str, str],
-    now: datetime,
-) -> Live:
-    failed = [f"{f.key}: {f.why}" for f in findings if f.state is State.ERROR]
-    signals = [f for f in findings if f.kind not in ("undeclared", "risk")]
-    topics: dict[str, str] = {s.key: s.topic for s in plan.signals}
-    topics |= {o.key(severity): o.topic for o in plan.objectives for severity in o.severities}
-    verdicts = sum(f.state in (State.OK, State.WARN, State.BREACH) for f in signals)
-    watcher = WatcherNow(
-        last_span=moment(memory.newest_us),
-        last_run=now,
-        ran=verdicts,
-        total=len(signals),
-        errors=(*failed, *(f"{ref}: {why}" for ref, why in errors.items())),
-        requests=memory.requests,
-        windows=memory.windows,
-        per_minute=len(requests) / minutes if minutes > LEAST_MINUTES else None,
-        orphans=memory.orphans,
-        late=memory.late,
-        **_sample(memory),
-    )
-    return Live(
-        as_of=window.end,
-        watcher=watcher,
-        parts=_parts(said, memory, requests, max(minutes, LEAST_MINUTES), window),
-        signals={f.key: _signal(f, memory, topics.get(f.key, "")) for f in findings},
-        claims=said.claims,
-        tracing=figures(memory.tracing, memory.skew),
-        versions=versions_now(said.after, memory.versions),
-        encoders=_encoders(said.after, requests),
-    )
-
-
-def _encoders(card: Card, requests: Sequence[Request]) -> dict[str, tuple[EncoderNow, ...]]:
-    """What made the vectors of a window, by component."""
-    found = {ref: made_in(requests, ref)[:MOST_ENCODERS] for ref in card.components}
-    return {ref: tuple(EncoderNow(**one._asdict()) for one in made) for ref, made in found.items() if made}
-
-
-def _parts(
-    said: Said, memory: Memory, requests: Sequence[Request], minutes: float, window: Window
-) -> dict[str, PartNow]:
-    parts = parts_now(said.after, requests, minutes, said.traffic, memory.reach)
-    return {ref: p.model_copy(update={"last_seen": window.end if p.requests else None}) for ref, p in parts.items()}
-
-
-def _signal(finding: Finding, memory: Memory, topic: str) -> SignalNow:
-    shared: dict[str, Any] = finding.model_dump(
-        include={"about", "label", "kind", "state", "value", "reference", "unit", "n", "tolerance", "effect", "method"}
-        | {"one_in", "one_in_needed", "p_value", "threshold", "needs", "why", "sampled"}
-    )
-    since = moment(memory.streaks[finding.key].state_since_us)
-    return SignalNow(**shared, key=finding.key, topic=topic, since=since, history=tuple(memory.history[finding.key]))
