@@ -19,8 +19,6 @@ _SUM: Final = 0.5
 """Share of its variance that a sum may leave open."""
 _AS_GOOD: Final = 1.1
 """By so much a sum may leave more open than what bends: it has fewer weights."""
-
-
 _KNOWN: Final = (0.02, 0.98)
 """Quantiles of before, beyond which a parent's values were not known."""
 _MOST_BEYOND: Final = 0.25

@@ -50,8 +50,9 @@ class DriftWorker:
         self._pipe: Connection | None = None
 
     def warm(self) -> None:
-        """Start importing Evidently now, without waiting."""
-        self._started().send(_WARM)
+        """Start importing Evidently now, without waiting; that the worker died is said to whoever asks something."""
+        with suppress(OSError):
+            self._started().send(_WARM)
 
     def p_values(self, comparisons: Sequence[Comparison]) -> dict[str, float]:
         """Score of each comparison by its key: the p-value of its method.
