@@ -19,9 +19,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from syscard import connections
+from syscard.connections import BoundedListener, HeaderDeadline, most_connections
 from syscard.home import Home
-from syscard_tracing import connections
-from syscard_tracing.connections import BoundedListener, HeaderDeadline, most_connections
 from tests.tracing.test_receiver import JSON, ended, finish, post
 from tests.tracing.test_tls import made
 
@@ -39,7 +39,7 @@ async def test_a_connection_too_many_is_closed_at_once_and_told_once_then_counte
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connections, "SAY_EVERY_S", 0.05)
-    caplog.set_level(logging.WARNING, "syscard.tracing")
+    caplog.set_level(logging.WARNING, "syscard.connections")
     with BoundedListener(socket.create_server(("127.0.0.1", 0)), 2) as listener, ExitStack() as stack:
         port = listener.getsockname()[1]
         clients = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(6)]

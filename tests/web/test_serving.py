@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.functional.helpers import syscard
+from tests.browser import PATIENCE_S
+from tests.functional.helpers import environment, syscard
+
+IMPATIENT = """
+import runpy, sys
+from syscard_web import server
+server.HEADER_S, server.CONNECTIONS = 0.5, 20
+sys.argv = ["syscard", "--home", sys.argv[1], "serve", "--only", "web", "--port", "0"]
+runpy.run_module("syscard_tui", run_name="__main__")
+"""
+
+
+def status(port: int) -> int | None:
+    """Of `/healthz`; None where the connection is closed without an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def test_who_sends_half_a_request_keeps_nobody_from_reading(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as said, ExitStack() as stack:
+        command = [sys.executable, "-c", IMPATIENT, str(tmp_path / "home")]
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment())
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        until = time.monotonic() + PATIENCE_S
+        while not (found := re.search(r"127\.0\.0\.1:(\d+)/", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        port = int(found[1])
+        halves = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(20)]
+        for half in halves:
+            half.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+        closed = [half.recv(1) for half in halves]
+        assert closed == [b""] * 20
+        assert status(port) == 200
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize(

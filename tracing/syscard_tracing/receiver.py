@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from syscard.clock import Clock
 from syscard.collector import spare_the_collector
+from syscard.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard.errors import InboxFull, MissingExtra, SyscardError, TraceError, UnsupportedMedia, place_of
 from syscard.home import Home
 from syscard.stopping import stopped_by_signals
-from syscard_tracing.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard_tracing.encoders import Encoders
 from syscard_tracing.housekeeping import Housekeeper
 from syscard_tracing.inbox import Inbox

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from syscard.clock import Clock
 from syscard.collector import spare_the_collector
+from syscard.connections import BoundedListener, HeaderDeadline, TlsDeadline, most_connections
 from syscard.errors import MissingExtra
 from syscard.stopping import stopped_by_signals
 from syscard_web.app import Web, alone
 
 try:
     import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 except ImportError as error:
     raise MissingExtra("server", "the web page") from error
+
+CONNECTIONS: Final = 200
+HEADER_S: Final = 10.0
+"""For a whole header, or the handshake of TLS."""
 
 
 def serve(
@@ -42,10 +51,10 @@ def serve(
     """
     config = uvicorn.Config(
         alone(Web(records, token, clock)),
+        http=type("Connection", (HeaderDeadline, AutoHTTPProtocol), {"header_s": HEADER_S}),
         log_config=None,
         access_log=False,
         lifespan="off",
-        limit_concurrency=200,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=5,
         server_header=False,
@@ -54,7 +63,9 @@ def serve(
     )
     spare_the_collector()
     on_ready()  # the socket listens already: what comes now waits until it is taken
-    _Server(config).run(sockets=[listener])
+    bounded = BoundedListener(listener, most_connections(CONNECTIONS, 2))
+    with bounded, asyncio.Runner(loop_factory=partial(TlsDeadline, HEADER_S)) as runner:
+        runner.run(_Server(config).serve(sockets=[bounded]))
 
 
 class _Server(uvicorn.Server):

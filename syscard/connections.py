@@ -1,4 +1,7 @@
-"""How many connections the door of HTTP holds, and how long one may take over a header. Nothing of it needs a token."""
+"""How many connections a door of HTTP holds, and how long one may take over a header. Nothing of it needs a token.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import socket
 from typing import Any, Final
 
 SAY_EVERY_S: Final = 60.0
-_log = logging.getLogger("syscard.tracing")
+_log = logging.getLogger("syscard.connections")
 
 
 def most_connections(wanted: int, share: int) -> int:
