@@ -18,7 +18,7 @@ from syscard.render.html import content_policy
 from syscard_web.asking import Answer, Asked
 from syscard_web.pages import CHANGES_SHOWN
 from syscard_web.reading import PAGE, Reader
-from syscard_web.site import PAGES, Site
+from syscard_web.site import PAGES, SYSTEMS_SHOWN, Site
 from tests.faces import sample
 from tests.unit.build import component, draft
 from tests.web.conftest import TOKEN, write
@@ -216,6 +216,25 @@ def test_where_there_are_several_systems_no_link_leads_to_a_page_that_asks_which
     assert Page(answers[0]).here == ["/systems"]
     assert "Name one with ?system=: bank, shop-recommender." in Page(answers[2]).text
     assert "There is: bank, shop-recommender." in Page(answers[3]).text
+
+
+def test_of_many_systems_the_first_are_listed_and_the_others_counted(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    file = write(tmp_path / "records.db", "s00", sample.past()[:1])
+    with closing(sqlite3.connect(file)) as connection, connection:
+        columns = ", ".join(row[1] for row in connection.execute("pragma table_info(view)") if row[1] != "system")
+        copy = f"insert into view (system, {columns}) select ?, {columns} from view where system = 's00'"
+        connection.executemany(copy, [(f"s{n:02}",) for n in range(1, SYSTEMS_SHOWN + 3)])
+    site = site_of(file)
+    page = Page(ask(site, "/"))
+    assert f"{SYSTEMS_SHOWN + 3} systems in this home" in page.text
+    assert "3 more systems" in page.text
+    assert "/?system=s49" in page.links
+    assert "/?system=s50" not in page.links
+    assert ask(site, "/", system="s52").status == 200
+    assert "s00, s01" in Page(ask(site, "/history")).text
+    assert f"s19 and {SYSTEMS_SHOWN + 3 - 20} more" in Page(ask(site, "/history")).text
 
 
 @pytest.mark.parametrize(

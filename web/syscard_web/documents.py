@@ -18,7 +18,7 @@ from syscard.incident_documents import incident_document, incident_row
 from syscard.live import Live
 from syscard.render.crosswalks import crosswalk_document, summaries
 from syscard.views import View
-from syscard_web.reading import Version
+from syscard_web.reading import Version, some
 
 
 class _Document(BaseModel):
@@ -201,7 +201,7 @@ def claim_document(view: View, ref: str) -> dict[str, Any]:
     """
     claims: dict[str, dict[str, Any]] = view["card"]["claims"]
     if ref not in claims:
-        raise NotOnTheCard(f"no claim '{ref[:64]}'; there is: {', '.join(claims) or 'none'}")
+        raise NotOnTheCard(f"no claim '{ref[:64]}'; there is: {some(claims)}")
     return claims[ref]
 
 

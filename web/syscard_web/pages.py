@@ -200,13 +200,15 @@ def _short(reference: str) -> str:
     return f"trace {one_line(reference)[:8]}" if "@" in reference else one_line(reference)
 
 
-def systems_page(views: Mapping[str, View], now: datetime) -> Report:
-    """Every system of the home, with its verdict."""
+def systems_page(views: Mapping[str, View], now: datetime, others: int = 0) -> Report:
+    """Systems of the home, with their verdicts; and how many others there are."""
     rows = tuple(_system_row(ref, view, now) for ref, view in views.items())
     heads = ("System", "Name", "Verdict", "Open incidents", "Card", "As of", "Watcher")
     table = Table("Systems of this home", heads, rows, "None.")
-    sections = (Section("systems", "Systems", tables=(table,)),)
-    return Report("Systems", f"{len(rows)}", f"{plural(len(rows), 'system')} in this home.", (), sections)
+    more = (f"{plural(others, 'more system')}: open one with ?system=, or see /api/v1/systems.",) if others else ()
+    sections = (Section("systems", "Systems", says=more, tables=(table,)),)
+    count = len(rows) + others
+    return Report("Systems", f"{count}", f"{plural(count, 'system')} in this home.", (), sections)
 
 
 def _system_row(ref: str, view: View, now: datetime) -> tuple[str, ...]:

@@ -18,8 +18,16 @@ from syscard.views import View, choose, edit_rows, read_view, systems, version_s
 
 PAGE: Final = 25
 """Versions on one page."""
+_NAMED: Final = 20
 _REMEMBERED: Final = 2_000
 """Versions of which it is remembered what changed: versions do not change any more."""
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of all there are: an error is a line, however many there are."""
+    known = list(names)
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"{', '.join(known[:_NAMED])}{more}" if known else "none"
 
 
 class Version(NamedTuple):
@@ -77,9 +85,9 @@ class Reader:
         """
         known = self.systems()
         if system is not None and system not in known:
-            raise NotOnTheCard(f"no system '{system[:64]}' here; there is: {', '.join(known) or 'none'}")
+            raise NotOnTheCard(f"no system '{system[:64]}' here; there is: {some(known)}")
         if system is None and len(known) > 1:
-            raise UsageError(f"this home has several systems; name one with ?system=: {', '.join(known)}")
+            raise UsageError(f"this home has several systems; name one with ?system=: {some(known)}")
         return choose(self.records, system)
 
     def view(self, system: str) -> View:

@@ -229,8 +229,9 @@ def _card(site: Site, asked: Asked) -> tuple[Report, View | None, str]:
 
 
 def _systems(site: Site, _asked: Asked) -> tuple[Report, View | None, str]:
-    views = {ref: site.reader.view(ref) for ref in site.reader.systems()[:SYSTEMS_SHOWN]}
-    return p.systems_page(views, site.clock()), None, "/systems"
+    known = site.reader.systems()
+    views = {ref: site.reader.view(ref) for ref in known[:SYSTEMS_SHOWN]}
+    return p.systems_page(views, site.clock(), len(known) - len(views)), None, "/systems"
 
 
 def _history(site: Site, asked: Asked) -> tuple[Report, View | None, str]:
