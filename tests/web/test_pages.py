@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syscard.clock import ReplayClock
+from syscard.edits import MoveIncident
 from syscard.errors import ChainBroken
 from syscard.render.html import content_policy
 from syscard_web.asking import Answer, Asked
@@ -20,7 +21,7 @@ from syscard_web.pages import CHANGES_SHOWN
 from syscard_web.reading import PAGE, Reader
 from syscard_web.site import PAGES, SYSTEMS_SHOWN, Site
 from tests.faces import sample
-from tests.unit.build import component, draft
+from tests.unit.build import component, draft, opening
 from tests.web.conftest import TOKEN, write
 
 NAMED = {"number": "12", "version": "4"}
@@ -178,6 +179,18 @@ def test_an_incident_is_told_in_the_order_in_which_people_ask(site: Site) -> Non
     assert sample.NOTE in text
     assert "E-5" in text
     assert "roll back lit-0.4" in text
+
+
+def test_incidents_that_are_over_are_listed_newest_first_whatever_their_severity(
+    tmp_path: Path, site_of: Callable[..., Site]
+) -> None:
+    bodies = [opening(1, severity="page"), opening(2, subject="cf", severity="ticket"), opening(3, severity="page")]
+    batches = [
+        ("monitor", [draft(body, minute=n * 60), draft(MoveIncident(number=n, state="resolved"), minute=n * 60 + 1)])
+        for n, body in enumerate(bodies, start=1)
+    ]
+    page = Page(ask(site_of(write(tmp_path / "records.db", "shop", batches)), "/incidents"))
+    assert [href for href in page.links if href.startswith("/incidents/")] == [f"/incidents/{n}" for n in (3, 2, 1)]
 
 
 def test_the_same_numbers_stand_on_the_page_of_an_incident_and_in_the_terminal(site: Site) -> None:

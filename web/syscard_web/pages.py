@@ -142,7 +142,8 @@ def version_page(view: View, one: Version, edits: Sequence[dict[str, Any]], plac
 def incidents_page(view: View, place: Place) -> Report:
     """Every incident: those that wait for somebody first."""
     faces = incident_faces(view)
-    waiting, over = [i for i in faces if i.is_open], [i for i in faces if not i.is_open]
+    waiting = [i for i in faces if i.is_open]
+    over = sorted((i for i in faces if not i.is_open), key=lambda i: i.number, reverse=True)
     heads = ("Incident", "Severity", "State", "Part", "What", "Since", "Owner")
     none = "No incident is open. That alone does not mean that all is well."
     sections = (
