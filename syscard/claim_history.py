@@ -22,6 +22,8 @@ class ClaimStep:
     observed: datetime
     """Event time of that look."""
     recorded: datetime
+    latest: datetime
+    """When the newest of its looks was recorded."""
     status: str
     figure: e.SliceStatus
     """Of the slice that decided, at the first look."""
@@ -30,8 +32,8 @@ class ClaimStep:
 
     def json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        shown = {**asdict(self), "observed": iso(self.observed), "recorded": iso(self.recorded)}
-        return shown | {"figure": self.figure.model_dump(mode="json")}
+        times = {"observed": iso(self.observed), "recorded": iso(self.recorded), "latest": iso(self.latest)}
+        return {**asdict(self), **times, "figure": self.figure.model_dump(mode="json")}
 
 
 def claim_steps(edits: Iterable[e.Edit], claim: str) -> tuple[ClaimStep, ...]:
@@ -51,15 +53,18 @@ def claim_steps(edits: Iterable[e.Edit], claim: str) -> tuple[ClaimStep, ...]:
 
 def _declared(edit: e.Edit) -> ClaimStep:
     waiting = e.SliceStatus(status="unknown", why=NEVER_ASSESSED)
-    return ClaimStep(edit.version, edit.draft.observed, edit.recorded, "unknown", waiting, 0)
+    return _step(edit, "unknown", waiting, 0)
 
 
 def _looked(last: ClaimStep, edit: e.Edit, body: e.SetClaim) -> tuple[ClaimStep, ...]:
     deciding = next((s for s in body.slices if s.status == "broken"), body.slices[0])
     if deciding.status == last.status and last.looks:
-        return (replace(last, looks=last.looks + 1),)
-    looks = 0 if deciding.status == "stale" else 1
-    return (last, ClaimStep(edit.version, edit.draft.observed, edit.recorded, deciding.status, deciding, looks))
+        return (replace(last, looks=last.looks + 1, latest=edit.recorded),)
+    return (last, _step(edit, deciding.status, deciding, 0 if deciding.status == "stale" else 1))
+
+
+def _step(edit: e.Edit, status: str, figure: e.SliceStatus, looks: int) -> ClaimStep:
+    return ClaimStep(edit.version, edit.draft.observed, edit.recorded, edit.recorded, status, figure, looks)
 
 
 def looked_at(claim: dict[str, Any], evidence: dict[str, Any]) -> datetime | None:

@@ -21,7 +21,7 @@ from syscard_monitors.assemble import Request
 from syscard_monitors.frames import evaluate
 from syscard_monitors.samples import sample_sums, sampling_of
 from syscard_monitors.stats import Z95, Interval, rule_of_three
-from syscard_monitors.tally import Tally, merged, read_tally, tally
+from syscard_monitors.tally import Tally, merged, read_tally, tally, too_small
 
 ALL: Final = "all"
 OTHER: Final = "other groups"
@@ -202,9 +202,10 @@ def _disparity(claim: Claim, slices: Slices, expected: Expectation, violating: M
     groups = {name: t for name, t in slices.items() if name != ALL}
     enough = {name: t for name, t in groups.items() if t.n >= claim.window.min_n and t.hits}
     if len(enough) < 2:
-        sizes = [t.n for t in groups.values()]
-        seen = f"groups of {min(sizes)}-{max(sizes)}" if sizes else "no group"
-        why = f"{seen}, needs two of {claim.window.min_n}"
+        never = any(t.n >= claim.window.min_n and not t.hits for t in groups.values())
+        why = too_small(groups, claim.window.min_n) + (
+            "; of one where it never happens there is no ratio" if never else ""
+        )
         overall = SliceStatus(status="unknown", why=why, n=slices[ALL].n, needs=claim.window.min_n)
         return Assessment((overall,), {})
     best = max(enough.values(), key=lambda t: t.mean)

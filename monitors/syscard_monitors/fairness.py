@@ -27,7 +27,7 @@ from syscard.errors import MissingExtra
 from syscard_monitors.groups import GroupMetric, Sums, named_groups
 from syscard_monitors.samples import sampling_of
 from syscard_monitors.stats import Z95, Interval
-from syscard_monitors.tally import Tally
+from syscard_monitors.tally import Tally, too_small
 
 EVEN: Final = 1.25
 """Ratio up to which groups count as treated alike: the other way round, the four-fifths rule (29 CFR 1607.4 D)."""
@@ -73,16 +73,8 @@ def _disparity(metric: GroupMetric, segment: str, known: Mapping[str, Tally]) ->
         "unit": metric.unit, "segment": segment, "groups": shown, "without": without,
     }  # fmt: skip
     if frame is None or len(enough) < 2:
-        return Disparity(state="unknown", why=_too_small(groups, metric.min_n), needs=metric.min_n, **shared)
+        return Disparity(state="unknown", why=too_small(groups, metric.min_n), needs=metric.min_n, **shared)
     return Disparity(**shared, **_compared(metric, enough, frame))
-
-
-def _too_small(groups: Mapping[str, Tally], min_n: int) -> str:
-    if not groups:
-        return "no request of a group carries it"
-    sizes = sorted((t.n for t in groups.values()), reverse=True)[:2]
-    has = f"the largest have {sizes[0]:,} and {sizes[1]:,}" if len(sizes) > 1 else f"the only one has {sizes[0]:,}"
-    return f"needs two groups of {min_n:,}, {has}"
 
 
 def _group(name: str, sums: Tally, metric: GroupMetric, frame: Frame | None) -> GroupFigure:

@@ -134,3 +134,12 @@ def _bucket(value: float) -> int:
 
 def _middle(bucket: int) -> float:
     return 0.0 if bucket == -10_000 else math.exp(bucket * _GROWTH)
+
+
+def too_small(groups: Mapping[str, Tally], min_n: int) -> str:
+    """Why groups are not compared: `needs two groups of 100, the largest have 640 and 31`."""
+    if not groups:
+        return "no request of a group carries it"
+    sizes = sorted((t.n for t in groups.values()), reverse=True)[:2]
+    has = f"the largest have {sizes[0]:,} and {sizes[1]:,}" if len(sizes) > 1 else f"the only one has {sizes[0]:,}"
+    return f"needs two groups of {min_n:,}, {has}"

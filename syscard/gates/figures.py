@@ -21,6 +21,8 @@ OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
+_CLOCKS_APART_H: Final = 1.0
+"""Hours that a sender's clock may be ahead before its newest span tells nothing about silence."""
 _KEYS: Final = {"on_call": "system.owner.on_call"}
 """Where a field stands in `system.yaml`, if not under `system`."""
 _TOLD: Final = 4
@@ -281,14 +283,19 @@ def _evidence_age(rule: Rule, facts: Facts) -> Figure:
 
 def _requests(_rule: Rule, facts: Facts) -> Figure:
     seen = facts["traffic"]["requests"]
-    return Figure(None if seen is None else float(seen), samples=(("requests", facts["traffic"]["sample"]),))
+    if seen is None:
+        return Figure(None, why="no request has been counted")
+    return Figure(float(seen), samples=(("requests", facts["traffic"]["sample"]),))
 
 
 def _silence(_rule: Rule, facts: Facts) -> Figure:
     last = facts["traffic"]["last_span"]
     if last is None:
         return Figure(None, why="no span has come")
-    return Figure((datetime.fromisoformat(facts["asked"]["at"]) - datetime.fromisoformat(last)) / _HOUR)
+    hours = (datetime.fromisoformat(facts["asked"]["at"]) - datetime.fromisoformat(last)) / _HOUR
+    if hours < -_CLOCKS_APART_H:
+        return Figure(None, why="the newest span is dated ahead of the clock of this gate")
+    return Figure(hours)
 
 
 _METRICS: Final[dict[str, Callable[[Rule, Facts], Figure]]] = {

@@ -54,13 +54,13 @@ def card_text(view: View, width: int = _WIDTH, *, gone: Collection[str] = (), ma
     card = view["card"]
     sections = (
         ("", _identity(view, width)),
-        ("CLAIMS", _claims(view, width)),
+        ("CLAIMS  (promises are declared, figures measured)", _claims(view, width)),
         ("COMPONENTS", _components(view, width)),
         ("INTERACTIONS", _interactions(view, width)),
         ("WATCHED", matrix_text(view, width)),
         ("GROUPS", groups_text(view, width, every=False)),
         ("RISKS", _risks(card, width)),
-        ("UNKNOWNS", _unknowns(card, width)),
+        ("UNKNOWNS  (declared)", _unknowns(card, width)),
         ("INCIDENTS", iter(incident_list_text(view, width).splitlines())),
         *((("DATASETS  (declared)", _datasets(card, width)),) if card.get("datasets") else ()),
         *((("WAIVERS", waiver_lines(view, width)),) if card.get("waivers") else ()),
@@ -84,12 +84,11 @@ def _identity(view: View, width: int) -> Iterator[str]:
     yield from wrap(f"{one_line(identity.get('name', card['system']))} {one_line(identity.get('version', ''))}", width)
     yield f"card v{card['version']}  {stamp(moment(card['observed']))}"
     yield from wrap(f"digest {view['digest']}", width)
-    yield ""
+    yield from ("", "DECLARED  (by its team, not measured)")
     for label, text in answered(identity):
         yield from _labelled(label, text, width)
-    if rows := list(documented(identity)):
-        yield from ("", "ALSO DECLARED  (by its team, not measured)")
-        yield from (line for label, text in rows for line in wrap(text, width, first=f"  {label}: ", rest="    "))
+    for label, text in documented(identity):
+        yield from wrap(text, width, first=f"  {label}: ", rest="    ")
 
 
 def _labelled(label: str, text: str, width: int, indent: str = "  ") -> list[str]:
@@ -112,12 +111,12 @@ def _components(view: View, width: int) -> Iterator[str]:
         yield from wrap(f"{one_line(ref)}  {_state(part)}", width, first="  ")
         kind = ", ".join(one_line(declared[k]) for k in ("kind", "name", "supplier") if declared.get(k))
         for label, text in (
-            ("is", kind or "not declared: only spans know it"),
-            ("owner", one_line(declared.get("owner", "nobody"))),
+            ("declared", kind or "no: only spans know it"),
+            ("owner", f"{one_line(declared['owner'])} (declared)" if declared.get("owner") else "nobody"),
             ("version", versions_text(part)),
             *_seen(view, ref),
             ("texts", encoder_text(view, ref)),
-            ("limits", "; ".join(one_line(x) for x in declared.get("limitations", ()))),
+            ("limits", "; ".join(f"{one_line(x)} (declared)" for x in declared.get("limitations", ()))),
         ):
             yield from _labelled(label, text, width, "    ") if text else ()
 

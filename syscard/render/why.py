@@ -11,6 +11,7 @@ from syscard.faces import claim_row
 from syscard.incident_states import OPEN_STATES
 from syscard.render.facts import is_share_of_group, said_by
 from syscard.samples import beside, sample_mark
+from syscard.signing import ApprovalRow, approval_rows
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
 from syscard.words import figure, moment, one_line, pad, plural, span_of, stamp, wrap
@@ -63,6 +64,8 @@ def why_document(view: View, claim_id: str, steps: Sequence[ClaimStep], now: dat
         "status": claim_status(raw),
         "valid_until": iso(until) if until else None,
         "expired": until is not None and until < now,
+        "recorded": iso(steps[-1].latest) if steps else None,
+        "reviewed": _review_document(view, steps),
         "waived": claim_row(view, claim_id).waived,
         "evidence": [item for part in raw["slices"] if (item := _evidence(view, part))],
         "against": [f"INC-{one['number']}" for one in _incidents(view, raw) if one["state"] in OPEN_STATES],
@@ -98,6 +101,8 @@ def _why(view: View, ref: str, width: int, steps: Sequence[ClaimStep], now: date
         ("waived", row.waived and f"{row.waived}: it is let pass, not ok"),
         ("figure", _slice_line(telling_slice(raw), raw["declared"])),
         *_evidence_rows(view, raw, now),
+        ("recorded", stamp(steps[-1].latest) if steps else ""),
+        ("reviewed", _review(view, steps)),
         *(("slice", _other_slice(view, one, raw["declared"])) for one in raw["slices"][1:]),
         *_incident_rows(view, raw),
         ("would change", would_change(raw)),
@@ -155,6 +160,29 @@ def _evidence_rows(view: View, raw: dict[str, Any], now: datetime | None) -> Ite
         yield "sample", f"{mark}; {plural(fig['sampled']['requests'], 'request')} looked at"
     yield "window", f"{stamp(moment(fig['window_start']))} to {stamp(moment(fig['window_end']))}"
     yield "digest", item["digest"]
+
+
+def _review_document(view: View, steps: Sequence[ClaimStep]) -> dict[str, Any] | None:
+    signed = _newest_signed(view)
+    if signed is None:
+        return None
+    unchanged = bool(steps) and steps[-1].version <= signed.version
+    told = {key: getattr(signed, key) for key in ("at", "person", "role", "decision", "version")}
+    return {**told, "unchanged": unchanged}
+
+
+def _review(view: View, steps: Sequence[ClaimStep]) -> str:
+    """Who last signed for a card with this claim on it, and whether it stands as it stood then."""
+    signed = _newest_signed(view)
+    if signed is None:
+        return "by nobody yet (syscard approve)"
+    word = "rejected" if signed.decision == "reject" else "approved"
+    since = "; its status has changed since" if steps and steps[-1].version > signed.version else ""
+    return f"{stamp(moment(signed.at))} by {signed.person} ({signed.role}), who {word} v{signed.version}{since}"
+
+
+def _newest_signed(view: View) -> ApprovalRow | None:
+    return max(approval_rows(view), key=lambda row: row.version, default=None)
 
 
 def _incidents(view: View, raw: dict[str, Any]) -> list[dict[str, Any]]:

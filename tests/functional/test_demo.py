@@ -31,7 +31,7 @@ def test_the_demo_tells_its_story_in_order(demo: Demo) -> None:
         r"^3/5  Normal traffic again: 300 requests",
         r"^     0 findings, 0 incidents +-> card v\d+$",
         r"CLAIMS  8 hold   0 broken   1 unknown",
-        r"fair-acceptance: groups of \d+-\d+, needs two of 1000",
+        r"fair-acceptance: needs two groups of 1,000, the largest have \d+ and \d+",
         r"^4/5  Five faults and a look-alike, 160 requests each",
         r"fault \(truth\) +on +syscard says +blames +after",
         *(rf"^     {told['name']} +{(told['parts'] or '-')[0]} " for told in TOLD),

@@ -34,7 +34,7 @@ def test_feedback_is_judged_when_it_comes_and_is_neither_a_request_nor_an_orphan
     assert 0.8 * came < claims["taken"]["n"] <= came
     assert 0.1 < claims["taken"]["value"] < 0.45
     assert claims["taken"]["n"] == claims["ranked"]["n"] == claims["fair-acceptance"]["n"]
-    assert re.fullmatch(r"groups of \d+-\d+, needs two of 1000", claims["fair-acceptance"]["why"])
+    assert re.fullmatch(r"needs two groups of 1,000, the largest have \d+ and \d+", claims["fair-acceptance"]["why"])
     assert claims["ranked"]["value"] < claims["taken"]["value"]
     sound(declared)
 

@@ -11,6 +11,7 @@ declared := [
 	{"rule": "no-open-incident", "says": "incidents open", "op": "<=", "threshold": 0, "severity": "block"},
 	{"rule": "fair", "says": "disparity ratio", "op": "<=", "threshold": 1.25, "severity": "block"},
 	{"rule": "traffic", "says": "requests seen", "op": ">=", "threshold": 200, "severity": "block"},
+	{"rule": "data", "says": "hours since the last span", "op": "<=", "threshold": 24, "severity": "block"},
 	{"rule": "documented", "says": "share of required fields filled in", "op": ">=", "threshold": 1, "severity": "block"},
 	{"rule": "declared", "says": "parts that nobody declared", "op": "<=", "threshold": 0, "severity": "block"},
 	{"rule": "few-unknowns", "says": "claims unknown", "op": "<=", "threshold": 0, "severity": "warn"},
@@ -42,11 +43,26 @@ figures := {
 	"no-open-incident": counted([name | some name, incident in input.incidents; incident.open]),
 	"fair": worst({ref: claim.slices[0].value | some ref, claim in input.claims; startswith(claim.metric, "disparity(")}),
 	"traffic": {"value": input.traffic.requests, "items": [], "kind": "whole"},
+	"data": {"value": silence, "items": [], "kind": "whole"},
 	"documented": shared(input.documented.fields, input.documented.missing),
 	"declared": counted([ref | some ref, part in input.parts; not part.declared]),
 	"few-unknowns": counted([ref | some ref, claim in input.claims; claim.status == "unknown"]),
 	"fresh": counted([ref | some ref, claim in input.claims; claim.status == "stale"]),
 	"watched": shared(count(input.parts), [ref | some ref, part in input.parts; not part.watched]),
+}
+
+# Hours since the newest span; missing where none came, or where it is dated more than an hour ahead of the clock.
+silence := null if input.traffic.last_span == null
+
+silence := hours if {
+	input.traffic.last_span != null
+	hours := (time.parse_rfc3339_ns(input.asked.at) - time.parse_rfc3339_ns(input.traffic.last_span)) / 3600000000000
+	hours >= -1
+}
+
+silence := null if {
+	input.traffic.last_span != null
+	(time.parse_rfc3339_ns(input.asked.at) - time.parse_rfc3339_ns(input.traffic.last_span)) / 3600000000000 < -1
 }
 
 counted(items) := {"value": count(items), "items": items, "kind": "count"}

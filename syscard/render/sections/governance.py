@@ -41,7 +41,13 @@ def _waiver_row(row: WaiverRow, now: datetime) -> tuple[str, ...]:
 def sign_offs(view: View) -> Section:
     """The newest decision of every role, and whether it still counts."""
     rows = tuple(
-        (row.role, row.person, row.words, f"v{row.version}, digest {row.over[:12]}", stamp(moment(row.at)))
+        (
+            row.role,
+            f"{row.person}, {row.signed_by}",
+            row.words,
+            f"v{row.version}, digest {row.over[:12]}",
+            stamp(moment(row.at)),
+        )
         for row in reversed(approval_rows(view))
     )
     heads = ("Role", "Person", "Decision", "Over", "When")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 
 from syscard import edits as e
+from syscard.approvals import Approve
 from syscard.claim_history import ClaimStep, claim_steps, valid_until
 from syscard.errors import NotOnTheCard
 from syscard.fold import fold
@@ -64,6 +65,26 @@ def test_the_last_step_is_how_the_claim_stands_and_neighbours_differ(batches: An
         steps = claim_steps(edits, ref)
         assert steps[-1].status == found.status
         assert all(a.status != b.status or not a.looks or not b.looks for a, b in pairwise(steps))
+
+
+def test_observed_recorded_valid_until_and_reviewed_are_four_times_of_one_claim() -> None:
+    edits = chained(LIFE)
+    signed = Approve(role="safety", over="a" * 64, version=edits[-1].version, material="b" * 64)
+    later = [draft(signed, minute=9, author=e.Author(kind="human", name="mara"))]
+    document = why_document(view_of(later), "grounded", steps_of([*LIFE, later]), NOW)
+    times = [document["history"][-1]["observed"], document["recorded"], document["valid_until"],
+             document["reviewed"]["at"]]  # fmt: skip
+    assert len(set(times)) == 4
+    assert (document["reviewed"]["person"], document["reviewed"]["unchanged"]) == ("human:mara", True)
+    text = " ".join(why_text(view_of(later), "grounded", steps=steps_of([*LIFE, later])).split())
+    assert f"by human:mara (safety), who approved v{signed.version}" in text
+    assert "changed since" not in text
+    worse = judged("holds", 0.95, 12)
+    steps = steps_of([*LIFE, later, worse])
+    assert "; its status has changed since" in " ".join(
+        why_text(view_of(later, worse), "grounded", steps=steps).split()
+    )
+    assert "reviewed by nobody yet" in " ".join(why_text(view_of(), "grounded").split())
 
 
 def view_of(*batches: Any) -> Any:

@@ -91,7 +91,10 @@ def inputs(draw: Any) -> dict[str, Any]:
     of["waivers"] = {w["id"]: w for w in (waiver(draw, n) for n in range(1, draw(st.integers(1, 4))))}
     watched = draw(st.lists(st.sampled_from(list(_known()["components"])), unique=True))
     signals = {ref: {"about": ref, "state": "ok"} for ref in watched}
-    live = {"watcher": {"requests": draw(st.sampled_from([None, 0, 199, 200, 5000]))}, "signals": signals}
+    hours = draw(st.sampled_from([None, -30, -1, -0.5, 0, 23.99, 24, 24.01, 400]))
+    last = None if hours is None else (NOW - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+    seen = draw(st.sampled_from([None, 0, 199, 200, 5000]))
+    live = {"watcher": {"requests": seen, "last_span": last}, "signals": signals}
     return gate_input(of, draw(st.sampled_from([None, live, live])), NOW)
 
 

@@ -214,6 +214,12 @@ def test_a_period_without_data_is_hours_and_no_data_at_all_is_no_figure() -> Non
     assert check("hours_since_traffic", card(), None, threshold=24).why == "no span has come"
 
 
+def test_a_span_from_the_future_is_no_sign_of_traffic() -> None:
+    live = {"watcher": {"requests": 9, "last_span": (NOW + timedelta(hours=2)).isoformat()}}
+    found = check("hours_since_traffic", card(), live, threshold=24)
+    assert (found.passed, found.why) == (False, "the newest span is dated ahead of the clock of this gate")
+
+
 def test_open_questions_past_their_day_are_overdue() -> None:
     late = [{"id": "U-1", "says": "x", "owner": "x", "answer_by": day} for day in ("2026-11-21",)]
     assert check("unknowns_overdue", card(unknowns=late)).items == ("U-1",)

@@ -128,7 +128,7 @@ def test_a_figure_that_nobody_has_measured_blocks_unless_the_rule_says_otherwise
 ) -> None:
     verdict = asked("requests", card(), op=">=", threshold=200, on_missing=on_missing)
     assert verdict.blocked is blocked
-    assert verdict.reasons == (("it: no figure",) if blocked else ())
+    assert verdict.reasons == (("it: no figure: no request has been counted",) if blocked else ())
 
 
 def test_missing_figures_fail_by_default() -> None:
@@ -160,7 +160,8 @@ def test_the_policy_that_ships_is_one_and_blocks_what_was_never_measured() -> No
     assert verdict.stage == "promote"
     assert verdict.reasons == (
         "disparity ratio: no figure: no claim in its scope is over disparity(...)",
-        "requests seen: no figure",
+        "requests seen: no figure: no request has been counted",
+        "hours since the last span: no figure: no span has come",
     )
 
 
