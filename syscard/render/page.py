@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+_LONG: Final = 20
+"""Rows of a detail: more of them would keep who scrolls from what comes after."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Table:
     """Whether it goes into the annex where room is short: on paper."""
     ranked: bool = False
     """Whether what matters most stands first; else rows with a loud word go first where rows are left out."""
+
+    @property
+    def folded(self) -> bool:
+        """Whether a page on a screen shows it only to who opens it."""
+        return self.detail and len(self.rows) > _LONG
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,18 @@ def test_a_period_without_traffic_is_not_shown_as_if_all_held(views: dict[str, V
     assert report(views["idle"]).verdict == "UNKNOWN"
 
 
+def test_a_long_table_of_details_is_opened_by_who_wants_it_and_says_how_long_it_is(broken: View) -> None:
+    assert "<details>" not in html(broken, None, sample.NOW)
+    view = copy.deepcopy(broken)
+    seen = view["live"]["versions"]
+    seen["vlm"] = [{**seen["vlm"][0], "value": f"lit-{n}"} for n in range(21)]
+    page = html(view, None, sample.NOW)
+    assert re.findall("<details><summary>(.*?)</summary>", page) == [
+        "Version signals: what calls of each component carried (live): 21 rows"
+    ]
+    assert page.count("<details>") == page.count("</details>")
+
+
 def test_a_page_made_long_after_the_last_look_says_so(views: dict[str, View]) -> None:
     late = report(views["calm"], now=sample.NOW + timedelta(hours=1))
     assert late.verdict == "UNKNOWN"
