@@ -23,7 +23,7 @@ demo: .venv/.stamp
 test: .venv/.stamp
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not endurance"
 
-# What takes long: twenty kills under load, a slow disk, monitors that hang, recorded days. It mostly waits.
+# What takes more than a few seconds: recorded days, whole servers, kills under load, slow or full disks, monitors that hang.
 endurance: .venv/.stamp
 	@$(BIN)/pytest -n 3 --dist loadgroup -m endurance
 

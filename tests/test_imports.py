@@ -90,6 +90,7 @@ def test_a_base_install_can_be_imported_and_instrumented() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.endurance
 def test_a_base_install_reads_the_card(demo: Demo, tmp_path: Path) -> None:
     for command in ("--help", "status", "card show", "card why grounded", "incident list", "incident show 5",
                     "gate --no-record"):  # fmt: skip

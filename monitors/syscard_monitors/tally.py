@@ -137,9 +137,9 @@ def _middle(bucket: int) -> float:
 
 
 def too_small(groups: Mapping[str, Tally], min_n: int) -> str:
-    """Why groups are not compared: `needs two groups of 100, the largest have 640 and 31`."""
+    """Why groups are not compared: `needs two groups of 100, has 640 and 31`: the largest."""
     if not groups:
         return "no request of a group carries it"
     sizes = sorted((t.n for t in groups.values()), reverse=True)[:2]
-    has = f"the largest have {sizes[0]:,} and {sizes[1]:,}" if len(sizes) > 1 else f"the only one has {sizes[0]:,}"
-    return f"needs two groups of {min_n:,}, {has}"
+    has = f"{sizes[0]:,} and {sizes[1]:,}" if len(sizes) > 1 else f"one of {sizes[0]:,}"
+    return f"needs two groups of {min_n:,}, has {has}"

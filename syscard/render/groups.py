@@ -122,7 +122,7 @@ def verdict(told: dict[str, Any]) -> str:
 
 
 def state_text(told: dict[str, Any]) -> str:
-    """`even`, or louder what is not: `UNKNOWN: needs two groups of 30, the largest have 12 and 8`."""
+    """`even`, or louder what is not: `UNKNOWN: needs two groups of 30, has 12 and 8`."""
     if told["state"] == "even":
         return "even"
     needs = f", needs about n {told['needs']:,} in the smaller" if told["needs"] and told["ratio"] is not None else ""

@@ -48,6 +48,7 @@ def test_faults_are_switched_while_an_agent_runs(tmp_path: Path) -> None:
     one_line(recommender("switch", "nonsense", cwd=tmp_path), "no fault 'nonsense'", "tool-loop")
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -62,6 +63,7 @@ def test_what_cannot_run_is_one_line(options: list[str], words: list[str], tmp_p
     one_line(recommender("run", *options, cwd=tmp_path), *words)
 
 
+@pytest.mark.endurance
 def test_switches_of_a_run_that_has_ended_are_off(tmp_path: Path) -> None:
     recommender("switch", "tool-loop", cwd=tmp_path)
     recommender("run", cwd=tmp_path)

@@ -87,6 +87,7 @@ def test_a_gradual_fault_goes_from_nothing_to_its_worst(shop: Shop) -> None:
     assert (progress[0], progress[-1], progress == sorted(progress)) == (0.0, 1.0, True)
 
 
+@pytest.mark.endurance
 def test_a_recording_is_a_request_a_line_with_its_feedback_later(
     recorder: Make, plan: list[Planned], tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_recording_is_a_request_a_line_with_its_feedback_later(
             assert int(feedback["startTimeUnixNano"]) >= int(asked["endTimeUnixNano"])
 
 
+@pytest.mark.endurance
 def test_times_are_laid_out_and_durations_are_as_they_were(recorder: Make, plan: list[Planned], tmp_path: Path) -> None:
     recorder(tmp_path / "kept").record(plan, 2, lambda _: None)
     kept = read(tmp_path / "kept")
@@ -126,6 +128,7 @@ def _durations(document: dict[str, Any]) -> list[int]:
     return [int(s["endTimeUnixNano"]) - int(s["startTimeUnixNano"]) for s in spans_of(document)]
 
 
+@pytest.mark.endurance
 def test_no_two_spans_have_the_same_id_and_none_holds_a_stack_trace(
     recorder: Make, plan: list[Planned], tmp_path: Path
 ) -> None:
@@ -137,6 +140,7 @@ def test_no_two_spans_have_the_same_id_and_none_holds_a_stack_trace(
     assert str(Path.home()) not in text
 
 
+@pytest.mark.endurance
 def test_what_is_written_can_be_read_by_syscard(recorder: Make, plan: list[Planned], tmp_path: Path) -> None:
     run(recorder(tmp_path / "kept"), plan, tmp_path / "out", 3, 1, lambda _: None)
     found = list(requests(tmp_path / "out" / "tool-loop.otlp.jsonl.xz"))
@@ -146,6 +150,7 @@ def test_what_is_written_can_be_read_by_syscard(recorder: Make, plan: list[Plann
     assert all(span.links for span in spans if span.name == "feedback")
 
 
+@pytest.mark.endurance
 def test_the_truth_is_in_a_file_of_its_own_and_in_no_span(recorder: Make, plan: list[Planned], tmp_path: Path) -> None:
     run(recorder(tmp_path / "kept"), plan, tmp_path / "out", 3, 1, lambda _: None)
     labels = yaml.safe_load((tmp_path / "out" / "labels.yaml").read_text())

@@ -16,6 +16,8 @@ from recommender.switches import Switchboard
 from recommender.watched import WINDOW, Watched
 from tests.example.small import shop
 
+pytestmark = pytest.mark.endurance
+
 SYSCARD = str(Path(sys.executable).parent / "syscard")
 VERSIONS = {"cf": "als-small", "vlm": "lit-small"}
 

@@ -388,7 +388,7 @@ def groups(as_of: datetime, broken: bool) -> GroupsNow:
         about="system",
         label="fair-acceptance",
         state="unknown",
-        why="needs two groups of 1,000, the largest have 640 and 310",
+        why="needs two groups of 1,000, has 640 and 310",
         needs=1000,
         groups=(of("25-34", 640).model_copy(update={"needs": 1000}),),
         **shared,

@@ -12,6 +12,8 @@ from syscard.views import read_view
 from tests.functional.helpers import one_line, syscard
 from tests.functional.test_cli import section
 
+pytestmark = pytest.mark.endurance
+
 
 @pytest.fixture
 def attributes(demo_home: Path) -> Any:

@@ -167,6 +167,7 @@ def test_files_without_a_trace_are_said_in_one_line(stored: Path, tmp_path: Path
     still_whole(stored)
 
 
+@pytest.mark.endurance
 def test_odd_spans_are_refused_or_flagged_one_by_one(stored: Path, tmp_path: Path) -> None:
     year_1970, year_2100 = 86_400 * 10**9, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 10**9
     lines = recorded("normal")[200:206]
@@ -250,6 +251,7 @@ def many(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.endurance
 def test_a_full_disk_loses_nothing_that_was_stored(stored: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: writing beyond it fails, in whatever file it is."""
     file, yaml = many(tmp_path), tmp_path / "system.yaml"
@@ -292,6 +294,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.endurance
 def test_a_disk_with_no_room_left_is_said_in_one_line(small_disk: Path, tmp_path: Path) -> None:
     home, file = small_disk / "home", tmp_path / "all.jsonl"
     file.write_bytes(b"\n".join(recorded("normal")[:1_200]))
@@ -306,6 +309,7 @@ def test_a_disk_with_no_room_left_is_said_in_one_line(small_disk: Path, tmp_path
     sound(home)
 
 
+@pytest.mark.endurance
 def test_ctrl_c_while_spans_are_stored_leaves_a_sound_home(stored: Path, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
@@ -333,6 +337,7 @@ def ingesting(home: Path, folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.endurance
 def test_two_monitors_at_once_count_every_request_once(stored: Path, tmp_path: Path) -> None:
     assert syscard("--home", stored, "ingest", many(tmp_path)).code == 0
     children = [
@@ -367,6 +372,7 @@ def test_bodies_are_measured_after_inflating(stored: Path, tmp_path: Path) -> No
 A_TABLE = "schema: syscard-dialect/1\nname: acme\norder: 1\ndetect: {}\noperation: {keys: []}\n"
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize(
     ("table", "says"),
     [

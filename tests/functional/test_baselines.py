@@ -7,8 +7,12 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from syscard.views import read_view
 from tests.functional.helpers import one_line, syscard
+
+pytestmark = pytest.mark.endurance
 
 
 def test_an_older_baseline_is_kept_listed_and_can_be_put_in_force_again(demo_home: Path) -> None:

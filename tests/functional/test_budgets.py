@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from syscard.clock import system_clock
 from syscard.views import View, read_view
 from syscard_configs import read_text
 from tests.functional.helpers import ending_at, recorded_lines, sound, syscard
+
+pytestmark = pytest.mark.endurance
 
 PROMISED = (
     ('expect: "<= 3s"', 'expect: "<= 3s"\n    burn: true'),

@@ -193,6 +193,7 @@ def test_the_gate_answers_by_exit_code(in_demo: Any, tmp_path: Path) -> None:
 # --- incidents -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.endurance
 def test_an_incident_is_taken_noted_and_closed_once(in_demo: Any) -> None:
     listed = answered(in_demo("incident", "list")).out
     assert listed.index("INC-5") < listed.index("INC-1"), "open ones first"

@@ -31,7 +31,7 @@ def test_the_demo_tells_its_story_in_order(demo: Demo) -> None:
         r"^3/5  Normal traffic again: 300 requests",
         r"^     0 findings, 0 incidents +-> card v\d+$",
         r"CLAIMS  8 hold   0 broken   1 unknown",
-        r"fair-acceptance: needs two groups of 1,000, the largest have \d+ and \d+",
+        r"fair-acceptance: needs two groups of 1,000, has \d+ and \d+",
         r"^4/5  Five faults and a look-alike, 160 requests each",
         r"fault \(truth\) +on +syscard says +blames +after",
         *(rf"^     {told['name']} +{(told['parts'] or '-')[0]} " for told in TOLD),
@@ -128,6 +128,7 @@ def test_the_commands_it_names_work(demo: Demo, demo_home: Path) -> None:
         assert ran.out.strip()
 
 
+@pytest.mark.endurance
 def test_no_text_of_a_span_is_kept(demo: Demo) -> None:
     """Texts of the recordings' `gen_ai.output.messages`; lake files are compressed, so their rows are read as well."""
     names = ("normal", "normal-again", *(fault["file"] for fault in FAULTS))
@@ -180,6 +181,7 @@ def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == "precious"
 
 
+@pytest.mark.endurance
 def test_the_demo_runs_again_over_its_own_folder_and_ctrl_c_leaves_a_sound_home(demo: Demo, tmp_path: Path) -> None:
     """One run for both: it is stopped as soon as the old home is gone and new spans are in."""
     import signal

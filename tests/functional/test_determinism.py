@@ -23,7 +23,7 @@ from syscard_tracing.ingest import ingest, ingest_lines
 from syscard_tui.wiring import House
 from tests.functional.helpers import REF, recorded_lines, shifted, spans_of, times
 
-pytestmark = pytest.mark.xdist_group("determinism")
+pytestmark = [pytest.mark.xdist_group("determinism"), pytest.mark.endurance]
 
 NORMAL, FAULTY = 240, 80
 COMPLETE = timedelta(seconds=31)

@@ -9,6 +9,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from syscard.disparity import CompareGroups
 from syscard.home import Home
 from syscard.views import read_view
@@ -53,6 +55,7 @@ def test_the_card_the_page_and_the_json_show_what_was_compared(demo_home: Path, 
     assert "not compared" not in shown
 
 
+@pytest.mark.endurance
 def test_every_figure_names_the_edit_that_holds_it_and_the_chain_is_verified_with_it(demo_home: Path) -> None:
     found = syscard("--home", demo_home, "fairness", "--json").document["disparities"]
     with House(Home(demo_home)).records() as records:
@@ -74,6 +77,7 @@ def test_figures_that_are_not_those_of_their_evidence_break_the_verification(dem
     one_line(syscard("--home", demo_home, "card", "verify"), told["key"], "evidence", code=1)
 
 
+@pytest.mark.endurance
 def test_asking_twice_gives_the_same_and_the_second_time_changes_no_card(demo_home: Path) -> None:
     first = syscard("--home", demo_home, "fairness", "--json").out
     before = read_view(demo_home / "records.db")
@@ -133,6 +137,7 @@ def test_windows_that_close_later_keep_what_was_compared(demo_home: Path) -> Non
     assert read_view(demo_home / "records.db")["live"]["groups"] == before["groups"]
 
 
+@pytest.mark.endurance
 def test_one_look_compares_groups_as_the_server_does(declared: Path, tmp_path: Path) -> None:
     lines = ending_at(recorded("normal")[:200], datetime.now(UTC) - timedelta(seconds=40))
     (tmp_path / "some.jsonl").write_bytes(b"\n".join(lines))
@@ -146,6 +151,7 @@ def test_one_look_compares_groups_as_the_server_does(declared: Path, tmp_path: P
     assert len(view["card"]["groups"]) == len(told["disparities"]) + len(told["amplifications"])
 
 
+@pytest.mark.endurance
 def test_what_becomes_of_groups_along_the_pipeline_is_told_stage_by_stage(demo_home: Path) -> None:
     found = syscard("--home", demo_home, "fairness", "--json").document["amplifications"]
     quality = next(told for told in found if told["family"] == "quality")

@@ -65,6 +65,7 @@ def held(home: Path) -> dict[str, str]:
     return {f"{hold['trace']} {hold['why']}": hold["trace"] for hold in found}
 
 
+@pytest.mark.endurance
 def test_what_held_a_trace_of_an_erased_person_holds_it_no_longer(demo_home: Path) -> None:
     before = held(demo_home)
     owners = {row["trace_id"]: row["user_key"] for row in rows(demo_home) if row["user_key"]}
@@ -122,6 +123,7 @@ def test_what_is_found_beside_the_key_of_a_person_is_said_before_it_goes(declare
     sound(declared)
 
 
+@pytest.mark.endurance
 def test_retention_is_set_shown_and_applied_and_a_hold_outlives_it(stored: Path) -> None:
     shown = syscard("--home", stored, "retain").out
     assert "30 d (traces.retain of system.yaml)" in shown

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from syscard.clock import ReplayClock
 from syscard.declare import declaring
 from syscard.edits import Author, AuthorKind
@@ -21,6 +23,8 @@ from syscard_tracing.ingest import ingest_lines
 from syscard_tui.wiring import House
 from tests.functional.helpers import REF, environment, times
 from tests.functional.test_determinism import COMPLETE, moment, stretches
+
+pytestmark = pytest.mark.endurance
 
 HUMAN = Author(kind=AuthorKind.HUMAN, name="tester")
 LOOK = """

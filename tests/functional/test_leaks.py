@@ -67,6 +67,7 @@ def _post(server: Server, path: str, body: bytes) -> None:
         error.close()
 
 
+@pytest.mark.endurance
 def test_nothing_that_a_request_says_is_kept_logged_or_shown(declared: Path, server: Server, tmp_path: Path) -> None:
     for status, body, headers in _bodies():
         assert server.post(body, headers | HEADERS) == status

@@ -48,6 +48,7 @@ def names(root: Path) -> set[str]:
     return {path.name for path in root.rglob("*")}
 
 
+@pytest.mark.endurance
 def test_every_command_leaves_a_home_that_only_its_owner_reads(
     home: Path, serve: Callable[..., Server], tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def all_sent(home: Path, count: int) -> bool:
     return [state for _, state in listed(home)] == ["sent"] * count
 
 
+@pytest.mark.endurance
 def test_an_incident_is_told_once_and_not_again_by_a_server_that_takes_over_from_one_that_was_killed(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_an_incident_is_told_once_and_not_again_by_a_server_that_takes_over_from
     sound(home)
 
 
+@pytest.mark.endurance
 def test_what_was_being_sent_when_the_server_was_killed_is_perhaps_delivered_and_not_sent_again(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +135,7 @@ def test_what_was_being_sent_when_the_server_was_killed_is_perhaps_delivered_and
     assert "1 message of the last day not delivered, the newest to json://127.0.0.1" in doctor.out
 
 
+@pytest.mark.endurance
 def test_a_server_that_hangs_holds_up_no_look_and_no_span(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +150,7 @@ def test_a_server_that_hangs_holds_up_no_look_and_no_span(
     assert server.stop() == 0
 
 
+@pytest.mark.endurance
 def test_two_processes_on_one_home_tell_once(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +177,7 @@ def test_that_no_monitor_looks_is_told_by_the_process_that_takes_the_spans(
     ]
 
 
+@pytest.mark.endurance
 def test_signs_of_life_and_open_incidents_are_sent_to_who_watches_from_outside(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +192,7 @@ def test_signs_of_life_and_open_incidents_are_sent_to_who_watches_from_outside(
     assert paths["/am/api/v2/alerts"].document[0]["labels"]["incident"] == "INC-7"
 
 
+@pytest.mark.endurance
 def test_the_processes_of_the_monitors_get_no_address(
     home: Path, serve: Serve, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +216,7 @@ def test_a_wrong_address_keeps_the_server_from_starting_and_is_not_shown(
     assert "s3cret" not in doctor.out
 
 
+@pytest.mark.endurance
 def test_the_test_message_says_of_each_address_whether_it_arrived(
     home: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def reasons(home: Path, folder: Path, reached: Collection[int]) -> tuple[str, st
     return parts["vlm"]["why"], parts["cf->vlm"]["why"]
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize(
     ("reached", "said"),
     [

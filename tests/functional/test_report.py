@@ -19,6 +19,8 @@ from syscard_tui.beside import ReportsBeside
 from syscard_tui.wiring import House
 from tests.functional.helpers import PATIENCE_S, Server, one_line, sound, syscard, wait_for
 
+pytestmark = pytest.mark.endurance
+
 Serve = Callable[..., Server]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from syscard.home import Home
 from syscard_tracing import keys
 from syscard_tracing.roller import open_lake
@@ -19,6 +21,7 @@ def ingest(home: Path, lines: list[bytes], tmp_path: Path) -> None:
     assert syscard("--home", home, "monitor", "--once").code == 0
 
 
+@pytest.mark.endurance
 def test_a_key_is_rotated_listed_and_outlived_by_the_card(declared: Path, tmp_path: Path) -> None:
     one_line(syscard("--home", declared, "keys", "rotate"), "has no key yet")
     lines = ending_at(recorded("normal")[:80], datetime.now(UTC) - timedelta(minutes=2))
@@ -40,6 +43,7 @@ def test_a_key_is_rotated_listed_and_outlived_by_the_card(declared: Path, tmp_pa
     sound(declared)
 
 
+@pytest.mark.endurance
 def test_a_user_of_before_and_after_is_found_under_both_keys(declared: Path, tmp_path: Path) -> None:
     """As the SDK sends a user: its key is hashed once more at receipt."""
     import json
@@ -61,6 +65,7 @@ def test_a_user_of_before_and_after_is_found_under_both_keys(declared: Path, tmp
     assert open_lake(Home(declared)).count() == 0
 
 
+@pytest.mark.endurance
 def test_with_the_last_span_that_it_hashed_the_old_key_goes(declared: Path, tmp_path: Path) -> None:
     old = datetime.now(UTC) - timedelta(days=10)
     ingest(declared, ending_at(recorded("normal")[:20], old), tmp_path)

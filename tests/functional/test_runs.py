@@ -17,6 +17,7 @@ def runs(home: Path, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.endurance
 def test_every_look_is_recorded_and_those_at_nothing_new_are_one_row(declared: Path, tmp_path: Path) -> None:
     assert runs(declared) == []
     assert "never looked" in syscard("--home", declared, "monitor", "runs").err

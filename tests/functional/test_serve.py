@@ -87,6 +87,7 @@ def server_page(server: Server, path: str) -> str:
         return str(page.read().decode())
 
 
+@pytest.mark.endurance
 def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared: Path, serve: Serve) -> None:
     """All of it with one home: protobuf and JSON, gzip and identity, a kill -9 right after an answer, a new start."""
     card = syscard("--home", declared, "card", "show", "--json").document["card"]
@@ -132,6 +133,7 @@ def test_spans_over_http_become_figures_on_the_card_and_survive_kill_9(declared:
     sound(declared)
 
 
+@pytest.mark.endurance
 def test_spans_of_our_own_sdk_arrive_from_another_process(declared: Path, serve: Serve) -> None:
     server = serve(declared, "--port", "0", "--only", "receiver").ready()
     app = subprocess.run(
@@ -153,6 +155,7 @@ def test_spans_of_our_own_sdk_arrive_from_another_process(declared: Path, serve:
     assert not [p for p in declared.rglob("*") if p.is_file() and b"a secret sentence" in p.read_bytes()]
 
 
+@pytest.mark.endurance
 def test_bad_bodies_a_second_serve_and_a_taken_port_harm_nothing(declared: Path, serve: Serve, tmp_path: Path) -> None:
     server = serve(declared, "--port", "0", "--only", "receiver").ready()
     good = as_json(recorded("normal")[:3])

@@ -38,6 +38,7 @@ def sql(statement: str) -> Tamper:
     return change
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize(
     ("change", "named"),
     [

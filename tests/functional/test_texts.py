@@ -19,6 +19,8 @@ from syscard_tracing.roller import open_lake
 from tests.functional.helpers import PROTOBUF_TYPE, Server, as_protobuf, syscard
 from tests.functional.texts import SYSTEM, answers, requests
 
+pytestmark = pytest.mark.endurance
+
 BASELINE = 300
 
 

@@ -13,6 +13,8 @@ import pytest
 from syscard_configs import read_text
 from tests.functional.helpers import recorded, shifted, spans_of, syscard
 
+pytestmark = pytest.mark.endurance
+
 REPEATED = Path(__file__).parent.parent / "data" / "traces" / "repeated-ids.otlp.jsonl.gz"
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from syscard.home import Home
 from syscard_tracing.roller import open_lake
 from tests.functional.helpers import ending_at, recorded, syscard
@@ -36,6 +38,7 @@ def shown(home: Path) -> dict[str, Any]:
     return dict(syscard("--home", home, "card", "show", "--json").document)
 
 
+@pytest.mark.endurance
 def test_first_seen_last_seen_and_calls_are_those_of_the_kept_spans(declared: Path, tmp_path: Path) -> None:
     end = datetime.now(UTC) - timedelta(minutes=2)
     lines = ending_at(recorded("normal")[:60], end)
@@ -50,6 +53,7 @@ def test_first_seen_last_seen_and_calls_are_those_of_the_kept_spans(declared: Pa
     assert datetime.fromisoformat(again["last_seen"]) == in_the_lake(declared, "cf", said["value"])[1] > last
 
 
+@pytest.mark.endurance
 def test_the_terminal_the_page_and_the_document_say_the_same(declared: Path, tmp_path: Path) -> None:
     lines = ending_at(recorded("normal")[:20], datetime.now(UTC) - timedelta(minutes=2))
     ingest(declared, lines, tmp_path)

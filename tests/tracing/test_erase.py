@@ -192,6 +192,7 @@ def test_an_id_that_somebody_else_used_at_another_time_stays_theirs(
     assert lake.scan().collect()["user_key"].to_list() == [names_of(home, None, BEN)[1]]
 
 
+@pytest.mark.endurance
 def test_thousands_of_traces_go_in_a_few_commits_and_those_used_again_only_at_her_time(
     home: Home, inbox: Inbox, clock: ReplayClock, span: Span, lake: Lake, now: datetime
 ) -> None:

@@ -136,6 +136,7 @@ def node(pytestconfig: pytest.Config) -> Path:
     return folder
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_nodes_exporter_delivers_json(compression: str, node: Path, served: Served) -> None:
     before = len(served.rows("shop-node"))

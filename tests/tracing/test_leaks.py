@@ -186,6 +186,7 @@ def garden() -> Garden:
     return Garden()
 
 
+@pytest.mark.endurance
 def test_nothing_that_was_planted_is_in_any_byte_of_the_home(garden: Garden, home: Home, clock: ReplayClock) -> None:
     rules = TraceRules.of([_system()])
     with Inbox(home.inbox, clock=clock) as inbox:
@@ -203,6 +204,7 @@ def test_nothing_that_was_planted_is_in_any_byte_of_the_home(garden: Garden, hom
     assert any(name.endswith(".json") for name in rolled)
 
 
+@pytest.mark.endurance
 def test_protobuf_says_the_same_spans_as_json_so_that_what_holds_of_one_holds_of_both(garden: Garden) -> None:
     said, other = (decode(garden.request(protobuf=p), as_json=not p) for p in (False, True))
     assert said == other

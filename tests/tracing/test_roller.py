@@ -326,6 +326,7 @@ def test_a_roller_that_always_loses_gives_up_in_words(
     assert inbox.pending() == 1
 
 
+@pytest.mark.endurance
 def test_a_crowded_day_is_compacted_and_reads_the_same(put: Put, inbox: Inbox, lake: Lake, stored: Stored) -> None:
     for n in range(35):
         put(n)
@@ -339,6 +340,7 @@ def test_a_crowded_day_is_compacted_and_reads_the_same(put: Put, inbox: Inbox, l
     assert stored() == [*range(35), 99]
 
 
+@pytest.mark.endurance
 def test_a_checkpoint_is_written_at_a_hundred_versions(inbox: Inbox, lake: Lake, put: Put, stored: Stored) -> None:
     lake.create()
     empty = lake.scan().collect().to_arrow().cast(_schema())

@@ -87,6 +87,7 @@ def test_a_person_with_a_keyboard_reads_card_history_and_incident_and_nothing_le
 PAGES = ("/", "/history", "/history/2", "/incidents", "/incidents/12", "/crosswalk", "/systems", "/nowhere")
 
 
+@pytest.mark.endurance
 def test_axe_finds_nothing_on_any_page_and_on_a_narrow_screen_only_tables_and_charts_are_scrolled(
     server: str, browser: Browser
 ) -> None:

@@ -365,6 +365,7 @@ def test_a_baseline_of_no_requests_is_refused() -> None:
         measure_baseline(declared(), [signal()], ())
 
 
+@pytest.mark.endurance
 def test_groups_are_compared_in_the_worker_as_anywhere(worker: DriftWorker) -> None:
     metric = GroupMetric("vlm.agrees", "vlm", "agrees", "vlm.agrees", "share")
     requests = [request(i, {"segment.age_band": "ab"[i % 2], "vlm.agrees": i % 3 > 0}) for i in range(200)]

@@ -80,8 +80,8 @@ def test_a_small_group_is_unknown_and_not_fair() -> None:
 def test_without_two_groups_that_are_large_enough_there_is_no_ratio() -> None:
     found = measured([*half_and("a", 50, 100), *half_and("b", 1, 29)])
     assert (found.state, found.ratio, found.difference, found.needs) == ("unknown", None, None, 30)
-    assert found.why == "needs two groups of 30, the largest have 100 and 29"
-    assert measured(half_and("a", 50, 100)).why == "needs two groups of 30, the only one has 100"
+    assert found.why == "needs two groups of 30, has 100 and 29"
+    assert measured(half_and("a", 50, 100)).why == "needs two groups of 30, has one of 100"
 
 
 def test_no_request_of_a_group_is_said() -> None:

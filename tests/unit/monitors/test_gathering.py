@@ -117,6 +117,7 @@ def test_a_look_takes_as_long_as_its_windows_did_and_not_so_many_times_as_long_a
     assert found.one_in_needed == 40, "eighteen hours are a fortieth of a month"
 
 
+@pytest.mark.endurance
 @given(st.lists(st.sampled_from([GOOD, BAD, [None] * 20, ODD]), min_size=1, max_size=9))
 def test_what_waits_survives_a_restart(windows: list[list[Any]]) -> None:
     whole, parts = Memory(), Memory()

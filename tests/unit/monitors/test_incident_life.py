@@ -385,6 +385,7 @@ def made_up(count: int, minute: int, severity: str = "ticket") -> list[Finding]:
     ]
 
 
+@pytest.mark.endurance
 def test_ten_thousand_findings_a_minute_open_a_bounded_number_of_incidents_with_bounded_edits(watch: Watch) -> None:
     for minute in range(6):
         found = made_up(10_000, minute)

@@ -70,6 +70,7 @@ FATES = st.lists(
 )
 
 
+@pytest.mark.endurance
 @given(steps=STEPS, fates=FATES)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_that_may_have_arrived_is_sent_again(steps: Any, fates: list[str], empty: Path) -> None:

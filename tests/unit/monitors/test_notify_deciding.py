@@ -270,6 +270,7 @@ def test_what_is_remembered_survives_being_written_down() -> None:
     assert NotifierState.model_validate(story.state.model_dump(mode="json")) == story.state
 
 
+@pytest.mark.endurance
 def test_ten_thousand_incidents_in_a_minute_are_a_bounded_number_of_messages_and_all_of_them_are_told() -> None:
     story = Story(Notify(digest=timedelta(hours=20)))
     for second in range(20):

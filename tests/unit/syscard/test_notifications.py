@@ -128,6 +128,7 @@ def test_what_nobody_could_send_for_a_day_is_given_up(records: Records) -> None:
     assert (settled.state, settled.why) == ("failed", "nobody could send it for a day")
 
 
+@pytest.mark.endurance
 def test_the_outbox_is_bounded_and_what_waits_goes_last(records: Records) -> None:
     with records.transaction() as transaction:
         put(transaction, "shop", message(0), ["a"], NOW)

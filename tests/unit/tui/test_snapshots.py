@@ -400,6 +400,7 @@ print(at - 1, [one.number for one in (taken().snapshot, *verify_snapshots(folder
 """
 
 
+@pytest.mark.endurance
 def test_killed_at_whatever_step_nothing_half_written_is_taken_for_whole_and_the_next_one_is_the_first(
     tmp_path: Path,
 ) -> None:
