@@ -355,7 +355,8 @@ def test_what_was_answered_one_reader_is_not_told_to_another(records: Path, site
     assert site.page("/", Asked("/", "localhost")).status == 401
 
 
-def test_few_answers_are_kept(site: Site) -> None:
+def test_few_answers_are_kept(site_of: Callable[..., Site], records: Path) -> None:
+    site = site_of(records)  # of its own: what others asked before is kept, too
     oldest = ask(site, "/history", before="4")
     assert ask(site, "/history", before="4") is oldest
     for before in ("3", "2", "1000", "1001"):
