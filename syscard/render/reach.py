@@ -30,13 +30,13 @@ def impact_lines(card: dict[str, Any], raw: dict[str, Any]) -> list[str]:
 
     Empty where neither requests nor misses were counted.
     """
-    found = [*_by_attribution(raw), *_by_claims(card, raw)]
+    found = [*_by_attribution(card, raw), *_by_claims(card, raw)]
     if not found and raw.get("impact"):
         found.append("exposure, not harm: nothing says how many of these requests went wrong")
     return found
 
 
-def _by_attribution(raw: dict[str, Any]) -> Iterator[str]:
+def _by_attribution(card: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
     """The rise of misses of the promise that the attribution shares out, over the requests since then."""
     blamed, reach = raw.get("attribution") or {}, raw.get("impact") or {}
     if (blamed.get("damage") or 0.0) > 0 and reach.get("of"):
@@ -44,6 +44,7 @@ def _by_attribution(raw: dict[str, Any]) -> Iterator[str]:
         yield (
             f"{missed} since {stamp(moment(raw['opened']))} beyond those that "
             f"did before: the rise is by the attribution, from {plural(blamed['n_now'], 'request')}"
+            f"{_record(card, raw.get('attributed_by'))}"
         )
 
 
@@ -57,11 +58,11 @@ def _by_claims(card: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
     path = {raw["subject"], *raw["inherited_by"], *(f["about"] for f in raw["findings"])}
     told = (raw.get("attribution") or {}).get("target") if raw.get("impact") else None
     near = ((ref, c) for ref, c in card["claims"].items() if c["declared"].get("about") in path and ref != told)
-    yield from [line for ref, claim in near if (line := _missed(ref, claim))][:MOST_CLAIMS]
+    yield from [line for ref, claim in near if (line := _missed(card, ref, claim))][:MOST_CLAIMS]
 
 
-def _missed(ref: str, claim: dict[str, Any]) -> str | None:
-    """`about 157 of 1,204 requests (13.0%) miss grounded, over its last 1d`; None unless it is a broken share."""
+def _missed(card: dict[str, Any], ref: str, claim: dict[str, Any]) -> str | None:
+    """`about 157 of 1,204 requests (13.0%) miss grounded, over its last 1d (E-7)`; None unless it is a broken share."""
     declared, overall = claim["declared"], claim["slices"][0]
     better = _BETTER.match(declared.get("expect", ""))
     if not (
@@ -75,7 +76,14 @@ def _missed(ref: str, claim: dict[str, Any]) -> str | None:
     loss = 1 - overall["value"] if better[1] == ">" else overall["value"]
     text = beside(f"{_about(loss, overall['n'])} miss {one_line(ref)}", overall.get("sampled"))
     last = one_line(declared.get("window", {}).get("last", "?"))
-    return f"{text}, over the claim's last {last}: some may have before it began"
+    record = _record(card, overall["evidence"])
+    return f"{text}, over the claim's last {last}{record}: some may have before it began"
+
+
+def _record(card: dict[str, Any], digest: str | None) -> str:
+    """` (E-7)`: the record that a figure is from, where the card has it."""
+    item = card["evidence"].get(digest or "")
+    return f" ({item['id']})" if item else ""
 
 
 def _about(loss: float, requests: int) -> str:

@@ -47,9 +47,10 @@ def test_damage_is_the_rise_of_misses_times_the_requests_since_then(card: dict[s
 def test_a_broken_share_on_the_path_says_its_misses_and_over_what(card: dict[str, Any]) -> None:
     lines = impact_lines(card, the_open(card))
     assert lines == [
-        "about 157 of 1,204 requests (13.0%) miss grounded, over the claim's last 1d: some may have before it began",
-        "about 843 of 1,204 requests (70.0%) miss sees-the-picture, over the claim's last 1d: some may have before it "
+        "about 157 of 1,204 requests (13.0%) miss grounded, over the claim's last 1d (E-8): some may have before it "
         "began",
+        "about 843 of 1,204 requests (70.0%) miss sees-the-picture, over the claim's last 1d (E-6): some may have "
+        "before it began",
     ]
 
 
