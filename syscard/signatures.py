@@ -205,7 +205,7 @@ def opened(envelope: bytes, keys: Mapping[str, Public], where: str, kind: str = 
         subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
         return Statement(subjects, dict(statement["predicate"])), keys[named]
     except (ValueError, KeyError, TypeError) as error:
-        raise ChainBroken(f"{where}: what was signed is no {kind}") from error
+        raise ChainBroken(f"{where}: what was signed is no statement of the type {kind}") from error
 
 
 def signer_of(envelope: bytes, where: str) -> str:

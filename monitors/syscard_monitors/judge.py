@@ -87,9 +87,9 @@ def measure(
     if isinstance(known, Missing):
         return known
     measured = _measured_against(signal, *known, reference)
-    return (
-        replace(measured, share=measured.n / max(1, len(values or ()))) if isinstance(measured, Measured) else measured
-    )
+    if isinstance(measured, Missing):
+        return measured
+    return replace(measured, share=measured.n / max(1, len(values or ())))
 
 
 def comparable_values(

@@ -11,7 +11,7 @@ from syscard.faces import claim_row
 from syscard.incident_states import OPEN_STATES
 from syscard.render.facts import is_share_of_group, said_by
 from syscard.samples import beside, sample_mark
-from syscard.signing import ApprovalRow, approval_rows
+from syscard.signing import approval_rows
 from syscard.slices import claim_status, claim_unit, figures_text, missing_text, telling_slice
 from syscard.views import View
 from syscard.words import figure, moment, one_line, pad, plural, span_of, stamp, wrap
@@ -163,26 +163,20 @@ def _evidence_rows(view: View, raw: dict[str, Any], now: datetime | None) -> Ite
 
 
 def _review_document(view: View, steps: Sequence[ClaimStep]) -> dict[str, Any] | None:
-    signed = _newest_signed(view)
-    if signed is None:
-        return None
-    unchanged = bool(steps) and steps[-1].version <= signed.version
-    told = {key: getattr(signed, key) for key in ("at", "person", "role", "decision", "version")}
-    return {**told, "unchanged": unchanged}
+    """Who last signed for a card with this claim on it, and whether its status is still the one of then."""
+    for signed in approval_rows(view)[-1:]:
+        told = {key: getattr(signed, key) for key in ("at", "person", "role", "decision", "version")}
+        return {**told, "unchanged": bool(steps) and steps[-1].version <= signed.version}
+    return None
 
 
 def _review(view: View, steps: Sequence[ClaimStep]) -> str:
-    """Who last signed for a card with this claim on it, and whether it stands as it stood then."""
-    signed = _newest_signed(view)
-    if signed is None:
+    said = _review_document(view, steps)
+    if said is None:
         return "by nobody yet (syscard approve)"
-    word = "rejected" if signed.decision == "reject" else "approved"
-    since = "; its status has changed since" if steps and steps[-1].version > signed.version else ""
-    return f"{stamp(moment(signed.at))} by {signed.person} ({signed.role}), who {word} v{signed.version}{since}"
-
-
-def _newest_signed(view: View) -> ApprovalRow | None:
-    return max(approval_rows(view), key=lambda row: row.version, default=None)
+    word = "rejected" if said["decision"] == "reject" else "approved"
+    since = "; its status has changed since" if steps and not said["unchanged"] else ""
+    return f"{stamp(moment(said['at']))} by {said['person']} ({said['role']}), who {word} v{said['version']}{since}"
 
 
 def _incidents(view: View, raw: dict[str, Any]) -> list[dict[str, Any]]:

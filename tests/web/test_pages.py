@@ -21,6 +21,7 @@ from syscard_web.pages import CHANGES_SHOWN
 from syscard_web.reading import PAGE, Reader
 from syscard_web.site import PAGES, SYSTEMS_SHOWN, Site
 from tests.faces import sample
+from tests.faces.test_crawl import Shown, alone_on
 from tests.unit.build import component, draft, opening
 from tests.web.conftest import TOKEN, write
 
@@ -66,6 +67,18 @@ def ask(site: Site, path: str, **more: str) -> Answer:
     named = {k: v for k, v in more.items() if k in NAMED}
     query = {k: v for k, v in more.items() if k not in NAMED}
     return site.page(path, Asked(path.format(**{**NAMED, **named}), "localhost", "", query, {**NAMED, **named}))
+
+
+COUNTED = re.compile(r"Incidents \(\d+ open\)|more changes: see the versions|stand on a page|^Edits: \d+$|Version \d+ of|system in")
+"""What counts the rows of a page, or leads to the others."""
+
+
+@pytest.mark.parametrize("path", sorted({*PAGES} - {"/crosswalk"}))
+def test_no_figure_of_a_page_stands_alone(site: Site, path: str) -> None:
+    """The crosswalk counts what stands on the card, item by item: its rows name the places."""
+    page = Shown()
+    page.feed(ask(site, path).body.decode())
+    assert [one for one in alone_on(page) if not COUNTED.search(one)] == []
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from syscard.attribution_text import cause_text
 from syscard.errors import NotOnTheCard
 from syscard.incident_faces import IncidentFace, incident_faces
-from syscard.render.facts import evidence_value, method_text
+from syscard.render.facts import evidence_value, method_text, said_by
 from syscard.render.html import link
 from syscard.render.incident_note import passages
 from syscard.render.report import Report, Section, Table
@@ -38,7 +38,7 @@ def incident_page(view: View, number: int) -> Report:
     sections = (
         Section("words", "In words", says=("From templates, no language model.",), tables=(_words(view, raw, face),)),
         Section("signals", "Signals", says=tuple(rules_text(view, raw)), tables=(_signals(view, raw),)),
-        Section("changed", "Who changed", says=tuple(_cause(raw)), tables=(_parts(raw),)),
+        Section("changed", "Who changed", says=tuple(_cause(view, raw)), tables=(_parts(view, raw),)),
         Section("evidence", "Evidence", tables=(_evidence(view, raw),)),
         Section("traces", "Traces", says=_hint(raw), links=tuple(_traces(view, raw)), items=tuple(_bare(view, raw))),
         Section("timeline", "Timeline", tables=(_timeline(face),)),
@@ -84,20 +84,25 @@ def _signal(view: View, one: dict[str, Any]) -> tuple[str, ...]:
     return one_line(one["about"]), one_line(one["label"]), before, now, f"{one['n']:,}", evidence
 
 
-def _cause(raw: dict[str, Any]) -> Iterator[str]:
+def _cause(view: View, raw: dict[str, Any]) -> Iterator[str]:
     found = raw.get("attribution") or {}
     if found.get("parts"):
-        yield f"{cause_text(found, found['parts'])}. No proof of cause."
+        yield f"{cause_text(found, found['parts'])}{_said(view, raw)}. No proof of cause."
 
 
-def _parts(raw: dict[str, Any]) -> Table:
+def _said(view: View, raw: dict[str, Any]) -> str:
+    """The edit that the figures of the attribution stand in."""
+    return said_by(view, f"incidents/{raw['number']}/attribution")
+
+
+def _parts(view: View, raw: dict[str, Any]) -> Table:
     parts = (raw.get("attribution") or {}).get("parts", ())
     rows = tuple(
         (one_line(p["part"]), one_line(p["verdict"]), _percent(p["share"]), _small(p["p_adjusted"]), one_line(p["why"]))
         for p in parts
     )
     heads = ("Part", "Verdict", "Share of the damage", "p (adjusted)", "Why")
-    return Table("Given what reaches it", heads, rows, "Who changed was not tested.")
+    return Table(f"Given what reaches it{_said(view, raw)}", heads, rows, "Who changed was not tested.")
 
 
 def _percent(share: float | None) -> str:
@@ -105,7 +110,7 @@ def _percent(share: float | None) -> str:
 
 
 def _small(p: float | None) -> str:
-    return "-" if p is None else f"{p:.2g}"
+    return "-" if p is None else f"{p:.2g}" if p else "< 1e-300"
 
 
 def _evidence(view: View, raw: dict[str, Any]) -> Table:

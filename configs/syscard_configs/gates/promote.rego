@@ -52,17 +52,12 @@ figures := {
 }
 
 # Hours since the newest span; missing where none came, or where it is dated more than an hour ahead of the clock.
-silence := null if input.traffic.last_span == null
+default silence := null
 
 silence := hours if {
 	input.traffic.last_span != null
 	hours := (time.parse_rfc3339_ns(input.asked.at) - time.parse_rfc3339_ns(input.traffic.last_span)) / 3600000000000
 	hours >= -1
-}
-
-silence := null if {
-	input.traffic.last_span != null
-	(time.parse_rfc3339_ns(input.asked.at) - time.parse_rfc3339_ns(input.traffic.last_span)) / 3600000000000 < -1
 }
 
 counted(items) := {"value": count(items), "items": items, "kind": "count"}

@@ -57,7 +57,7 @@ def test_a_signature_is_of_no_other_person_key_or_kind(key: Signing, tmp_path: P
     with pytest.raises(ChainBroken, match="that key is not among those"):
         signer(body.model_copy(update={"signature": f"{line}\n{other}"}), MARA, "shop")
     snapshot = sealed(key, {"card": "a" * 64}, {"role": "owner"}) + key.public.pem
-    with pytest.raises(ChainBroken, match="no urn:syscard:approval:1"):
+    with pytest.raises(ChainBroken, match="no statement of the type urn:syscard:approval:1"):
         signer(body.model_copy(update={"signature": snapshot.decode()}), MARA, "shop")
 
 
