@@ -21,7 +21,7 @@ from syscard.words import clip, figure, one_line, plural
 _EXPECT: Final = re.compile(r"^\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w|%)?\s*$")
 _SCALE: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "%": 0.01}
 _LEFT, _TRACK, _ROW, _WIDTH = 232, 260, 30, 880
-_SAID: Final = 48
+_SAID: Final = 52
 """Characters that have room behind a track."""
 _SPARK_WIDTH, _SPARK_HEIGHT = 260, 56
 
