@@ -69,7 +69,9 @@ def ask(site: Site, path: str, **more: str) -> Answer:
     return site.page(path, Asked(path.format(**{**NAMED, **named}), "localhost", "", query, {**NAMED, **named}))
 
 
-COUNTED = re.compile(r"Incidents \(\d+ open\)|more changes: see the versions|stand on a page|^Edits: \d+$|Version \d+ of|system in")
+COUNTED = re.compile(
+    r"Incidents \(\d+ open\)|more changes: see the versions|stand on a page|^Edits: \d+$|Version \d+ of|system in"
+)
 """What counts the rows of a page, or leads to the others."""
 
 
